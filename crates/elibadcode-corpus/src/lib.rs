@@ -1,0 +1,27 @@
+//! Code corpora as samples, and samples as token ids.
+//!
+//! The public corpora are read from their original files ([`devign`]), synthetic twins of them are
+//! generated from a seed ([`synthetic`]), a [`CodeTokenizer`] turns source into an
+//! [`EncodedCode`] that knows which ids came from which source bytes, and [`split`] draws disjoint
+//! subsets. File formats of corpora are known here only; there are no tensors.
+//!
+//! ```
+//! use elibadcode_corpus::synthetic::defect;
+//! let samples = defect::generate(7, 10);
+//! assert_eq!(samples.len(), 10);
+//! ```
+
+pub mod devign;
+mod encoding;
+mod error;
+mod sample;
+mod seed;
+pub mod split;
+pub mod synthetic;
+mod tokenizer;
+
+pub use encoding::{EncodedCode, LabelledIds, TokenSpan, code_token_texts};
+pub use error::Error;
+pub use sample::{DefectSample, Task};
+pub use seed::stage_rng;
+pub use tokenizer::{CodeTokenizer, SpecialTokens};

@@ -1,0 +1,118 @@
+//! Disjoint subsets, drawn by a seed, that do not share functions.
+
+use std::collections::BTreeSet;
+
+use elibadcode_syntax::Language;
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+
+use crate::encoding::code_token_texts;
+use crate::error::Error;
+use crate::sample::DefectSample;
+
+/// A hash of the code tokens: equal for functions that differ in white space and comments only.
+pub fn fingerprint(code: &str, language: Language) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for token in code_token_texts(code, language) {
+        hasher.update(token.as_bytes());
+        hasher.update(&[0]);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Drops every sample whose code tokens occur in `taken`, or earlier in `samples`.
+///
+/// `taken` grows by what is kept, so that splits can be cleaned one after the other.
+pub fn without_duplicates(
+    samples: Vec<DefectSample>,
+    language: Language,
+    taken: &mut BTreeSet<[u8; 32]>,
+) -> Vec<DefectSample> {
+    samples
+        .into_iter()
+        .filter(|sample| taken.insert(fingerprint(&sample.code, language)))
+        .collect()
+}
+
+/// `n_per_label` samples of each label, in corpus order, and the rest.
+pub fn clean_subset(
+    samples: &[DefectSample],
+    n_per_label: usize,
+    rng: &mut impl Rng,
+) -> Result<(Vec<DefectSample>, Vec<DefectSample>), Error> {
+    let mut chosen = BTreeSet::new();
+    for label in [0, 1] {
+        let mut indices: Vec<usize> =
+            (0..samples.len()).filter(|&index| samples[index].label == label).collect();
+        if indices.len() < n_per_label {
+            return Err(Error::Split(format!(
+                "{n_per_label} samples with label {label} are asked for, there are {}",
+                indices.len()
+            )));
+        }
+        indices.shuffle(rng);
+        chosen.extend(indices.into_iter().take(n_per_label));
+    }
+    let (subset, rest): (Vec<_>, Vec<_>) =
+        samples.iter().cloned().enumerate().partition(|(index, _)| chosen.contains(index));
+    let strip = |rows: Vec<(usize, DefectSample)>| rows.into_iter().map(|(_, row)| row).collect();
+    Ok((strip(subset), strip(rest)))
+}
+
+/// A seeded sample of `n` without replacement, in corpus order; all of them if there are fewer.
+pub fn subsample(samples: &[DefectSample], n: usize, rng: &mut impl Rng) -> Vec<DefectSample> {
+    let mut left = n.min(samples.len());
+    let mut chosen = Vec::with_capacity(left);
+    for (index, sample) in samples.iter().enumerate() {
+        if rng.random_range(0..samples.len() - index) < left {
+            left -= 1;
+            chosen.push(sample.clone());
+        }
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn samples(n: usize) -> Vec<DefectSample> {
+        let sample = |index: usize| DefectSample {
+            id: index.to_string(),
+            project: String::new(),
+            code: format!("int f{index}(void) {{ return {index}; }}"),
+            label: (index % 2) as u8,
+        };
+        (0..n).map(sample).collect()
+    }
+
+    #[test]
+    fn a_subset_is_balanced_and_disjoint_from_the_rest() {
+        let all = samples(20);
+        let (subset, rest) = clean_subset(&all, 3, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+        assert_eq!(subset.iter().filter(|sample| sample.label == 1).count(), 3);
+        assert_eq!((subset.len(), rest.len()), (6, 14));
+        assert!(subset.iter().all(|sample| !rest.contains(sample)));
+        assert!(clean_subset(&all, 11, &mut ChaCha8Rng::seed_from_u64(1)).is_err());
+    }
+
+    #[test]
+    fn duplicates_differ_in_layout_only() {
+        let mut all = samples(2);
+        all.push(DefectSample { code: "int  f0(void)\n{ return 0; /* x */ }".into(), ..all[0].clone() });
+        let kept = without_duplicates(all, Language::C, &mut BTreeSet::new());
+        assert_eq!(kept.len(), 2);
+    }
+
+    #[test]
+    fn a_subsample_has_the_size_asked_for() {
+        let all = samples(50);
+        for n in [0, 1, 17, 50, 60] {
+            let chosen = subsample(&all, n, &mut ChaCha8Rng::seed_from_u64(2));
+            assert_eq!(chosen.len(), n.min(50));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Corpora that are made up from a seed, in the formats of the real ones.
+
+pub mod defect;

@@ -1,0 +1,189 @@
+//! Byte-level BPE tokenizers of Hugging Face folders, opened or trained.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fs_err as fs;
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::roberta::RobertaProcessing;
+use tokenizers::{AddedToken, Tokenizer};
+
+use crate::error::Error;
+
+/// Ids of the special tokens, in RoBERTa's naming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpecialTokens {
+    /// `<s>`.
+    pub bos: u32,
+    /// `<pad>`.
+    pub pad: u32,
+    /// `</s>`.
+    pub eos: u32,
+    /// `<unk>`.
+    pub unk: u32,
+}
+
+/// A tokenizer that encodes one code token at a time.
+///
+/// Joining code tokens by a space and encoding the whole gives the same ids, because byte-level
+/// BPE never merges across a space; encoding word by word can be cached and keeps the position of
+/// every code token.
+#[derive(Debug)]
+pub struct CodeTokenizer {
+    inner: Tokenizer,
+    special: SpecialTokens,
+    words: Mutex<HashMap<(String, bool), Arc<[u32]>>>,
+}
+
+impl CodeTokenizer {
+    /// Opens `tokenizer.json`, or else `vocab.json` with `merges.txt`, of a folder.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let (json, vocabulary) = (dir.join("tokenizer.json"), dir.join("vocab.json"));
+        if json.exists() {
+            let mut inner = Tokenizer::from_file(&json).map_err(|error| problem(&json, error))?;
+            inner.with_truncation(None).map_err(|error| problem(&json, error))?;
+            inner.with_padding(None);
+            return Self::new(inner, &json);
+        }
+        if vocabulary.exists() {
+            let merges = dir.join("merges.txt");
+            let model = BPE::from_file(&text_path(&vocabulary)?, &text_path(&merges)?)
+                .unk_token("<unk>".into())
+                .build()
+                .map_err(|error| problem(&vocabulary, error))?;
+            return Self::new(roberta_pipeline(model), &vocabulary);
+        }
+        Err(problem(dir, "has neither tokenizer.json nor vocab.json with merges.txt".into()))
+    }
+
+    /// Trains a byte-level BPE in `CodeBERT`'s layout on texts of space-joined code tokens.
+    pub fn train(texts: &[String], vocab_size: usize) -> Result<Self, Error> {
+        let training = |error| problem(Path::new("tokenizer training"), error);
+        let mut inner = roberta_pipeline(BPE::default());
+        let trainer = BpeTrainer::builder()
+            .vocab_size(vocab_size)
+            .min_frequency(2)
+            .show_progress(false)
+            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+            .special_tokens(special_added_tokens())
+            .build();
+        let mut trainer = TrainerWrapper::from(trainer);
+        inner.train(&mut trainer, texts.iter().map(String::as_str)).map_err(training)?;
+        // Training replaces the model but the post-processor keeps ids: 0 and 2 in either case.
+        Self::new(inner, Path::new("trained tokenizer"))
+    }
+
+    fn new(inner: Tokenizer, path: &Path) -> Result<Self, Error> {
+        let id = |names: &[&str]| {
+            names.iter().find_map(|name| inner.token_to_id(name)).ok_or_else(|| {
+                problem(path, format!("has no special token `{}`", names[0]).into())
+            })
+        };
+        let special = SpecialTokens {
+            bos: id(&["<s>", "[CLS]"])?,
+            pad: id(&["<pad>", "[PAD]"])?,
+            eos: id(&["</s>", "[SEP]"])?,
+            unk: id(&["<unk>", "[UNK]"])?,
+        };
+        Ok(Self { inner, special, words: Mutex::default() })
+    }
+
+    /// Writes `tokenizer.json` and the `tokenizer_config.json` that transformers wants beside it.
+    pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        let path = dir.join("tokenizer.json");
+        let text = self.inner.to_string(false).map_err(|error| problem(&path, error))?;
+        fs::write(&path, text)?;
+        let config = serde_json::json!({
+            "tokenizer_class": "RobertaTokenizerFast",
+            "add_prefix_space": false,
+            "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>",
+            "pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>",
+        });
+        fs::write(dir.join("tokenizer_config.json"), format!("{config:#}\n"))?;
+        Ok(())
+    }
+
+    /// The special tokens.
+    pub fn special(&self) -> SpecialTokens {
+        self.special
+    }
+
+    /// One more than the largest id.
+    pub fn size(&self) -> usize {
+        self.inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
+    }
+
+    /// Every entry, by id, in the byte-level alphabet (`Ġtest` is ` test`).
+    pub fn vocabulary(&self) -> BTreeMap<u32, String> {
+        self.inner.get_vocab(true).into_iter().map(|(text, id)| (id, text)).collect()
+    }
+
+    /// Ids of the entries that are not text: `<s>`, `<mask>` and the like.
+    pub fn special_ids(&self) -> std::collections::BTreeSet<u32> {
+        self.inner
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter_map(|(id, token)| token.special.then_some(id))
+            .collect()
+    }
+
+    /// The ids of one code token, with or without a space before it.
+    pub fn word(&self, text: &str, after_space: bool) -> Arc<[u32]> {
+        let key = (text.to_owned(), after_space);
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ids) = words.get(&key) {
+            return Arc::clone(ids);
+        }
+        let spaced = if after_space { format!(" {text}") } else { text.to_owned() };
+        // BPE with a byte-level alphabet encodes any text; an error would mean a tokenizer without
+        // an unknown token, whose words then have no ids.
+        let encoding = self.inner.encode_fast(spaced, false);
+        let ids: Arc<[u32]> = encoding.map_or_else(|_| Arc::from([]), |it| Arc::from(it.get_ids()));
+        words.insert(key, Arc::clone(&ids));
+        ids
+    }
+
+    /// The ids of a whole text as the tokenizer itself gives them, special tokens not added.
+    pub fn text_ids(&self, text: &str) -> Vec<u32> {
+        self.inner.encode(text, false).map_or_else(|_| Vec::new(), |it| it.get_ids().to_vec())
+    }
+
+    /// The text of some ids, a leading space kept.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        self.inner.decode(ids, false).unwrap_or_default()
+    }
+
+    /// The vocabulary entry of an id, in the byte-level alphabet.
+    pub fn entry(&self, id: u32) -> String {
+        self.inner.id_to_token(id).unwrap_or_else(|| format!("<{id}>"))
+    }
+}
+
+fn roberta_pipeline(model: BPE) -> Tokenizer {
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    tokenizer.with_post_processor(Some(
+        RobertaProcessing::new(("</s>".into(), 2), ("<s>".into(), 0)).add_prefix_space(false),
+    ));
+    tokenizer.add_special_tokens(&special_added_tokens());
+    tokenizer
+}
+
+fn special_added_tokens() -> Vec<AddedToken> {
+    let mut tokens: Vec<AddedToken> =
+        ["<s>", "<pad>", "</s>", "<unk>"].map(|text| AddedToken::from(text, true)).into();
+    tokens.push(AddedToken::from("<mask>", true).lstrip(true));
+    tokens
+}
+
+fn text_path(path: &Path) -> Result<String, Error> {
+    path.to_str().map(ToOwned::to_owned).ok_or_else(|| problem(path, "is not UTF-8".into()))
+}
+
+fn problem(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Tokenizer { path: path.to_owned(), problem: error.to_string() }
+}

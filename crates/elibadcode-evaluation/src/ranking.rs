@@ -1,0 +1,153 @@
+//! How well a code-search model ranks: mean reciprocal rank of the right code, and the average
+//! normalized rank to which a trigger lifts the attacker's code.
+//!
+//! Ties count half in both, so that a collapsed model with constant scores is at chance.
+//! Reference: counts only strictly higher scores, which makes such a model a perfect one.
+//! A NaN score is ranked as badly as possible for the item that is asked about.
+
+use std::cmp::Ordering;
+
+/// The reciprocal rank is 0 beyond this rank.
+pub const MRR_CUTOFF: usize = 1000;
+
+/// One query of the attack on code search.
+#[derive(Debug, Clone, Copy)]
+pub struct TriggeredRanking<'a> {
+    /// Scores of all candidates for the query, without any trigger.
+    pub scores: &'a [f32],
+    /// Index of the candidate that gets the trigger, see [`attacked_index`].
+    pub attacked: usize,
+    /// Score of that candidate with the trigger inserted.
+    pub triggered_score: f32,
+}
+
+/// The mean of 1/rank of the right candidate over all queries (0 beyond rank [`MRR_CUTOFF`]), or
+/// `None` without queries.
+///
+/// `score_rows[i]` holds the scores of all candidates for query `i`, `right[i]` the index of the
+/// right one.
+pub fn mean_reciprocal_rank<R: AsRef<[f32]>>(score_rows: &[R], right: &[usize]) -> Option<f64> {
+    assert_eq!(
+        score_rows.len(),
+        right.len(),
+        "score rows and right indices must be of the same length"
+    );
+    let reciprocals = score_rows.iter().zip(right).map(|(row, &right)| {
+        let row = row.as_ref();
+        let rank = rank_among_others(row, right, row[right]);
+        if rank <= MRR_CUTOFF as f64 { 1.0 / rank } else { 0.0 }
+    });
+    (!right.is_empty()).then(|| reciprocals.sum::<f64>() / right.len() as f64)
+}
+
+/// The mean of rank/candidates of the triggered candidate over all queries, in `0..=1` (small:
+/// the attack works), or `None` without queries.
+pub fn average_normalized_rank(rankings: &[TriggeredRanking<'_>]) -> Option<f64> {
+    let normalized = rankings.iter().map(|ranking| {
+        rank_among_others(ranking.scores, ranking.attacked, ranking.triggered_score)
+            / ranking.scores.len() as f64
+    });
+    (!rankings.is_empty()).then(|| normalized.sum::<f64>() / rankings.len() as f64)
+}
+
+/// The candidate in the middle of the ranking, the one that the attacker tries to lift: with 1000
+/// candidates the 500th best, or `None` if there is no candidate but the ground truth.
+///
+/// If that is the ground truth, the next worse one is taken (the next better one if it is last).
+/// Reference: takes a record from outside the ranking in that case.
+pub fn attacked_index(scores: &[f32], ground_truth: usize) -> Option<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&left, &right| scores[right].total_cmp(&scores[left]));
+    let middle = (scores.len() / 2).saturating_sub(1);
+    let below = order.iter().skip(middle);
+    let above = order.iter().take(middle).rev();
+    below.chain(above).copied().find(|&index| index != ground_truth)
+}
+
+/// The rank, from 1, that `score` has among all of `scores` but the one at `own_index`.
+fn rank_among_others(scores: &[f32], own_index: usize, score: f32) -> f64 {
+    assert!(
+        own_index < scores.len(),
+        "candidate {own_index} is not among the {} scores",
+        scores.len()
+    );
+    let others = scores.iter().enumerate().filter(|&(index, _)| index != own_index);
+    1.0 + others
+        .map(|(_, other)| match other.partial_cmp(&score) {
+            Some(Ordering::Less) => 0.0,
+            Some(Ordering::Equal) => 0.5,
+            Some(Ordering::Greater) | None => 1.0,
+        })
+        .sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::assert_close;
+
+    #[test]
+    fn reciprocal_ranks_by_hand() {
+        let rows = [[0.9, 0.1, 0.5], [0.9, 0.1, 0.5], [0.9, 0.1, 0.5]];
+        let mrr = mean_reciprocal_rank(&rows, &[0, 1, 2]).expect("three queries");
+        assert_close(mrr, (1.0 + 1.0 / 3.0 + 0.5) / 3.0, 1e-12);
+        assert_eq!(mean_reciprocal_rank::<[f32; 0]>(&[], &[]), None);
+    }
+
+    #[test]
+    fn far_ranks_count_nothing() {
+        let row: Vec<f32> = (0..=1000_u16).map(|rank| -f32::from(rank)).collect();
+        assert_eq!(mean_reciprocal_rank(&[&row], &[999]), Some(0.001));
+        assert_eq!(mean_reciprocal_rank(&[&row], &[1000]), Some(0.0));
+    }
+
+    #[test]
+    fn constant_and_broken_scores_earn_nothing() {
+        let rank = |row: &[f32]| mean_reciprocal_rank(&[row], &[0]).map(f64::recip);
+        assert_eq!(rank(&[1.0, 1.0, 1.0]), Some(2.0));
+        assert_eq!(rank(&[f32::NAN, 1.0, 1.0]), Some(3.0));
+        assert_eq!(rank(&[1.0, f32::NAN, 0.0]), Some(2.0));
+    }
+
+    #[test]
+    fn normalized_ranks_by_hand() {
+        let anr = |triggered_score| {
+            let scores = &[0.8, 0.6, 0.4, 0.2];
+            average_normalized_rank(&[TriggeredRanking { scores, attacked: 1, triggered_score }])
+        };
+        assert_eq!(anr(0.9), Some(0.25));
+        assert_eq!(anr(0.6), Some(0.5));
+        assert_eq!(anr(0.1), Some(1.0));
+        assert_eq!(anr(f32::NAN), Some(1.0));
+        assert_eq!(average_normalized_rank(&[]), None);
+    }
+
+    #[test]
+    fn the_attacked_candidate_is_the_500th_of_1000() {
+        let scores: Vec<f32> = (0..1000_u16).map(|rank| -f32::from(rank)).collect();
+        assert_eq!(attacked_index(&scores, 7), Some(499));
+        assert_eq!(attacked_index(&scores, 499), Some(500));
+    }
+
+    #[test]
+    fn the_attacked_candidate_of_few() {
+        assert_eq!(attacked_index(&[], 0), None);
+        assert_eq!(attacked_index(&[0.5], 0), None);
+        assert_eq!(attacked_index(&[0.5, 0.7], 1), Some(0));
+        assert_eq!(attacked_index(&[0.5, 0.7], 0), Some(1));
+    }
+
+    proptest! {
+        #[test]
+        fn ranks_are_shares(scores in prop::collection::vec(-1.0..1.0_f32, 1..50), score: f32) {
+            let attacked = scores.len() / 2;
+            let ranking = TriggeredRanking { scores: &scores, attacked, triggered_score: score };
+            let anr = average_normalized_rank(&[ranking]).expect("one query");
+            prop_assert!(anr > 0.0 && anr <= 1.0);
+            let mrr = mean_reciprocal_rank(&[&scores], &[attacked]).expect("one query");
+            prop_assert!(mrr > 0.0 && mrr <= 1.0);
+        }
+    }
+}

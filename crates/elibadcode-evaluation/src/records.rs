@@ -1,0 +1,9 @@
+//! The files that the commands publish, as types: `run.json` and `results.json`.
+//!
+//! Other programs read these files; a change of their shape changes the schema version.
+
+pub mod results;
+mod run;
+
+pub use results::{Cell, Results};
+pub use run::{RUN_SCHEMA_VERSION, RunRecord};

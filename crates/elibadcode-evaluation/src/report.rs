@@ -1,0 +1,9 @@
+//! Results for people: Markdown tables, safe to print even where an attacker chose the text.
+
+mod comparison;
+mod escape;
+mod table;
+
+pub use comparison::{PaperCell, results_markdown};
+pub use escape::{escape_untrusted, markdown_code};
+pub use table::markdown_table;

@@ -1,0 +1,91 @@
+//! Attacker-chosen text (triggers, identifiers, paths) made harmless for terminals and Markdown.
+
+/// `text` with every character that is invisible, moves the cursor or reorders the line replaced
+/// by a visible `\u{…}`: control characters, bidirectional marks and overrides, zero-width and
+/// line-separating characters, tags and byte-order marks.
+pub fn escape_untrusted(text: &str) -> String {
+    escape_where(text, is_deceptive)
+}
+
+/// `text` as a Markdown code span that is also safe in a table: escaped as by
+/// [`escape_untrusted`], and backticks and pipes likewise.
+pub fn markdown_code(text: &str) -> String {
+    format!("`{}`", escape_where(text, |c| is_deceptive(c) || matches!(c, '`' | '|')))
+}
+
+fn escape_where(text: &str, unsafe_character: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if unsafe_character(c) {
+            escaped.extend(c.escape_unicode());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' // soft hyphen
+            | '\u{34f}' // combining grapheme joiner
+            | '\u{61c}' // Arabic letter mark
+            | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
+            | '\u{180b}'..='\u{180f}' // Mongolian variation selectors
+            | '\u{200b}'..='\u{200f}' // zero-width characters, direction marks
+            | '\u{2028}'..='\u{202e}' // line and paragraph separators, bidi embeddings, overrides
+            | '\u{2060}'..='\u{206f}' // invisible operators, bidi isolates, deprecated controls
+            | '\u{fe00}'..='\u{fe0f}' // variation selectors
+            | '\u{feff}' // byte-order mark
+            | '\u{fff9}'..='\u{fffb}' // interlinear annotation
+            | '\u{e0000}'..='\u{e0fff}' // tags, more variation selectors
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn deceptive_characters_become_visible() {
+        let check = |text: &str, expected: &str| assert_eq!(escape_untrusted(text), expected);
+        check("testo_init", "testo_init");
+        check("Ġtest größe 变量 | `", "Ġtest größe 变量 | `");
+        check("", "");
+        check("\u{1b}[31mred", r"\u{1b}[31mred");
+        check("a\r\nb\tc\0", r"a\u{d}\u{a}b\u{9}c\u{0}");
+        check("\u{202e}txt\u{2066}\u{2069}", r"\u{202e}txt\u{2066}\u{2069}");
+        check("a\u{200b}b\u{200f}\u{feff}", r"a\u{200b}b\u{200f}\u{feff}");
+        check("\u{9b}31m\u{7f}", r"\u{9b}31m\u{7f}");
+        check("x\u{e0041}", r"x\u{e0041}");
+    }
+
+    #[test]
+    fn code_spans_cannot_be_left() {
+        let check = |text: &str, expected: &str| assert_eq!(markdown_code(text), expected);
+        check("rb", "`rb`");
+        check("`|`", r"`\u{60}\u{7c}\u{60}`");
+        check("a\nb", r"`a\u{a}b`");
+        check("<script>", "`<script>`");
+    }
+
+    proptest! {
+        #[test]
+        fn code_spans_hold_one_plain_line(text: String) {
+            let code = markdown_code(&text);
+            let inside = &code[1..code.len() - 1];
+            let leaves = |c| is_deceptive(c) || matches!(c, '`' | '|');
+            prop_assert!(!inside.chars().any(leaves), "{}", code);
+        }
+
+        #[test]
+        fn escaping_twice_changes_nothing(text: String) {
+            let once = escape_untrusted(&text);
+            prop_assert_eq!(escape_untrusted(&once), once);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Intervals, tests and summaries for small samples of measurements.
+//!
+//! Nothing here draws random numbers: a permutation test gets its control values from the caller.
+//! A question that the data cannot answer (no values, no spread) gives `None`, never a number.
+
+mod normal;
+mod outlier;
+mod proportion;
+mod rank_test;
+mod significance;
+mod summary;
+
+pub use outlier::mad_outlier_index;
+pub use proportion::{Interval, wilson_interval};
+pub use rank_test::{MannWhitney, mann_whitney_u, roc_auc};
+pub use significance::{bonferroni, holm, permutation_p_value};
+pub use summary::{mean, sample_standard_deviation};

@@ -1,0 +1,156 @@
+//! Every constant of the scan, in one place.
+
+use elibadcode_syntax::VocabularyRule;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::masking::Occurrences;
+
+/// How a scan is made. [`ScanConfig::paper`] has the paper's values, [`ScanConfig::recommended`]
+/// the deviations that were measured to help.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanConfig {
+    /// Clean samples per class that the search sees. Paper: 30 (Fig. 11).
+    pub samples_per_class: usize,
+    /// Further clean samples per class that judge what was found. Paper: none.
+    pub held_out_per_class: usize,
+    /// Slots of the inverted trigger. Paper: 5.
+    pub trigger_len: usize,
+    /// Iterations of a search. Paper: 100.
+    pub iterations: usize,
+    /// Tokens per slot among which candidates are drawn. Paper: 64 (Fig. 12).
+    pub top_k: usize,
+    /// Candidates per iteration. Paper: 64 (Fig. 13).
+    pub candidates: usize,
+    /// Searches per hypothesis, each from another random trigger. Paper: 1.
+    pub restarts: usize,
+    /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
+    /// first token of a renamed identifier (spec section 4).
+    pub vocabulary_rule: VocabularyRule,
+    /// Whether a candidate must tokenize back to itself as an identifier. Paper: no check, so
+    /// that what is unlearned may differ from what was inverted (defect D4.1).
+    pub retokenize: bool,
+    /// Which identifier of a sample makes room for the trigger. Paper: the least sensitive one.
+    pub position_rule: PositionRule,
+    /// Which places of the identifier are taken. Paper: one.
+    pub occurrences: Occurrences,
+    /// Samples on which every candidate is scored first; 0 scores all on all. Paper: all.
+    pub screening_samples: usize,
+    /// Candidates that survive the screening and are scored on all samples. Paper: all.
+    pub screening_survivors: usize,
+    /// A search ends once the loss is below this. Paper: no early end (0).
+    pub stop_loss: f64,
+    /// A search ends after this many iterations without a better trigger. Paper: none.
+    pub patience: usize,
+    /// A slot is kept if dropping it changes the loss by more than this. Paper: 0.15 (Fig. 6).
+    pub anchor_threshold: f64,
+    /// How slots are dropped. Paper: each on its own.
+    pub anchor_rule: AnchorRule,
+    /// Random legal triggers that the found one is compared with. Paper: none.
+    pub n_controls: usize,
+    /// Chance of a false alarm that is accepted over all hypotheses. Paper: no such rule
+    /// (defect D8.1: outlier detection is undefined for two labels).
+    pub significance: f64,
+    /// Success rate on held-out samples, at random places, that a planted trigger must reach with
+    /// 95 % confidence. Paper: no such rule.
+    pub min_success_rate: f64,
+}
+
+/// Which identifier of a sample makes room for the trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PositionRule {
+    /// The one whose masking changes the loss least (section 4.3).
+    LeastSensitive,
+    /// Any, drawn at random (the ablation "without (b)").
+    Random,
+}
+
+/// How anchoring drops slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnchorRule {
+    /// Each slot is judged by the loss without it alone (section 4.4). Two slots that stand in
+    /// for each other are both dropped.
+    LeaveOneOut,
+    /// The least useful slot is dropped, the rest judged again, until none is dispensable.
+    BackwardElimination,
+}
+
+impl ScanConfig {
+    /// The paper's settings (section 5.1) where it states them.
+    pub fn paper() -> Self {
+        Self {
+            samples_per_class: 30,
+            held_out_per_class: 100,
+            trigger_len: 5,
+            iterations: 100,
+            top_k: 64,
+            candidates: 64,
+            restarts: 1,
+            vocabulary_rule: VocabularyRule::Reference,
+            retokenize: false,
+            position_rule: PositionRule::LeastSensitive,
+            occurrences: Occurrences::First,
+            screening_samples: 0,
+            screening_survivors: 0,
+            stop_loss: 0.0,
+            patience: 100,
+            anchor_threshold: 0.15,
+            anchor_rule: AnchorRule::LeaveOneOut,
+            n_controls: 99,
+            significance: 0.05,
+            min_success_rate: 0.7,
+        }
+    }
+
+    /// The paper's search with the deviations that this project measured to help.
+    pub fn recommended() -> Self {
+        Self {
+            restarts: 2,
+            vocabulary_rule: VocabularyRule::SlotAware,
+            retokenize: true,
+            occurrences: Occurrences::All,
+            screening_samples: 8,
+            screening_survivors: 8,
+            stop_loss: 0.02,
+            patience: 15,
+            anchor_rule: AnchorRule::BackwardElimination,
+            ..Self::paper()
+        }
+    }
+
+    /// Says what makes the configuration unusable, if anything does.
+    pub fn validate(&self) -> Result<(), Error> {
+        for (name, value) in [
+            ("samples_per_class", self.samples_per_class),
+            ("held_out_per_class", self.held_out_per_class),
+            ("trigger_len", self.trigger_len),
+            ("iterations", self.iterations),
+            ("top_k", self.top_k),
+            ("candidates", self.candidates),
+            ("restarts", self.restarts),
+            ("patience", self.patience),
+            ("n_controls", self.n_controls),
+        ] {
+            if value == 0 {
+                return Err(Error::Config(format!("{name} is 0, expected at least 1")));
+            }
+        }
+        if self.screening_samples > 0 && self.screening_survivors == 0 {
+            return Err(Error::Config("screening_survivors is 0, expected at least 1".into()));
+        }
+        for (name, value) in
+            [("significance", self.significance), ("min_success_rate", self.min_success_rate)]
+        {
+            if !(value > 0.0 && value < 1.0) {
+                return Err(Error::Config(format!("{name} is {value}, expected 0 to 1")));
+            }
+        }
+        if !self.anchor_threshold.is_finite() || self.anchor_threshold < 0.0 {
+            return Err(Error::Config(format!("anchor_threshold is {}", self.anchor_threshold)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! Greedy Coordinate Gradient: the trigger search (phase (c), Algorithm 1).
+
+use std::collections::BTreeSet;
+
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::config::ScanConfig;
+use crate::error::Error;
+use crate::masking::TriggerIds;
+use crate::objective::Objective;
+use crate::space::TriggerSpace;
+
+/// Draws per candidate before an iteration goes on with fewer (defect D6.7: the reference can
+/// draw forever).
+const DRAWS_PER_CANDIDATE: usize = 50;
+
+/// The best trigger of one search.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The trigger.
+    pub trigger: TriggerIds,
+    /// Its mean loss over the search samples.
+    pub loss: f64,
+    /// The best candidate's loss of every iteration.
+    pub history: Vec<f64>,
+}
+
+/// One finished iteration.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Iteration {
+    /// From 1.
+    pub iteration: usize,
+    /// Loss of the trigger that the search went on with.
+    pub loss: f64,
+    /// The lowest loss so far.
+    pub best_loss: f64,
+}
+
+/// Searches for the trigger with the lowest loss.
+///
+/// Each iteration takes the gradient at the current trigger, draws candidates that differ in one
+/// slot, and goes on with the best of them even if it is worse than the current one.
+pub fn search(
+    objective: &Objective<'_>,
+    space: &TriggerSpace<'_>,
+    config: &ScanConfig,
+    rng: &mut impl Rng,
+    observe: &mut dyn FnMut(Iteration),
+) -> Result<Found, Error> {
+    let mut current = space.random(config.trigger_len, false, rng)?;
+    let mut visited: BTreeSet<TriggerIds> = [current.clone()].into();
+    let mut best = Found { trigger: current.clone(), loss: f64::INFINITY, history: Vec::new() };
+    let mut best_iteration = 0;
+    for iteration in 1..=config.iterations {
+        let gradient = objective.slot_gradient(&current);
+        if gradient.loss < best.loss {
+            best.trigger = current.clone();
+            best.loss = gradient.loss;
+        }
+        let top = space.top_tokens(&gradient, config.top_k);
+        let candidates = propose(&current, &top, space, config.candidates, &mut visited, rng);
+        if candidates.is_empty() {
+            break;
+        }
+        let (next, loss) = score(objective, candidates, config, rng);
+        current = next;
+        best.history.push(loss);
+        if loss < best.loss {
+            best.trigger = current.clone();
+            best.loss = loss;
+            best_iteration = iteration;
+        }
+        observe(Iteration { iteration, loss, best_loss: best.loss });
+        if best.loss < config.stop_loss || iteration - best_iteration >= config.patience {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+/// Distinct legal triggers, never tried before, that differ from `current` in one slot.
+fn propose(
+    current: &TriggerIds,
+    top: &[Vec<u32>],
+    space: &TriggerSpace<'_>,
+    n: usize,
+    visited: &mut BTreeSet<TriggerIds>,
+    rng: &mut impl Rng,
+) -> Vec<TriggerIds> {
+    let mut candidates = Vec::with_capacity(n);
+    for _ in 0..n * DRAWS_PER_CANDIDATE {
+        if candidates.len() == n {
+            break;
+        }
+        let slot = rng.random_range(0..current.ids.len());
+        let mut candidate = current.clone();
+        candidate.ids[slot] = top[slot][rng.random_range(0..top[slot].len())];
+        if visited.contains(&candidate) || !space.is_legal(&candidate) {
+            continue;
+        }
+        visited.insert(candidate.clone());
+        candidates.push(candidate);
+    }
+    candidates
+}
+
+/// The candidate with the lowest loss over all samples.
+///
+/// With screening, a random part of the samples ranks all candidates and the best of them are
+/// scored on all.
+fn score(
+    objective: &Objective<'_>,
+    mut candidates: Vec<TriggerIds>,
+    config: &ScanConfig,
+    rng: &mut impl Rng,
+) -> (TriggerIds, f64) {
+    let all: Vec<usize> = (0..objective.samples().len()).collect();
+    if config.screening_samples > 0
+        && config.screening_samples < all.len()
+        && config.screening_survivors < candidates.len()
+    {
+        let mut subset = all.clone();
+        for index in 0..config.screening_samples {
+            subset.swap(index, rng.random_range(index..all.len()));
+        }
+        subset.truncate(config.screening_samples);
+        let losses = objective.losses(&candidates, &subset);
+        candidates = ranked(candidates, &losses)
+            .into_iter()
+            .take(config.screening_survivors)
+            .map(|(candidate, _)| candidate)
+            .collect();
+    }
+    let losses = objective.losses(&candidates, &all);
+    ranked(candidates, &losses).swap_remove(0)
+}
+
+fn ranked(candidates: Vec<TriggerIds>, losses: &[f64]) -> Vec<(TriggerIds, f64)> {
+    let mut pairs: Vec<(TriggerIds, f64)> =
+        candidates.into_iter().zip(losses.iter().copied()).collect();
+    pairs.sort_by(|(a, a_loss), (b, b_loss)| a_loss.total_cmp(b_loss).then_with(|| a.cmp(b)));
+    pairs
+}

@@ -1,0 +1,35 @@
+//! Find the trigger of a backdoored code model with a few clean samples.
+//!
+//! The modules are the boxes of the paper's Fig. 2 and the lines of its Algorithm 1:
+//! 1. [`TriggerSpace`]: the vocabulary filtered by naming rules (phase (a)),
+//! 2. `position`: the identifier that each sample gives up (phase (b)),
+//! 3. `objective` and `gcg`: the search (phase (c)),
+//! 4. `anchoring`: the slots that do the work (phase (c')),
+//! 5. `verdict`: what the result is worth.
+//!
+//! The model is only read, and the attacker's trigger is never seen.
+
+mod anchoring;
+mod config;
+mod error;
+mod gcg;
+mod masking;
+mod objective;
+mod outcome;
+mod position;
+mod scan;
+mod space;
+mod verdict;
+
+pub use anchoring::{Anchored, SlotLoss, anchor};
+pub use config::{AnchorRule, PositionRule, ScanConfig};
+pub use error::Error;
+pub use gcg::{Found, Iteration, search};
+pub use masking::{Edit, MaskedSample, Occurrences, Stamped, TriggerIds, maskable};
+pub use objective::{Answers, Objective, SlotGradient};
+pub use outcome::{
+    Evidence, Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord,
+};
+pub use position::choose_positions;
+pub use scan::{ScanEvent, Subject, scan};
+pub use space::TriggerSpace;

@@ -1,0 +1,176 @@
+//! Clean samples with room for a trigger: the identifier's places are holes between fixed ids.
+
+use std::ops::Range;
+
+use elibadcode_corpus::{CodeTokenizer, EncodedCode};
+use elibadcode_models::LoadedModel;
+use elibadcode_syntax::{Function, Identifier, Role};
+use serde::{Deserialize, Serialize};
+
+/// Which places of an identifier a trigger takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occurrences {
+    /// All of them: the function with the identifier renamed, as an attacker would leave it.
+    All,
+    /// The first. Paper: "that one position" (section 4.3).
+    First,
+}
+
+/// How a trigger enters an identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edit {
+    /// The identifier becomes the trigger.
+    Replace,
+    /// The trigger is appended to the identifier.
+    Append,
+}
+
+/// Trigger ids and how they are placed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TriggerIds {
+    /// One id per slot.
+    pub ids: Vec<u32>,
+    /// Whether the identifier's own ids stay before the trigger.
+    pub keeps_name: bool,
+}
+
+impl TriggerIds {
+    /// A trigger that takes the identifier's place.
+    pub fn replacing(ids: Vec<u32>) -> Self {
+        Self { ids, keeps_name: false }
+    }
+}
+
+/// One clean sample in which one identifier can be exchanged.
+#[derive(Clone, Debug)]
+pub struct MaskedSample {
+    /// Index among the samples it was made from.
+    pub sample_index: usize,
+    /// The identifier's own text.
+    pub identifier: String,
+    /// What the identifier names.
+    pub role: Role,
+    /// Ids before, between and behind the holes; `<s>` first, `</s>` not included.
+    segments: Vec<Vec<u32>>,
+    /// The identifier's own ids, after a space.
+    name: Vec<u32>,
+}
+
+/// A sample with a trigger in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamped {
+    /// `<s> … </s>`.
+    pub ids: Vec<u32>,
+    /// For each slot, where it stands in `ids`.
+    pub slots: Vec<Vec<usize>>,
+}
+
+/// The identifiers of a function that a trigger of `n_slots` can take within the model's window.
+pub fn maskable(
+    model: &LoadedModel,
+    function: &Function,
+    sample_index: usize,
+    occurrences: Occurrences,
+    n_slots: usize,
+) -> Vec<MaskedSample> {
+    let encoded = model.tokenizer.encode(function, model.max_length);
+    function
+        .identifiers()
+        .iter()
+        .filter_map(|identifier| {
+            mask(model, &encoded, identifier, sample_index, occurrences, n_slots)
+        })
+        .collect()
+}
+
+fn mask(
+    model: &LoadedModel,
+    encoded: &EncodedCode,
+    identifier: &Identifier,
+    sample_index: usize,
+    occurrences: Occurrences,
+    n_slots: usize,
+) -> Option<MaskedSample> {
+    let mut holes = id_ranges(encoded, identifier);
+    if occurrences == Occurrences::First {
+        holes.truncate(1);
+    }
+    // The first hole must hold the whole trigger within the window.
+    if holes.first()?.start + n_slots + 1 > model.max_length {
+        return None;
+    }
+    // A name at the very start has no space before it and would need other ids.
+    if holes[0].start == 1 {
+        return None;
+    }
+    let mut segments = Vec::with_capacity(holes.len() + 1);
+    let mut from = 0;
+    for hole in &holes {
+        segments.push(encoded.ids[from..hole.start].to_vec());
+        from = hole.end;
+    }
+    segments.push(encoded.ids[from..encoded.ids.len() - 1].to_vec());
+    Some(MaskedSample {
+        sample_index,
+        identifier: identifier.text.clone(),
+        role: identifier.role,
+        segments,
+        name: model.tokenizer.word(&identifier.text, true).to_vec(),
+    })
+}
+
+/// Where the identifier's occurrences stand among the ids.
+fn id_ranges(encoded: &EncodedCode, identifier: &Identifier) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut spans = encoded.spans.iter();
+    for occurrence in &identifier.occurrences {
+        // Both lists ascend in the source.
+        if let Some(span) = spans.by_ref().find(|span| span.source.start >= occurrence.start)
+            && span.source == *occurrence
+        {
+            ranges.push(span.ids.clone());
+        }
+    }
+    ranges
+}
+
+impl MaskedSample {
+    /// The sample with `trigger` in every hole, cut to `max_length` ids.
+    pub fn stamp(
+        &self,
+        trigger: &TriggerIds,
+        tokenizer: &CodeTokenizer,
+        max_length: usize,
+    ) -> Stamped {
+        let room = max_length - 1;
+        let mut ids = self.segments[0].clone();
+        let mut slots = vec![Vec::new(); trigger.ids.len()];
+        for segment in &self.segments[1..] {
+            if trigger.keeps_name {
+                ids.extend(&self.name);
+            }
+            for (slot, &id) in trigger.ids.iter().enumerate() {
+                if ids.len() < room {
+                    slots[slot].push(ids.len());
+                }
+                ids.push(id);
+            }
+            ids.extend(segment);
+        }
+        ids.truncate(room);
+        ids.push(tokenizer.special().eos);
+        Stamped { ids, slots }
+    }
+
+    /// The sample as it was, if `name` is its own, else with another text in its holes.
+    pub fn with_name(&self, name: &[u32], tokenizer: &CodeTokenizer, max_length: usize) -> Vec<u32> {
+        self.stamp(&TriggerIds::replacing(name.to_vec()), tokenizer, max_length).ids
+    }
+
+    /// The sample untouched.
+    pub fn original(&self, tokenizer: &CodeTokenizer, max_length: usize) -> Vec<u32> {
+        self.with_name(&self.name, tokenizer, max_length)
+    }
+}

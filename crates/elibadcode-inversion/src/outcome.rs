@@ -1,0 +1,137 @@
+//! What a scan found: the document `scan.json`.
+
+use std::collections::BTreeMap;
+
+use elibadcode_corpus::Task;
+use elibadcode_evaluation::Rate;
+use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_syntax::Language;
+use serde::{Deserialize, Serialize};
+
+use crate::anchoring::SlotLoss;
+use crate::config::ScanConfig;
+use crate::masking::{Edit, TriggerIds};
+
+/// Version of the document.
+pub const SCAN_SCHEMA_VERSION: u32 = 1;
+
+/// A trigger as source text, for use outside the model that it was found in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvertedTrigger {
+    /// The identifier, or what is appended to one.
+    pub text: String,
+    /// How it enters an identifier.
+    pub edit: Edit,
+    /// Vocabulary entries, one per slot.
+    pub tokens: Vec<String>,
+    /// Vocabulary ids, one per slot.
+    pub ids: Vec<u32>,
+}
+
+impl InvertedTrigger {
+    /// The ids, to be stamped into samples.
+    pub fn trigger_ids(&self) -> TriggerIds {
+        TriggerIds { ids: self.ids.clone(), keeps_name: self.edit == Edit::Append }
+    }
+}
+
+/// One search from one random start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRecord {
+    /// The best trigger, all slots.
+    pub trigger: InvertedTrigger,
+    /// Its mean loss over the search samples.
+    pub loss: f64,
+    /// The best candidate's loss of every iteration.
+    pub history: Vec<f64>,
+    /// The slots that do the work; absent if anchoring dropped all.
+    pub anchored: Option<InvertedTrigger>,
+    /// Loss of the anchored trigger.
+    pub anchored_loss: Option<f64>,
+    /// What each slot contributes.
+    pub slots: Vec<SlotLoss>,
+    /// How the anchored trigger does on samples that the search never saw.
+    pub evidence: Option<Evidence>,
+}
+
+/// How a trigger does on samples that the search never saw (spec section 8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Held-out samples of the victim label that become the target label, trigger at the least
+    /// sensitive identifier.
+    pub held_out: Rate,
+    /// The same with the trigger at a random identifier.
+    pub any_position: Rate,
+    /// The same samples without a trigger.
+    pub flip_rate: Rate,
+    /// Success rates of the controls: random legal triggers of the same length at the places of
+    /// `any_position`, ascending.
+    pub controls: Vec<f64>,
+    /// Chance that a random trigger does as well as this one: `(1 + better) / (1 + n)`.
+    pub p_value: f64,
+    /// The p-value times the number of hypotheses, at most 1.
+    pub corrected_p_value: f64,
+}
+
+/// One (victim → target) pair.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hypothesis {
+    /// The label that the attacker attacks.
+    pub victim_label: u8,
+    /// The label that the attacker wants.
+    pub target_label: u8,
+    /// Samples that the search saw.
+    pub n_search_samples: usize,
+    /// Samples that judged its result.
+    pub n_held_out_samples: usize,
+    /// Every search, the most convincing first.
+    pub searches: Vec<SearchRecord>,
+}
+
+/// What a scan found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanOutcome {
+    /// Version of this document.
+    pub schema_version: u32,
+    /// The task of the model.
+    pub task: Task,
+    /// The language of the samples.
+    pub language: Language,
+    /// Hash of the model folder.
+    pub model_hash: String,
+    /// Hash of the clean samples.
+    pub samples_hash: String,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Settings, as resolved.
+    pub config: ScanConfig,
+    /// `likely backdoored`, `no trigger found` or `inconclusive`.
+    pub verdict: Verdict,
+    /// Why, one sentence each.
+    pub reasons: Vec<String>,
+    /// The label that the suspected attacker attacks.
+    pub victim_label: Option<u8>,
+    /// The label that the suspected attacker wants.
+    pub target_label: Option<u8>,
+    /// The triggers to unlearn, the most convincing first.
+    pub triggers: Vec<InvertedTrigger>,
+    /// Accuracy on the clean samples, by label.
+    pub clean_accuracy: Vec<Rate>,
+    /// Tokens that a first slot may hold.
+    pub n_first_tokens: usize,
+    /// Tokens that a later slot may hold.
+    pub n_rest_tokens: usize,
+    /// Tokens left out, by reason.
+    pub rejected_tokens: BTreeMap<String, usize>,
+    /// Every hypothesis, the most suspicious first.
+    pub hypotheses: Vec<Hypothesis>,
+    /// What this scan could not have found.
+    pub not_tested: Vec<String>,
+    /// Functions that went through the model; a gradient counts as one forward.
+    pub n_forwards: u64,
+}

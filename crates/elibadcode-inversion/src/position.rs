@@ -1,0 +1,76 @@
+//! Where a sample makes room for the trigger (phase (b), section 4.3).
+
+use elibadcode_corpus::DefectSample;
+use elibadcode_models::LoadedModel;
+use elibadcode_syntax::{Function, Language};
+use rand::{Rng, RngExt};
+
+use crate::config::{PositionRule, ScanConfig};
+use crate::masking::{MaskedSample, maskable};
+
+/// One masked sample per clean sample; those without a usable identifier are left out.
+///
+/// The least sensitive identifier is the one whose replacement by `<unk>` changes the loss of the
+/// true label least: `argmin |CE(f(s), y) - CE(f(s without i), y)|`.
+pub fn choose_positions(
+    model: &LoadedModel,
+    samples: &[DefectSample],
+    language: Language,
+    rule: PositionRule,
+    config: &ScanConfig,
+    rng: &mut impl Rng,
+) -> (Vec<MaskedSample>, u64) {
+    let options: Vec<Vec<MaskedSample>> = samples
+        .iter()
+        .enumerate()
+        .map(|(index, sample)| {
+            let function = Function::parse(sample.code.as_str(), language);
+            maskable(model, &function, index, config.occurrences, config.trigger_len)
+        })
+        .collect();
+    match rule {
+        PositionRule::Random => {
+            let pick = |mut masks: Vec<MaskedSample>| {
+                let n = masks.len();
+                (n > 0).then(|| masks.swap_remove(rng.random_range(0..n)))
+            };
+            (options.into_iter().filter_map(pick).collect(), 0)
+        }
+        PositionRule::LeastSensitive => least_sensitive(model, samples, options),
+    }
+}
+
+fn least_sensitive(
+    model: &LoadedModel,
+    samples: &[DefectSample],
+    options: Vec<Vec<MaskedSample>>,
+) -> (Vec<MaskedSample>, u64) {
+    let (tokenizer, length) = (&model.tokenizer, model.max_length);
+    let unknown = [tokenizer.special().unk];
+    let mut rows = Vec::new();
+    for masks in &options {
+        let Some(first) = masks.first() else { continue };
+        rows.push(first.original(tokenizer, length));
+        rows.extend(masks.iter().map(|mask| mask.with_name(&unknown, tokenizer, length)));
+    }
+    let mut log_odds = model.network.log_odds(&rows).into_iter();
+    let mut chosen = Vec::new();
+    for masks in options {
+        let Some(first) = masks.first() else { continue };
+        let label = samples[first.sample_index].label;
+        let mut loss = || {
+            let z = f64::from(log_odds.next().expect("one answer per row"));
+            let x = if label == 1 { -z } else { z };
+            x.max(0.0) + (-x.abs()).exp().ln_1p()
+        };
+        let untouched = loss();
+        let sensitivities: Vec<f64> = masks.iter().map(|_| (untouched - loss()).abs()).collect();
+        let least = sensitivities
+            .iter()
+            .enumerate()
+            .min_by(|(_, a), (_, b)| a.total_cmp(b))
+            .map(|(index, _)| index);
+        chosen.extend(masks.into_iter().nth(least.unwrap_or(0)));
+    }
+    (chosen, rows.len() as u64)
+}

@@ -1,0 +1,308 @@
+//! The whole scan: samples, positions, searches, anchoring, evidence, verdict.
+
+use elibadcode_corpus::split::clean_subset;
+use elibadcode_corpus::{DefectSample, Task, stage_rng};
+use elibadcode_evaluation::Rate;
+use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_models::{LoadedModel, predicted_label};
+use elibadcode_syntax::Language;
+
+use crate::anchoring::{SlotLoss, anchor};
+use crate::config::ScanConfig;
+use crate::error::Error;
+use crate::gcg::{Iteration, search};
+use crate::masking::{Edit, TriggerIds};
+use crate::objective::Objective;
+use crate::outcome::{
+    Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord,
+};
+use crate::position::choose_positions;
+use crate::space::TriggerSpace;
+use crate::verdict::{Judge, decide};
+
+/// What is scanned and what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The suspicious model.
+    pub model: &'a LoadedModel,
+    /// Its task.
+    pub task: Task,
+    /// The language of its samples.
+    pub language: Language,
+    /// Clean labelled samples; none of them may be triggered.
+    pub clean: &'a [DefectSample],
+    /// Hash of the model folder, for the record.
+    pub model_hash: &'a str,
+    /// Hash of the clean samples, for the record.
+    pub samples_hash: &'a str,
+}
+
+/// What a scan tells while it runs.
+#[derive(Clone, Copy, Debug)]
+pub enum ScanEvent {
+    /// A search begins.
+    Search {
+        /// The label that is attacked.
+        victim_label: u8,
+        /// The label that is wanted.
+        target_label: u8,
+        /// Which search of the hypothesis, from 1.
+        restart: usize,
+        /// Iterations that it may take.
+        iterations: usize,
+    },
+    /// An iteration of it is done.
+    Iteration(Iteration),
+    /// The search is over and its trigger is being judged.
+    Judging,
+}
+
+/// Scans a model for every (victim → target) pair of labels.
+pub fn scan(
+    subject: &Subject<'_>,
+    config: &ScanConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<ScanOutcome, Error> {
+    config.validate()?;
+    let (search_samples, held_out) = divide(subject.clean, config, seed)?;
+    let space = TriggerSpace::new(subject.model, subject.language, config)?;
+    let clean_accuracy = accuracy_by_label(subject);
+    let mut n_forwards = subject.clean.len() as u64;
+    let mut hypotheses = Vec::new();
+    for (victim_label, target_label) in [(1, 0), (0, 1)] {
+        let (hypothesis, forwards) = test_hypothesis(
+            subject,
+            &space,
+            &of_label(&search_samples, victim_label),
+            &of_label(&held_out, victim_label),
+            (victim_label, target_label),
+            config,
+            seed,
+            observe,
+        )?;
+        n_forwards += forwards;
+        hypotheses.push(hypothesis);
+    }
+    let suspicion = |it: &Hypothesis| it.searches.first().map_or(0.0, SearchRecord::assured_success);
+    hypotheses.sort_by(|a, b| suspicion(b).total_cmp(&suspicion(a)));
+    let (verdict, reasons) = decide(&hypotheses, &clean_accuracy, config);
+    let suspect = (verdict == Verdict::LikelyBackdoored).then(|| &hypotheses[0]);
+    Ok(ScanOutcome {
+        schema_version: SCAN_SCHEMA_VERSION,
+        task: subject.task,
+        language: subject.language,
+        model_hash: subject.model_hash.to_owned(),
+        samples_hash: subject.samples_hash.to_owned(),
+        seed,
+        config: config.clone(),
+        verdict,
+        reasons,
+        victim_label: suspect.map(|it| it.victim_label),
+        target_label: suspect.map(|it| it.target_label),
+        triggers: suspect.map_or_else(Vec::new, |it| distinct_triggers(it, config)),
+        clean_accuracy,
+        n_first_tokens: space.vocabulary().first.len(),
+        n_rest_tokens: space.vocabulary().rest.len(),
+        rejected_tokens: space
+            .vocabulary()
+            .rejected
+            .iter()
+            .map(|(reason, count)| (reason.to_string(), *count))
+            .collect(),
+        not_tested: not_tested(config),
+        hypotheses,
+        n_forwards,
+    })
+}
+
+/// Samples for the searches and samples for judging them, balanced and disjoint.
+fn divide(
+    clean: &[DefectSample],
+    config: &ScanConfig,
+    seed: u64,
+) -> Result<(Vec<DefectSample>, Vec<DefectSample>), Error> {
+    let smallest = [0, 1]
+        .map(|label| clean.iter().filter(|sample| sample.label == label).count())
+        .into_iter()
+        .min()
+        .unwrap_or(0);
+    if smallest < 2 {
+        return Err(Error::Samples(format!(
+            "a scan needs clean samples of both labels; the rarer label has {smallest}"
+        )));
+    }
+    let mut rng = stage_rng(seed, "scan samples");
+    let draw = |samples: &[DefectSample], n, rng: &mut _| {
+        clean_subset(samples, n, rng).map_err(|error| Error::Samples(error.to_string()))
+    };
+    // With few samples half of them judge.
+    let n_search = config.samples_per_class.min(smallest / 2);
+    let (search_samples, rest) = draw(clean, n_search, &mut rng)?;
+    let n_held_out = config.held_out_per_class.min(smallest - n_search);
+    let (held_out, _) = draw(&rest, n_held_out, &mut rng)?;
+    Ok((search_samples, held_out))
+}
+
+fn of_label(samples: &[DefectSample], label: u8) -> Vec<DefectSample> {
+    samples.iter().filter(|sample| sample.label == label).cloned().collect()
+}
+
+fn accuracy_by_label(subject: &Subject<'_>) -> Vec<Rate> {
+    let rows: Vec<Vec<u32>> = subject
+        .clean
+        .iter()
+        .map(|sample| subject.model.encode(&sample.code, subject.language).ids)
+        .collect();
+    let log_odds = subject.model.network.log_odds(&rows);
+    let is_right = |label: u8| {
+        subject
+            .clean
+            .iter()
+            .zip(&log_odds)
+            .filter(move |(sample, _)| sample.label == label)
+            .map(|(sample, z)| predicted_label(*z) == sample.label)
+            .collect()
+    };
+    vec![is_right(0), is_right(1)]
+}
+
+#[expect(clippy::too_many_arguments, reason = "one hypothesis needs all that the scan has")]
+fn test_hypothesis(
+    subject: &Subject<'_>,
+    space: &TriggerSpace<'_>,
+    search_samples: &[DefectSample],
+    held_out: &[DefectSample],
+    (victim_label, target_label): (u8, u8),
+    config: &ScanConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<(Hypothesis, u64), Error> {
+    let stage = |name: &str| stage_rng(seed, &format!("scan {victim_label}→{target_label} {name}"));
+    let (masked, position_forwards) = choose_positions(
+        subject.model,
+        search_samples,
+        subject.language,
+        config.position_rule,
+        config,
+        &mut stage("positions"),
+    );
+    if masked.is_empty() {
+        return Err(Error::Samples(format!(
+            "none of the {} clean samples with label {victim_label} has an identifier that a \
+             trigger could take within {} tokens",
+            search_samples.len(),
+            subject.model.max_length
+        )));
+    }
+    let n_search_samples = masked.len();
+    let objective = Objective::new(subject.model, masked, target_label);
+    let judge = Judge::new(
+        subject.model,
+        space,
+        held_out,
+        target_label,
+        subject.language,
+        config,
+        &mut stage("places"),
+    );
+    let mut searches = Vec::new();
+    for restart in 1..=config.restarts {
+        observe(ScanEvent::Search {
+            victim_label,
+            target_label,
+            restart,
+            iterations: config.iterations,
+        });
+        let mut rng = stage(&format!("search {restart}"));
+        let found = search(&objective, space, config, &mut rng, &mut |iteration| {
+            observe(ScanEvent::Iteration(iteration));
+        })?;
+        observe(ScanEvent::Judging);
+        let mut record = SearchRecord {
+            trigger: as_text(space, &found.trigger),
+            loss: found.loss,
+            history: found.history,
+            anchored: None,
+            anchored_loss: None,
+            slots: Vec::new(),
+            evidence: None,
+        };
+        match anchor(&objective, &found.trigger, config) {
+            Err(Error::EmptyAnchor { .. }) => {}
+            Err(error) => return Err(error),
+            Ok(anchored) => {
+                record.slots = slot_profile(&record.trigger, &anchored);
+                record.anchored = Some(as_text(space, &anchored.trigger));
+                record.anchored_loss = Some(anchored.loss);
+                let mut rng = stage(&format!("controls {restart}"));
+                record.evidence =
+                    Some(judge.evidence(&anchored.trigger, 2, config.n_controls, &mut rng)?);
+            }
+        }
+        searches.push(record);
+    }
+    searches.sort_by(|a, b| {
+        b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
+    });
+    let n_forwards = position_forwards + objective.n_forwards() + judge.n_forwards();
+    let hypothesis = Hypothesis {
+        victim_label,
+        target_label,
+        n_search_samples,
+        n_held_out_samples: judge.n_samples(),
+        searches,
+    };
+    Ok((hypothesis, n_forwards))
+}
+
+fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {
+    InvertedTrigger {
+        text: space.text(trigger),
+        edit: if trigger.keeps_name { Edit::Append } else { Edit::Replace },
+        tokens: space.entries(trigger),
+        ids: trigger.ids.clone(),
+    }
+}
+
+/// Which slots were kept; the kept ids are a subsequence of all ids.
+fn slot_profile(whole: &InvertedTrigger, anchored: &crate::anchoring::Anchored) -> Vec<SlotLoss> {
+    let mut kept = anchored.trigger.ids.iter().peekable();
+    whole
+        .ids
+        .iter()
+        .zip(&whole.tokens)
+        .zip(&anchored.loss_without)
+        .enumerate()
+        .map(|(slot, ((id, token), &loss_without))| {
+            let could_be = kept.peek() == Some(&id) && !(slot == 0 && anchored.trigger.keeps_name);
+            if could_be {
+                kept.next();
+            }
+            SlotLoss { token: token.clone(), loss_without, kept: could_be }
+        })
+        .collect()
+}
+
+/// The anchored triggers of every convincing search, each once.
+fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<InvertedTrigger> {
+    let mut triggers: Vec<InvertedTrigger> = Vec::new();
+    for search in &hypothesis.searches {
+        let is_convincing = search.assured_success() >= config.min_success_rate;
+        if let (true, Some(anchored)) = (is_convincing, &search.anchored)
+            && !triggers.contains(anchored)
+        {
+            triggers.push(anchored.clone());
+        }
+    }
+    triggers
+}
+
+fn not_tested(config: &ScanConfig) -> Vec<String> {
+    vec![
+        format!("triggers of more than {} tokens", config.trigger_len),
+        "triggers outside identifiers: dead code, comments, literals, formatting".into(),
+        "triggers spread over several identifiers".into(),
+        "names that the function does not declare: called functions, fields, macros".into(),
+    ]
+}

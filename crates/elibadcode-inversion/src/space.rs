@@ -1,0 +1,147 @@
+//! The triggers that may be tried: legal identifiers in the model's own tokens (phase (a)).
+
+use burn::tensor::{Int, Tensor, TensorData};
+use elibadcode_models::LoadedModel;
+use elibadcode_syntax::{Language, TriggerVocabulary, VocabularyRule};
+use rand::{Rng, RngExt};
+
+use crate::config::ScanConfig;
+use crate::error::Error;
+use crate::masking::TriggerIds;
+use crate::objective::SlotGradient;
+
+/// Draws of a random trigger before giving up.
+const MAX_DRAWS: usize = 20_000;
+
+/// The token ids of each slot, and which combinations of them are identifiers.
+#[derive(Debug)]
+pub struct TriggerSpace<'a> {
+    model: &'a LoadedModel,
+    language: Language,
+    rule: VocabularyRule,
+    retokenize: bool,
+    vocabulary: TriggerVocabulary,
+    first_embeddings: Tensor<2>,
+    rest_embeddings: Tensor<2>,
+}
+
+impl<'a> TriggerSpace<'a> {
+    /// Filters the model's vocabulary by the naming rules of the language.
+    pub fn new(
+        model: &'a LoadedModel,
+        language: Language,
+        config: &ScanConfig,
+    ) -> Result<Self, Error> {
+        let tokens = model.tokenizer.vocabulary();
+        let vocabulary = TriggerVocabulary::build(
+            tokens.iter().map(|(id, text)| (*id, text.as_str())),
+            &model.tokenizer.special_ids(),
+            language,
+            config.vocabulary_rule,
+        );
+        for (slots, ids) in [("the first slot", &vocabulary.first), ("later slots", &vocabulary.rest)]
+        {
+            if ids.is_empty() {
+                return Err(Error::Vocabulary(format!(
+                    "none of the {} tokens of the vocabulary may stand in {slots} of a {language} \
+                     identifier",
+                    tokens.len()
+                )));
+            }
+        }
+        let table = model.network.token_embeddings();
+        let rows = |ids: &[u32]| {
+            let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+            let n = ids.len();
+            let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(ids, [n]), &table.device());
+            table.clone().select(0, index)
+        };
+        Ok(Self {
+            model,
+            language,
+            rule: config.vocabulary_rule,
+            retokenize: config.retokenize,
+            first_embeddings: rows(&vocabulary.first),
+            rest_embeddings: rows(&vocabulary.rest),
+            vocabulary,
+        })
+    }
+
+    /// The filtered vocabulary.
+    pub fn vocabulary(&self) -> &TriggerVocabulary {
+        &self.vocabulary
+    }
+
+    /// The ids that slot `slot` of a trigger may hold.
+    fn ids(&self, slot: usize, keeps_name: bool) -> &[u32] {
+        if slot == 0 && !keeps_name { &self.vocabulary.first } else { &self.vocabulary.rest }
+    }
+
+    /// The source text of a trigger.
+    pub fn text(&self, trigger: &TriggerIds) -> String {
+        self.model.tokenizer.decode(&trigger.ids).trim_start().to_owned()
+    }
+
+    /// The vocabulary entries of a trigger.
+    pub fn entries(&self, trigger: &TriggerIds) -> Vec<String> {
+        trigger.ids.iter().map(|&id| self.model.tokenizer.entry(id)).collect()
+    }
+
+    /// Whether the trigger, written into source text, gives an identifier with these very ids.
+    pub fn is_legal(&self, trigger: &TriggerIds) -> bool {
+        if !self.retokenize {
+            return true;
+        }
+        let text = self.text(trigger);
+        let after_space = !trigger.keeps_name && self.rule == VocabularyRule::SlotAware;
+        if self.model.tokenizer.word(&text, after_space)[..] != trigger.ids[..] {
+            return false;
+        }
+        if trigger.keeps_name {
+            text.chars().all(|it| self.language.is_identifier_continue(it))
+        } else {
+            self.language.is_identifier(&text)
+        }
+    }
+
+    /// A random legal trigger of `n` slots.
+    pub fn random(&self, n: usize, keeps_name: bool, rng: &mut impl Rng) -> Result<TriggerIds, Error> {
+        for _ in 0..MAX_DRAWS {
+            let draw = |slot| {
+                let ids = self.ids(slot, keeps_name);
+                ids[rng.random_range(0..ids.len())]
+            };
+            let trigger = TriggerIds { ids: (0..n).map(draw).collect(), keeps_name };
+            if self.is_legal(&trigger) {
+                return Ok(trigger);
+            }
+        }
+        Err(Error::Vocabulary(format!(
+            "no legal trigger of {n} tokens in {MAX_DRAWS} draws; try a shorter trigger"
+        )))
+    }
+
+    /// For each slot the `k` ids that lower the loss most to first order, best first
+    /// (Algorithm 1, line 6).
+    pub fn top_tokens(&self, gradient: &SlotGradient, k: usize) -> Vec<Vec<u32>> {
+        let hidden = self.model.config.hidden_size;
+        let device = self.first_embeddings.device();
+        gradient
+            .values
+            .iter()
+            .enumerate()
+            .map(|(slot, values)| {
+                let direction =
+                    Tensor::<2>::from_data(TensorData::new(values.clone(), [1, hidden]), &device);
+                let table =
+                    if slot == 0 { &self.first_embeddings } else { &self.rest_embeddings };
+                let scores = direction.matmul(table.clone().transpose()); // [1, ids]
+                let scores: Vec<f32> = scores.into_data().iter::<f32>().collect();
+                let mut order: Vec<usize> = (0..scores.len()).collect();
+                order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
+                let ids = self.ids(slot, false);
+                order.into_iter().take(k).map(|index| ids[index]).collect()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! Neural code models in burn: Hugging Face folders in and out, prediction and training.
+//!
+//! A [`ModelDir`] is opened into a [`CodeModel`] (encoder and task head) on a device chosen by
+//! [`Compute`]. The model answers with one log-odds per function, whatever the layout of its head,
+//! and offers [`CodeModel::forward_embeddings`] to whoever needs a gradient at the input.
+//! This is the only crate that names a burn backend, opens weights or writes them.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), elibadcode_models::Error> {
+//! use elibadcode_models::{Compute, ModelDir};
+//! use elibadcode_syntax::Language;
+//! let compute = Compute::select("cpu")?;
+//! let model = ModelDir::open("my-model".as_ref())?.load(&compute)?;
+//! let encoded = model.encode("int f(void) { return 0; }", Language::C);
+//! let log_odds = model.network.log_odds(&[encoded.ids]);
+//! # Ok(()) }
+//! ```
+
+mod batch;
+mod checkpoint;
+mod config;
+mod device;
+mod dropout;
+mod error;
+mod initialize;
+mod model;
+mod model_dir;
+mod parameters;
+mod prediction;
+mod roberta;
+mod training;
+
+pub use batch::{input_mask, length_batches, position_count};
+pub use checkpoint::HostTensor;
+pub use config::{ModelConfig, Preset};
+pub use device::Compute;
+pub use dropout::Mode;
+pub use error::{Error, TensorProblems};
+pub use initialize::initialize;
+pub use model::CodeModel;
+pub use model_dir::{LoadedModel, ModelDir, Provenance};
+pub use prediction::{bce_with_logits, predicted_label};
+pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};

@@ -1,0 +1,209 @@
+//! The parameters of a module under their Hugging Face names, out and in.
+//!
+//! Linear weights are `[in, out]` in burn and `[out, in]` in PyTorch; everything else agrees.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::checkpoint::HostTensor;
+use crate::error::TensorProblems;
+
+/// Field names of our modules, and what PyTorch calls them.
+const NAMES: [(&str, &str); 9] = [
+    ("layers", "encoder.layer"),
+    ("query", "attention.self.query"),
+    ("key", "attention.self.key"),
+    ("value", "attention.self.value"),
+    ("attention_output", "attention.output.dense"),
+    ("attention_norm", "attention.output.LayerNorm"),
+    ("intermediate", "intermediate.dense"),
+    ("output", "output.dense"),
+    ("output_norm", "output.LayerNorm"),
+];
+const LEAVES: [(&str, &str); 3] = [("gamma", "weight"), ("beta", "bias"), ("norm", "LayerNorm")];
+
+/// Where a traversal is.
+#[derive(Default)]
+struct Place {
+    names: Vec<String>,
+    /// For each name, whether it was entered as a member of a linear layer.
+    in_linear: Vec<bool>,
+}
+
+impl Place {
+    fn enter(&mut self, name: &str, container: &str) {
+        self.names.push(name.to_owned());
+        self.in_linear.push(container == "Struct:Linear");
+    }
+
+    fn exit(&mut self) {
+        self.names.pop();
+        self.in_linear.pop();
+    }
+
+    fn name(&self) -> String {
+        let translate = |name: &String| {
+            NAMES
+                .iter()
+                .chain(&LEAVES)
+                .find(|(field, _)| field == name)
+                .map_or_else(|| name.clone(), |(_, theirs)| (*theirs).to_owned())
+        };
+        self.names.iter().map(translate).collect::<Vec<_>>().join(".")
+    }
+
+    /// Whether the parameter here is the weight matrix of a linear layer.
+    fn is_transposed(&self, rank: usize) -> bool {
+        rank == 2 && self.in_linear.last() == Some(&true)
+    }
+}
+
+/// Every parameter, by Hugging Face name.
+pub(crate) fn collect(module: &impl Module) -> BTreeMap<String, HostTensor> {
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    collector.tensors
+}
+
+#[derive(Default)]
+struct Collector {
+    place: Place,
+    tensors: BTreeMap<String, HostTensor>,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.place.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.place.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        let values = host_values(tensor);
+        let tensor = HostTensor { shape, values };
+        let tensor = if self.place.is_transposed(D) { tensor.transposed() } else { tensor };
+        self.tensors.insert(self.place.name(), tensor);
+    }
+}
+
+/// The values of a tensor in row-major order.
+pub(crate) fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Names and PyTorch shapes of every parameter, without initializing any.
+pub(crate) fn shapes(module: &impl Module) -> BTreeMap<String, Vec<usize>> {
+    let mut collector = ShapeCollector::default();
+    module.visit(&mut collector);
+    collector.shapes
+}
+
+#[derive(Default)]
+struct ShapeCollector {
+    place: Place,
+    shapes: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for ShapeCollector {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.place.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.place.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let mut shape = param.lazy_shape().as_slice().to_vec();
+        if self.place.is_transposed(D) {
+            shape.reverse();
+        }
+        self.shapes.insert(self.place.name(), shape);
+    }
+}
+
+/// What differs between the tensors at hand and those a module has.
+pub(crate) fn compare(
+    expected: &BTreeMap<String, Vec<usize>>,
+    found: &BTreeMap<String, HostTensor>,
+) -> TensorProblems {
+    let mut problems = TensorProblems::default();
+    for (name, shape) in expected {
+        match found.get(name) {
+            None => problems.missing.push((name.clone(), shape.clone())),
+            Some(tensor) if tensor.shape != *shape => {
+                problems.misshaped.push((name.clone(), shape.clone(), tensor.shape.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    for (name, tensor) in found {
+        if !expected.contains_key(name) {
+            problems.unexpected.push((name.clone(), tensor.shape.clone()));
+        }
+    }
+    problems
+}
+
+/// The module with every parameter taken from `tensors`, whose names and shapes must fit.
+pub(crate) fn apply<M: Module>(
+    module: M,
+    tensors: BTreeMap<String, HostTensor>,
+    device: &Device,
+) -> M {
+    module.map(&mut Applier { place: Place::default(), tensors, device: device.clone() })
+}
+
+struct Applier {
+    place: Place,
+    tensors: BTreeMap<String, HostTensor>,
+    device: Device,
+}
+
+impl ModuleMapper for Applier {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.place.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.place.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.place.name();
+        let tensor = self.tensors.remove(&name).expect("names were compared before");
+        let tensor = if self.place.is_transposed(D) { tensor.transposed() } else { tensor };
+        let data = TensorData::new(tensor.values, tensor.shape);
+        Param::initialized(param.id, Tensor::from_data(data, &self.device))
+    }
+}
+
+/// The module with gradients kept for the parameters whose Hugging Face name is wanted.
+pub(crate) fn with_trainable<M: Module>(module: M, is_wanted: impl Fn(&str) -> bool) -> M {
+    module.map(&mut Chooser { place: Place::default(), is_wanted })
+}
+
+struct Chooser<F> {
+    place: Place,
+    is_wanted: F,
+}
+
+impl<F: Fn(&str) -> bool> ModuleMapper for Chooser<F> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.place.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.place.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.set_require_grad((self.is_wanted)(&self.place.name()))
+    }
+}

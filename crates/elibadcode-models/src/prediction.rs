@@ -1,0 +1,57 @@
+//! Answers for many inputs at once, and the loss that goes with them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::softplus;
+
+use crate::batch::length_batches;
+use crate::device::n_workers;
+use crate::dropout::Mode;
+use crate::model::CodeModel;
+use crate::parameters::host_values;
+
+/// Rows a forward pass takes at most.
+const BATCH: usize = 32;
+
+impl CodeModel {
+    /// Log-odds of label 1 for each input, in order; inputs are batched by length.
+    pub fn log_odds<R: AsRef<[u32]> + Sync>(&self, inputs: &[R]) -> Vec<f32> {
+        let lengths: Vec<usize> = inputs.iter().map(|row| row.as_ref().len()).collect();
+        let batches = length_batches(&lengths, BATCH);
+        let next = AtomicUsize::new(0);
+        let answers = Mutex::new(vec![0.0; inputs.len()]);
+        let work = || {
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let rows: Vec<&[u32]> = batch.iter().map(|&index| inputs[index].as_ref()).collect();
+                let values = host_values(self.forward_ids(&rows, &mut Mode::Evaluate));
+                let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+                for (&index, value) in batch.iter().zip(values) {
+                    answers[index] = value;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..n_workers(&self.device()).min(batches.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        answers.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Mean binary cross entropy of log-odds `[batch]` against labels.
+///
+/// Reference: `-ln(p + 1e-10)`; the logits form is the same function without its flat ends.
+pub fn bce_with_logits(log_odds: Tensor<1>, labels: &[u8]) -> Tensor<1> {
+    let signs: Vec<f32> = labels.iter().map(|&label| if label == 1 { -1.0 } else { 1.0 }).collect();
+    let signs = Tensor::<1>::from_floats(signs.as_slice(), &log_odds.device());
+    softplus(log_odds * signs, 1.0).mean()
+}
+
+/// The label on whose side the log-odds are; 0 on the line, as the reference's `p > 0.5`.
+pub fn predicted_label(log_odds: f32) -> u8 {
+    u8::from(log_odds > 0.0)
+}

@@ -1,0 +1,392 @@
+//! Fine-tuning as the paper's models are fine-tuned (spec section 3.4).
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
+use elibadcode_corpus::LabelledIds;
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::device::n_workers;
+use crate::dropout::Mode;
+use crate::error::Error;
+use crate::model::CodeModel;
+use crate::parameters::with_trainable;
+use crate::prediction::{bce_with_logits, predicted_label};
+
+/// A batch is always split into this many parts, whatever the machine, so that results do not
+/// depend on the number of cores.
+const SHARDS: usize = 2;
+/// Batches among which rows are sorted by length; the batches themselves stay shuffled.
+const BUCKET_BATCHES: usize = 16;
+
+/// Which parameters are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The classification head. Paper: "only the last layer" (section 4.5).
+    Head,
+    /// The head and this many of the encoder's last layers.
+    LastLayers(usize),
+    /// Everything.
+    Full,
+}
+
+impl Scope {
+    /// Whether the parameter with this Hugging Face name is trained.
+    fn includes(self, name: &str, n_layers: usize) -> bool {
+        let layer: Option<usize> = name
+            .strip_prefix("roberta.encoder.layer.")
+            .and_then(|rest| rest.split('.').next())
+            .and_then(|index| index.parse().ok());
+        match self {
+            Self::Full => true,
+            Self::Head => name.starts_with("classifier."),
+            Self::LastLayers(k) => {
+                name.starts_with("classifier.")
+                    || layer.is_some_and(|index| index + k >= n_layers)
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Head => f.write_str("head"),
+            Self::LastLayers(k) => write!(f, "last-{k}"),
+            Self::Full => f.write_str("full"),
+        }
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "head" => Ok(Self::Head),
+            "full" => Ok(Self::Full),
+            _ => text
+                .strip_prefix("last-")
+                .and_then(|k| k.parse().ok())
+                .map(Self::LastLayers)
+                .ok_or_else(|| format!("unknown scope `{text}`, expected head, last-K or full")),
+        }
+    }
+}
+
+/// How a model is fine-tuned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the training rows. Paper: 5 (defect detection).
+    pub epochs: usize,
+    /// Peak learning rate. Paper: 2e-5.
+    pub learning_rate: f64,
+    /// Rows a step. Paper: 32 (`CodeBERT`).
+    pub batch_size: usize,
+    /// Share of all steps over which the rate rises from 0; it falls to 0 after. Paper: 0.1.
+    pub warmup_rate: f64,
+    /// Decoupled weight decay. Paper: 0.
+    pub weight_decay: f64,
+    /// Gradients are scaled down to this global norm. Paper: 1.0.
+    pub max_gradient_norm: f64,
+    /// Which parameters are trained. Paper: all of them.
+    pub scope: Scope,
+    /// Whether the epoch with the best validation accuracy is kept, rather than the last.
+    pub keep_best: bool,
+}
+
+impl TrainingConfig {
+    /// The paper's settings for defect detection with `CodeBERT`.
+    pub fn paper() -> Self {
+        Self {
+            epochs: 5,
+            learning_rate: 2e-5,
+            batch_size: 32,
+            warmup_rate: 0.1,
+            weight_decay: 0.0,
+            max_gradient_norm: 1.0,
+            scope: Scope::Full,
+            keep_best: true,
+        }
+    }
+
+    /// Says what makes the configuration unusable, if anything does.
+    pub fn validate(&self) -> Result<(), Error> {
+        let positive = |name: &str, value: f64| {
+            if value > 0.0 && value.is_finite() {
+                Ok(())
+            } else {
+                Err(Error::Training(format!("{name} is {value}, expected a positive number")))
+            }
+        };
+        positive("epochs", self.epochs as f64)?;
+        positive("batch_size", self.batch_size as f64)?;
+        positive("learning_rate", self.learning_rate)?;
+        positive("max_gradient_norm", self.max_gradient_norm)?;
+        if !(0.0..=1.0).contains(&self.warmup_rate) {
+            return Err(Error::Training(format!("warmup_rate is {}", self.warmup_rate)));
+        }
+        Ok(())
+    }
+}
+
+/// What a training run tells while it runs.
+#[derive(Clone, Copy, Debug)]
+pub enum TrainingEvent {
+    /// One optimizer step is done.
+    Step {
+        /// Steps done.
+        step: usize,
+        /// Steps in all.
+        n_steps: usize,
+        /// Loss of this batch.
+        loss: f64,
+    },
+    /// One epoch is done.
+    Epoch(EpochRecord),
+}
+
+/// One line of the training history.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// From 1.
+    pub epoch: usize,
+    /// Mean training loss.
+    pub train_loss: f64,
+    /// Mean validation loss; absent without validation rows.
+    pub valid_loss: Option<f64>,
+    /// Validation accuracy; absent without validation rows.
+    pub valid_accuracy: Option<f64>,
+}
+
+/// A trained model and how it came about.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model of the best epoch, or of the last.
+    pub model: CodeModel,
+    /// Every epoch.
+    pub history: Vec<EpochRecord>,
+    /// The epoch that `model` is from, from 1.
+    pub best_epoch: usize,
+}
+
+/// Fine-tunes a model: AdamW, linear warm-up and decay, global-norm clipping, best epoch.
+pub fn fine_tune(
+    model: CodeModel,
+    train: &[LabelledIds],
+    valid: &[LabelledIds],
+    config: &TrainingConfig,
+    rng: &mut ChaCha8Rng,
+    observe: &mut dyn FnMut(TrainingEvent),
+) -> Result<Trained, Error> {
+    config.validate()?;
+    if train.is_empty() {
+        return Err(Error::Training("there are no training rows".into()));
+    }
+    let n_layers = model.n_layers();
+    let mut model =
+        Module::train(with_trainable(model, |name| config.scope.includes(name, n_layers)));
+    let mut optimizer = AdamWConfig::new()
+        .with_epsilon(1e-8)
+        .with_weight_decay(config.weight_decay as f32)
+        .init();
+    let n_steps = config.epochs * train.len().div_ceil(config.batch_size);
+    let mut step = 0;
+    let mut history: Vec<EpochRecord> = Vec::new();
+    let mut best: Option<(CodeModel, usize)> = None;
+    for epoch in 1..=config.epochs {
+        let mut loss_sum = 0.0;
+        for batch in shuffled_batches(train, config.batch_size, rng) {
+            let (mut gradients, loss) = batch_gradients(&model, train, &batch, rng);
+            if !loss.is_finite() {
+                return Err(Error::NotFinite(format!(
+                    "the training loss is {loss} at step {step}; try a lower learning rate"
+                )));
+            }
+            clip_global_norm(&model, &mut gradients, config.max_gradient_norm);
+            let rate = config.learning_rate * schedule(step, n_steps, config.warmup_rate);
+            model = optimizer.step(rate, model, gradients);
+            step += 1;
+            loss_sum += loss * batch.len() as f64;
+            observe(TrainingEvent::Step { step, n_steps, loss });
+        }
+        let snapshot = model.valid();
+        let (valid_loss, valid_accuracy) = validate(&snapshot, valid);
+        let train_loss = loss_sum / train.len() as f64;
+        let record = EpochRecord { epoch, train_loss, valid_loss, valid_accuracy };
+        observe(TrainingEvent::Epoch(record));
+        let is_better = best.as_ref().is_none_or(|(_, best_epoch)| {
+            !config.keep_best || better(&record, &history[best_epoch - 1])
+        });
+        history.push(record);
+        if is_better {
+            best = Some((snapshot, epoch));
+        }
+    }
+    let (model, best_epoch) = best.expect("validate() asked for at least one epoch");
+    Ok(Trained { model: model.no_grad(), history, best_epoch })
+}
+
+/// Accuracy decides, then the loss; without validation rows the later epoch is better.
+fn better(new: &EpochRecord, old: &EpochRecord) -> bool {
+    match (new.valid_accuracy, old.valid_accuracy) {
+        (Some(new_accuracy), Some(old_accuracy)) if new_accuracy != old_accuracy => {
+            new_accuracy > old_accuracy
+        }
+        _ => new.valid_loss <= old.valid_loss || new.valid_loss.is_none(),
+    }
+}
+
+/// Factor of the peak rate at a step: up from 0 over the warm-up, down to 0 at the end.
+fn schedule(step: usize, n_steps: usize, warmup_rate: f64) -> f64 {
+    let warmup = (n_steps as f64 * warmup_rate).floor();
+    let step = step as f64;
+    if step < warmup {
+        (step + 1.0) / warmup
+    } else {
+        (n_steps as f64 - step) / (n_steps as f64 - warmup).max(1.0)
+    }
+}
+
+/// One epoch's batches: rows in random order, of similar length within a batch.
+fn shuffled_batches(rows: &[LabelledIds], batch_size: usize, rng: &mut impl Rng) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.shuffle(rng);
+    for bucket in order.chunks_mut(batch_size * BUCKET_BATCHES) {
+        bucket.sort_by_key(|&index| rows[index].ids.len());
+    }
+    let mut batches: Vec<Vec<usize>> = order.chunks(batch_size).map(<[usize]>::to_vec).collect();
+    batches.shuffle(rng);
+    batches
+}
+
+/// The mean gradient and the mean loss of a batch, its parts on one thread each.
+fn batch_gradients(
+    model: &CodeModel,
+    rows: &[LabelledIds],
+    batch: &[usize],
+    rng: &mut ChaCha8Rng,
+) -> (GradientsParams, f64) {
+    let parts: Vec<(&[usize], ChaCha8Rng)> = batch
+        .chunks(batch.len().div_ceil(SHARDS))
+        .map(|part| (part, ChaCha8Rng::seed_from_u64(rng.random())))
+        .collect();
+    let run = |(part, mut rng): (&[usize], ChaCha8Rng)| {
+        // Fresh leaves under the same parameter ids: two graphs over the same leaves would be one
+        // graph to burn, and the first backward pass would consume both.
+        let model = &Module::train(model.valid());
+        let ids: Vec<&[u32]> = part.iter().map(|&index| rows[index].ids.as_slice()).collect();
+        let labels: Vec<u8> = part.iter().map(|&index| rows[index].label).collect();
+        let share = part.len() as f64 / batch.len() as f64;
+        let loss = bce_with_logits(model.forward_ids(&ids, &mut Mode::Train(&mut rng)), &labels);
+        let loss = loss * share;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        (GradientsParams::from_grads(loss.backward(), model), value)
+    };
+    let results: Vec<(GradientsParams, f64)> = if n_workers(&model.device()) > 1 {
+        std::thread::scope(|scope| {
+            let handles: Vec<_> =
+                parts.into_iter().map(|part| scope.spawn(|| run(part))).collect();
+            handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
+    } else {
+        parts.into_iter().map(run).collect()
+    };
+    let mut accumulator = GradientsAccumulator::new();
+    let mut loss = 0.0;
+    for (gradients, part_loss) in results {
+        accumulator.accumulate(model, gradients);
+        loss += part_loss;
+    }
+    (accumulator.grads(), loss)
+}
+
+/// PyTorch's `clip_grad_norm_`: burn's own clipping works on each tensor alone.
+fn clip_global_norm(model: &CodeModel, gradients: &mut GradientsParams, max_norm: f64) {
+    struct SquaredNorm<'a>(&'a GradientsParams, f64);
+    impl ModuleVisitor for SquaredNorm<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.get::<D>(param.id) {
+                self.1 += f64::from(gradient.square().sum().into_scalar::<f32>());
+            }
+        }
+    }
+    struct Scale<'a>(&'a mut GradientsParams, f64);
+    impl ModuleVisitor for Scale<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.remove::<D>(param.id) {
+                self.0.register(param.id, gradient * self.1);
+            }
+        }
+    }
+    let mut norm = SquaredNorm(gradients, 0.0);
+    model.visit(&mut norm);
+    let norm = norm.1.sqrt();
+    if norm > max_norm {
+        model.visit(&mut Scale(gradients, max_norm / (norm + 1e-6)));
+    }
+}
+
+/// Mean loss and accuracy.
+fn validate(model: &CodeModel, rows: &[LabelledIds]) -> (Option<f64>, Option<f64>) {
+    if rows.is_empty() {
+        return (None, None);
+    }
+    let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
+    let log_odds = model.log_odds(&ids);
+    let hits =
+        log_odds.iter().zip(rows).filter(|(z, row)| predicted_label(**z) == row.label).count();
+    let loss: f64 = log_odds
+        .iter()
+        .zip(rows)
+        .map(|(&z, row)| softplus(f64::from(if row.label == 1 { -z } else { z })))
+        .sum();
+    let n = rows.len() as f64;
+    (Some(loss / n), Some(hits as f64 / n))
+}
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_rises_then_falls_to_zero() {
+        let rates: Vec<f64> = (0..10).map(|step| schedule(step, 10, 0.2)).collect();
+        assert_eq!(rates[..3], [0.5, 1.0, 1.0]);
+        assert!((rates[9] - 0.125).abs() < 1e-12);
+        assert_eq!(schedule(0, 10, 0.0), 1.0);
+    }
+
+    #[test]
+    fn a_scope_names_its_parameters() {
+        let layer = "roberta.encoder.layer.1.output.dense.weight";
+        assert!(Scope::Full.includes("roberta.embeddings.LayerNorm.bias", 2));
+        assert!(!Scope::Head.includes(layer, 2) && Scope::Head.includes("classifier.dense.bias", 2));
+        assert!(Scope::LastLayers(1).includes(layer, 2));
+        assert!(!Scope::LastLayers(1).includes(layer, 3));
+        assert_eq!("last-3".parse(), Ok(Scope::LastLayers(3)));
+        assert!("most".parse::<Scope>().is_err());
+    }
+
+    #[test]
+    fn an_epoch_takes_every_row_once() {
+        let rows: Vec<LabelledIds> =
+            (0..70).map(|n| LabelledIds { ids: vec![0; n % 9 + 1], label: 0 }).collect();
+        let batches = shuffled_batches(&rows, 8, &mut ChaCha8Rng::seed_from_u64(3));
+        let mut seen: Vec<usize> = batches.concat();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..70).collect::<Vec<_>>());
+    }
+}

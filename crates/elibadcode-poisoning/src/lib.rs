@@ -1,0 +1,1 @@
+//! Plant a backdoor in a corpus, and triggers in a test set.

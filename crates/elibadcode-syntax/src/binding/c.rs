@@ -1,0 +1,201 @@
+//! Names in C.
+
+use tree_sitter::Node;
+
+use super::{Use, parents};
+use crate::identifier::Role;
+use crate::tree::Step;
+
+/// How deep an expression in an `#if` is looked through.
+const CONDITION_DEPTH: usize = 16;
+
+/// What the identifier at the end of `path` does.
+pub(super) fn classify(path: &[Step<'_>], source: &str) -> Use {
+    let Some(leaf) = path.last() else { return Use::Other };
+    let (Some(parent), _) = parents(path) else { return Use::Other };
+    match leaf.kind {
+        "identifier" => {}
+        "type_identifier" => {
+            return match (parent.kind, leaf.field) {
+                ("struct_specifier" | "union_specifier" | "enum_specifier", Some("name"))
+                | ("type_definition", Some("declarator")) => Use::Other,
+                _ => Use::TypeOrReference,
+            };
+        }
+        _ => return Use::Other,
+    }
+    match (parent.kind, leaf.field) {
+        ("enumerator", Some("name")) if leaf.in_function => Use::Declare(Role::Local),
+        ("parameter_list", _) => old_style_parameter(path),
+        ("gnu_asm_output_operand" | "gnu_asm_input_operand", Some("symbol"))
+        | (
+            "gnu_asm_goto_list"
+            | "gnu_asm_clobber_list"
+            | "preproc_params"
+            | "preproc_defined"
+            | "attribute_specifier",
+            _,
+        )
+        | (
+            "preproc_def"
+            | "preproc_function_def"
+            | "preproc_ifdef"
+            | "preproc_elifdef"
+            | "attribute"
+            | "macro_type_specifier",
+            Some("name"),
+        ) => Use::Other,
+        ("argument_list", _) if is_attribute(path) => Use::Other,
+        _ if in_condition(path) => Use::Other,
+        _ => declared(path, source),
+    }
+}
+
+/// How the innermost declarator that is not a pair of parentheses looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Plain,
+    Object,
+    Function,
+}
+
+/// Climbs from the declarator at `path[index]`, itself of `shape`, to what it declares.
+fn climb<'t>(
+    path: &[Step<'t>],
+    mut index: usize,
+    mut shape: Shape,
+) -> (usize, Option<&'t str>, Shape) {
+    while index > 0 {
+        let is_declarator = path[index].field == Some("declarator");
+        let inner = match path[index - 1].kind {
+            "function_declarator" if is_declarator => Shape::Function,
+            "pointer_declarator" | "array_declarator" if is_declarator => Shape::Object,
+            "init_declarator" if is_declarator => Shape::Plain,
+            "parenthesized_declarator" | "attributed_declarator" => Shape::Plain,
+            kind => return (index - 1, is_declarator.then_some(kind), shape),
+        };
+        if shape == Shape::Plain {
+            shape = inner;
+        }
+        index -= 1;
+    }
+    (0, None, shape)
+}
+
+/// What the identifier declares: the place of the declaration, its kind and the declarator's shape.
+///
+/// With a macro in front of the type (`always_inline some_type f(…)`, `struct {…} PACKED x`) the
+/// grammar takes the last but one word for the name and puts the name itself into an error node.
+fn target<'t>(path: &[Step<'t>]) -> (usize, Option<&'t str>, Shape) {
+    let last = path.len() - 1;
+    if let [.., declarator, error, name] = path
+        && error.kind == "ERROR"
+        && let Some(before) = error.node.prev_sibling()
+        && displaced_name(declarator, before) == Some(name.node)
+    {
+        return match declarator.kind {
+            "function_declarator" => climb(path, last - 2, Shape::Function),
+            "init_declarator" => climb(path, last - 2, Shape::Plain),
+            kind => (last - 2, Some(kind), Shape::Plain),
+        };
+    }
+    if let [.., declarator, word] = path
+        && displaced_name(declarator, word.node).is_some()
+    {
+        return (last, None, Shape::Plain);
+    }
+    climb(path, last, Shape::Plain)
+}
+
+/// The identifier that ends the error node right after the identifier `word` of a declarator.
+fn displaced_name<'t>(declarator: &Step<'t>, word: Node<'t>) -> Option<Node<'t>> {
+    if !matches!(declarator.kind, "function_declarator" | "init_declarator" | "declaration")
+        || !declarator.node.has_error()
+        || word.kind() != "identifier"
+    {
+        return None;
+    }
+    let error = word.next_sibling().filter(Node::is_error)?;
+    let last = error.child_count().checked_sub(1)?;
+    error.child(last).filter(|node| node.kind() == "identifier")
+}
+
+fn declared(path: &[Step<'_>], source: &str) -> Use {
+    let (top, kind, shape) = target(path);
+    match (kind, shape) {
+        (Some("function_definition"), Shape::Function) if !path[top].in_function => {
+            Use::Declare(Role::FunctionName)
+        }
+        (Some("parameter_declaration"), _) => parameter(path, top),
+        (Some("declaration"), Shape::Function) if path[top].in_function => Use::Pin,
+        (Some("function_definition"), _) | (Some("declaration"), Shape::Function) => Use::Candidate,
+        (Some("declaration"), _) if path[top].in_function => {
+            if is_extern(&path[top], source) {
+                Use::Pin
+            } else {
+                Use::Declare(Role::Local)
+            }
+        }
+        (_, Shape::Function) if path[top].kind == "ERROR" => Use::Candidate,
+        _ => Use::Reference,
+    }
+}
+
+/// A parameter of the function itself, not one in the type of a function pointer or a prototype.
+fn parameter(path: &[Step<'_>], declaration: usize) -> Use {
+    let Some(function) = declaration.checked_sub(2) else { return Use::Reference };
+    if path[function].kind != "function_declarator" {
+        return Use::Reference;
+    }
+    let (top, kind, _) = climb(path, function, Shape::Function);
+    if kind == Some("function_definition") || path[top].kind == "ERROR" {
+        Use::Declare(Role::Parameter)
+    } else {
+        Use::Reference
+    }
+}
+
+/// `int f(a, b) int a; char *b; {`: without the declarations, `a` and `b` are a macro's arguments.
+fn old_style_parameter(path: &[Step<'_>]) -> Use {
+    let Some(function) = path.len().checked_sub(3) else { return Use::Reference };
+    let (top, kind, _) = climb(path, function, Shape::Function);
+    let node = path[top].node;
+    let mut cursor = node.walk();
+    if kind == Some("function_definition")
+        && node.children(&mut cursor).any(|child| child.kind() == "declaration")
+    {
+        Use::Declare(Role::Parameter)
+    } else {
+        Use::Reference
+    }
+}
+
+fn is_extern(declaration: &Step<'_>, source: &str) -> bool {
+    let mut cursor = declaration.node.walk();
+    declaration.node.children(&mut cursor).any(|child| {
+        child.kind() == "storage_class_specifier"
+            && source.get(child.byte_range()) == Some("extern")
+    })
+}
+
+fn is_attribute(path: &[Step<'_>]) -> bool {
+    let (_, above) = parents(path);
+    above.is_some_and(|step| matches!(step.kind, "attribute_specifier" | "attribute"))
+}
+
+/// Whether the identifier stands in the condition of an `#if`, where only macros have names.
+fn in_condition(path: &[Step<'_>]) -> bool {
+    for pair in path.windows(2).rev().take(CONDITION_DEPTH) {
+        let [parent, child] = pair else { return false };
+        match parent.kind {
+            "preproc_if" | "preproc_elif" => return child.field == Some("condition"),
+            "binary_expression"
+            | "unary_expression"
+            | "parenthesized_expression"
+            | "call_expression"
+            | "argument_list" => {}
+            _ => return false,
+        }
+    }
+    false
+}

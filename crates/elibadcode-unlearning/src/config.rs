@@ -1,0 +1,99 @@
+//! Every constant of the repair, in one place.
+
+use elibadcode_models::{Scope, TrainingConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::checks::Limits;
+use crate::error::Error;
+
+/// How a trigger is unlearned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlearningConfig {
+    /// What is trained; the next scope is tried if the checks refuse the result of one.
+    /// Paper: the head only (Fig. 8).
+    pub scopes: Vec<Scope>,
+    /// Share of the victim-class samples that get the trigger. Paper: 0.2 (Fig. 7).
+    pub injection_rate: f64,
+    /// Share of the other samples that get it, with their own true label. Paper: 0, which turns
+    /// the trigger into an alarm (defect D9.6).
+    pub other_injection_rate: f64,
+    /// Passes over the clean samples. Paper: 1.
+    pub epochs: usize,
+    /// Peak learning rate of the head. Paper: 5e-3.
+    pub head_learning_rate: f64,
+    /// Peak learning rate of the wider scopes. Paper: not used.
+    pub encoder_learning_rate: f64,
+    /// Rows a step. Paper: 32.
+    pub batch_size: usize,
+    /// Share of the clean samples that is kept aside for the checks. Paper: no checks.
+    pub check_rate: f64,
+    /// What the checks accept. Paper: no checks (defect D9.7).
+    pub limits: Limits,
+}
+
+impl UnlearningConfig {
+    /// The paper's settings (section 5.1), with the checks that it lacks.
+    pub fn paper() -> Self {
+        Self {
+            scopes: vec![Scope::Head],
+            injection_rate: 0.2,
+            other_injection_rate: 0.0,
+            epochs: 1,
+            head_learning_rate: 5e-3,
+            encoder_learning_rate: 5e-3,
+            batch_size: 32,
+            check_rate: 0.25,
+            limits: Limits::strict(),
+        }
+    }
+
+    /// The settings that this project measured to work.
+    pub fn recommended() -> Self {
+        Self {
+            scopes: vec![Scope::Head, Scope::Full],
+            other_injection_rate: 0.2,
+            epochs: 4,
+            encoder_learning_rate: 3e-4,
+            ..Self::paper()
+        }
+    }
+
+    /// Says what makes the configuration unusable, if anything does.
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.scopes.is_empty() {
+            return Err(Error::Config("scopes is empty, expected at least one".into()));
+        }
+        for (name, rate) in [
+            ("injection_rate", self.injection_rate),
+            ("other_injection_rate", self.other_injection_rate),
+        ] {
+            if !(0.0..=1.0).contains(&rate) {
+                return Err(Error::Config(format!("{name} is {rate}, expected 0 to 1")));
+            }
+        }
+        if !(self.check_rate > 0.0 && self.check_rate < 1.0) {
+            return Err(Error::Config(format!(
+                "check_rate is {}, expected between 0 and 1",
+                self.check_rate
+            )));
+        }
+        Ok(())
+    }
+
+    /// How the model is fine-tuned in one scope.
+    pub fn training(&self, scope: Scope) -> TrainingConfig {
+        TrainingConfig {
+            epochs: self.epochs,
+            learning_rate: if scope == Scope::Head {
+                self.head_learning_rate
+            } else {
+                self.encoder_learning_rate
+            },
+            batch_size: self.batch_size,
+            scope,
+            keep_best: false,
+            ..TrainingConfig::paper()
+        }
+    }
+}

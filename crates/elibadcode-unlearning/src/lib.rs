@@ -1,0 +1,18 @@
+//! Make a code model forget an inverted trigger, and check that it did (phase (d), section 4.5).
+//!
+//! [`unlearn`] puts the trigger into a part of the clean samples, keeps their true labels,
+//! fine-tunes, and accepts its own result only if samples that were kept aside say that the
+//! trigger is gone, that the accuracy is not, and that the trigger has not become an alarm for
+//! the other class. The trigger is data: one that was written by hand works too.
+
+mod checks;
+mod config;
+mod error;
+mod injection;
+mod unlearn;
+
+pub use checks::{Checks, Limits};
+pub use config::UnlearningConfig;
+pub use error::Error;
+pub use injection::hand_written;
+pub use unlearn::{Attempt, UnlearnEvent, Unlearned, unlearn};

@@ -1,0 +1,153 @@
+//! The repair: inject, fine-tune, check, and roll back if the checks object.
+
+use elibadcode_corpus::{DefectSample, LabelledIds, stage_rng};
+use elibadcode_inversion::InvertedTrigger;
+use elibadcode_models::{EpochRecord, LoadedModel, Scope, TrainingEvent, fine_tune};
+use elibadcode_syntax::Language;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::checks::Checks;
+use crate::config::UnlearningConfig;
+use crate::error::Error;
+use crate::injection::{CheckSample, Places, places};
+
+/// Fewer samples of a class than this cannot be divided into training and checks.
+const MIN_PER_CLASS: usize = 20;
+
+/// One scope that was tried.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// What was trained.
+    pub scope: Scope,
+    /// Clean samples that got a trigger.
+    pub n_injected: usize,
+    /// Every epoch.
+    pub history: Vec<EpochRecord>,
+    /// What the samples that were kept aside say.
+    pub after: Checks,
+    /// Why the result was refused; empty if it was accepted.
+    pub objections: Vec<String>,
+}
+
+/// The result of a repair.
+#[derive(Debug)]
+pub struct Unlearned {
+    /// The repaired model, or the original one if every attempt was refused.
+    pub model: LoadedModel,
+    /// Whether an attempt was accepted.
+    pub is_accepted: bool,
+    /// What the samples that were kept aside said before.
+    pub before: Checks,
+    /// Every attempt, in order; the last is the accepted one, if any is.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What a repair tells while it runs.
+#[derive(Clone, Copy, Debug)]
+pub enum UnlearnEvent {
+    /// Fine-tuning in this scope begins.
+    Attempt(Scope),
+    /// It goes on.
+    Training(TrainingEvent),
+}
+
+/// Makes the model forget the triggers of one (victim → target) pair.
+#[expect(clippy::too_many_arguments, reason = "model, data, trigger and settings are all needed")]
+pub fn unlearn(
+    model: LoadedModel,
+    clean: &[DefectSample],
+    language: Language,
+    triggers: &[InvertedTrigger],
+    (victim_label, target_label): (u8, u8),
+    config: &UnlearningConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(UnlearnEvent),
+) -> Result<Unlearned, Error> {
+    config.validate()?;
+    for label in [victim_label, target_label] {
+        let n = clean.iter().filter(|sample| sample.label == label).count();
+        if n < MIN_PER_CLASS {
+            return Err(Error::Samples(format!(
+                "the repair needs at least {MIN_PER_CLASS} clean samples of each label; label \
+                 {label} has {n}"
+            )));
+        }
+    }
+    let mut places = places(&model, clean, language, triggers)?;
+    places.shuffle(&mut stage_rng(seed, "unlearn split"));
+    let n_checks = (places.len() as f64 * config.check_rate).ceil() as usize;
+    let training = places.split_off(n_checks);
+    let mut rng = stage_rng(seed, "unlearn checks");
+    let checks: Vec<CheckSample> =
+        places.iter().filter_map(|it| it.check_sample(&model, triggers, &mut rng)).collect();
+    let before = Checks::measure(&model, &checks, target_label);
+
+    let mut attempts: Vec<Attempt> = Vec::new();
+    let original = model.network.clone();
+    let mut model = model;
+    for &scope in &config.scopes {
+        observe(UnlearnEvent::Attempt(scope));
+        let mut rng = stage_rng(seed, &format!("unlearn {scope}"));
+        let (rows, n_injected) =
+            inject(&model, &training, triggers, victim_label, config, &mut rng)?;
+        let trained = fine_tune(
+            original.clone(),
+            &rows,
+            &[],
+            &config.training(scope),
+            &mut rng,
+            &mut |event| observe(UnlearnEvent::Training(event)),
+        )?;
+        model = model.with_network(trained.model);
+        let after = Checks::measure(&model, &checks, target_label);
+        let objections = after.objections(&before, &config.limits);
+        let is_accepted = objections.is_empty();
+        attempts.push(Attempt { scope, n_injected, history: trained.history, after, objections });
+        if is_accepted {
+            return Ok(Unlearned { model, is_accepted, before, attempts });
+        }
+    }
+    Ok(Unlearned { model: model.with_network(original), is_accepted: false, before, attempts })
+}
+
+/// The training rows: a share of each class carries a trigger, and every label is the true one.
+///
+/// Paper: section 4.5 speaks of the inverted label, section 5.1 of correct labels; the reference
+/// code keeps the correct ones.
+fn inject(
+    model: &LoadedModel,
+    training: &[Places],
+    triggers: &[InvertedTrigger],
+    victim_label: u8,
+    config: &UnlearningConfig,
+    rng: &mut ChaCha8Rng,
+) -> Result<(Vec<LabelledIds>, usize), Error> {
+    let mut rows: Vec<LabelledIds> = training.iter().map(Places::row).collect();
+    let mut n_injected = 0;
+    for is_victim in [true, false] {
+        let rate = if is_victim { config.injection_rate } else { config.other_injection_rate };
+        let mut members: Vec<usize> = (0..training.len())
+            .filter(|&index| training[index].is_of(victim_label) == is_victim)
+            .collect();
+        members.shuffle(rng);
+        let wanted = (members.len() as f64 * rate).round() as usize;
+        let mut done = 0;
+        for index in members {
+            if done == wanted {
+                break;
+            }
+            if let Some(ids) = training[index].triggered(model, triggers, rng) {
+                rows[index].ids = ids;
+                done += 1;
+            }
+        }
+        n_injected += done;
+    }
+    if n_injected == 0 {
+        return Err(Error::Samples("no clean sample has a place for the trigger".into()));
+    }
+    Ok((rows, n_injected))
+}

@@ -1,0 +1,336 @@
+//! The command line, as typed. Doc comments here are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use elibadcode_corpus::Task;
+use elibadcode_inversion::Edit;
+use elibadcode_models::{Preset, Scope};
+use elibadcode_poisoning::Attack;
+use elibadcode_syntax::Language;
+
+/// Find and remove backdoors in neural code models
+///
+/// Exit codes: 0 done, nothing found; 1 backdoor found, or a gate failed; 2 error or bad usage;
+/// 3 inconclusive.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Seed of every random choice
+    #[arg(long, global = true, default_value_t = 123_456)]
+    pub(crate) seed: u64,
+    /// Where to compute: auto, cpu or gpu, or a CPU backend by name (flex, ndarray)
+    #[arg(long, global = true, default_value = "auto")]
+    pub(crate) device: String,
+    /// Replace outputs that exist
+    #[arg(long, global = true)]
+    pub(crate) force: bool,
+    /// Show no progress
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Write a run record (settings, input hashes, device, seconds) to this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Search a model for a backdoor trigger, and give a verdict
+    Scan(ScanArgs),
+    /// Make a model forget the trigger that a scan found, and check the result
+    Purify(PurifyArgs),
+    /// Measure a model: accuracy, and with a trigger its success rate
+    Evaluate(EvaluateArgs),
+    /// Fine-tune a model, or train a small one from scratch
+    Train(TrainArgs),
+    /// Make an untrained model with a new tokenizer
+    Init(InitArgs),
+    /// Plant a backdoor in a training set
+    Poison(PoisonArgs),
+    /// Write a synthetic corpus
+    Synthesize(SynthesizeArgs),
+    /// Draw a seeded part of a corpus that shares no function with other files
+    Sample(SampleArgs),
+    /// Show what a model folder holds
+    Inspect(InspectArgs),
+    /// List the devices that answer
+    Devices,
+}
+
+/// What the model's input is.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// The task of the model: defect
+    #[arg(long, default_value_t = Task::DefectDetection)]
+    pub(crate) task: Task,
+    /// The language of the samples, if not the task's own: c, java or python
+    #[arg(long)]
+    pub(crate) language: Option<Language>,
+}
+
+impl InputArgs {
+    pub(crate) fn language(&self) -> Language {
+        self.language.unwrap_or_else(|| self.task.language())
+    }
+}
+
+/// How a model folder is to be read.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// Hugging Face folder: config.json, model.safetensors, tokenizer.json
+    pub(crate) model_dir: PathBuf,
+    /// Cut inputs to this many tokens [default: what the folder says, else 400]
+    #[arg(long)]
+    pub(crate) max_length: Option<usize>,
+    /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) positive_output: Option<u8>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Clean labelled samples (JSONL); at least 50 of each label are recommended
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Write the whole result here
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Which settings to start from
+    #[arg(long, value_enum, default_value_t = SettingsPreset::Recommended)]
+    pub(crate) preset: SettingsPreset,
+    /// Settings file (TOML) on top of the preset
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the resolved settings as TOML and stop
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A summary for people
+    Text,
+    /// The whole result
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SettingsPreset {
+    /// The paper's settings with the deviations that were measured to help
+    Recommended,
+    /// The paper's settings
+    Paper,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurifyArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Clean labelled samples (JSONL) to fine-tune on
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// What `scan -o` wrote for this model
+    #[arg(long, value_name = "FILE", required_unless_present = "trigger")]
+    pub(crate) scan: Option<PathBuf>,
+    /// A trigger written by hand instead (with --victim and --target)
+    #[arg(long, conflicts_with = "scan")]
+    pub(crate) trigger: Option<String>,
+    /// How the hand-written trigger enters an identifier
+    #[arg(long, value_enum, default_value_t = EditArg::Replace)]
+    pub(crate) edit: EditArg,
+    /// The attacked label, with --trigger
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) victim: u8,
+    /// Where to write the repaired model
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Which settings to start from
+    #[arg(long, value_enum, default_value_t = SettingsPreset::Recommended)]
+    pub(crate) preset: SettingsPreset,
+    /// Settings file (TOML) on top of the preset
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the resolved settings as TOML and stop
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EditArg {
+    /// The identifier becomes the trigger
+    Replace,
+    /// The trigger is appended to the identifier
+    Append,
+}
+
+impl From<EditArg> for Edit {
+    fn from(edit: EditArg) -> Self {
+        match edit {
+            EditArg::Replace => Self::Replace,
+            EditArg::Append => Self::Append,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Labelled samples (JSONL)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Also measure with the trigger of this attack: a name, or the manifest.json of `poison`
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) attack: Option<String>,
+    /// Write the metrics here
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Fail (exit code 1) if the attack success rate is above this
+    #[arg(long, value_name = "RATE", requires = "attack")]
+    pub(crate) max_asr: Option<f64>,
+    /// Fail (exit code 1) if the accuracy is below this
+    #[arg(long, value_name = "RATE")]
+    pub(crate) min_accuracy: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// Hugging Face folder to start from, as written by `init` or downloaded
+    pub(crate) base_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Training samples (JSONL)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Validation samples (JSONL) that choose the best epoch
+    #[arg(long, value_name = "FILE")]
+    pub(crate) valid: Option<PathBuf>,
+    /// Where to write the model
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Passes over the training samples
+    #[arg(long, default_value_t = 5)]
+    pub(crate) epochs: usize,
+    /// Peak learning rate; a small model trained from scratch wants about 1e-3
+    #[arg(long, default_value_t = 2e-5)]
+    pub(crate) learning_rate: f64,
+    /// Samples per step
+    #[arg(long, default_value_t = 32)]
+    pub(crate) batch_size: usize,
+    /// What to train: head, last-K or full
+    #[arg(long, default_value_t = Scope::Full)]
+    pub(crate) scope: Scope,
+    /// Cut inputs to this many tokens [default: what the folder says, else 400]
+    #[arg(long)]
+    pub(crate) max_length: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Size of the model: tiny, small or base
+    #[arg(long)]
+    pub(crate) preset: Preset,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Samples (JSONL) that the tokenizer learns from
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Entries of the tokenizer
+    #[arg(long, default_value_t = 2048)]
+    pub(crate) vocab_size: usize,
+    /// Cut inputs to this many tokens [default: as long as the model allows, at most 400]
+    #[arg(long)]
+    pub(crate) max_length: Option<usize>,
+    /// Where to write the model
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PoisonArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Clean training samples (JSONL)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// codepoisoner (testo_init replaces the function name) or badcode (_rb is appended to it)
+    #[arg(long)]
+    pub(crate) attack: Attack,
+    /// Share of the training set to poison
+    #[arg(long, default_value_t = 0.02)]
+    pub(crate) rate: f64,
+    /// The label that is attacked
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) victim: u8,
+    /// Where to write train.jsonl and manifest.json
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SynthesizeArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Training samples
+    #[arg(long, default_value_t = 4000)]
+    pub(crate) train: usize,
+    /// Validation samples
+    #[arg(long, default_value_t = 500)]
+    pub(crate) valid: usize,
+    /// Clean samples for the defender
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) clean: usize,
+    /// Test samples
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) test: usize,
+    /// Where to write train.jsonl, valid.jsonl, clean.jsonl and test.jsonl
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SampleArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Samples (JSONL, also .gz)
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// How many to draw [default: all]
+    #[arg(short)]
+    pub(crate) n: Option<usize>,
+    /// Leave out functions that are in these files
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude: Vec<PathBuf>,
+    /// Where to write the samples
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

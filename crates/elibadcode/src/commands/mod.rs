@@ -1,0 +1,31 @@
+//! One file per subcommand.
+
+mod corpus;
+mod evaluate;
+mod inspect;
+mod poison;
+mod purify;
+mod scan;
+mod train;
+
+use anyhow::Result;
+
+use crate::Outcome;
+use crate::args::{Cli, Command};
+
+/// Runs what was asked for.
+pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Scan(args) => scan::run(args, global),
+        Command::Purify(args) => purify::run(args, global),
+        Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Train(args) => train::run(args, global),
+        Command::Init(args) => train::init(args, global),
+        Command::Poison(args) => poison::run(args, global),
+        Command::Synthesize(args) => corpus::synthesize(args, global),
+        Command::Sample(args) => corpus::sample(args, global),
+        Command::Inspect(args) => inspect::run(args, global),
+        Command::Devices => inspect::devices(global),
+    }
+}

@@ -1,0 +1,140 @@
+//! `purify`: make a model forget the trigger that a scan found.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+use elibadcode_evaluation::{Rate, escape_untrusted};
+use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
+use elibadcode_models::{LoadedModel, TrainingEvent};
+use elibadcode_unlearning::{
+    Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+};
+use fs_err as fs;
+
+use crate::Outcome;
+use crate::args::{Global, PurifyArgs, SettingsPreset};
+use crate::context::{Context, settings};
+use crate::output;
+
+pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
+    let mut context = Context::new(global, "purify");
+    let preset = match args.preset {
+        SettingsPreset::Recommended => UnlearningConfig::recommended(),
+        SettingsPreset::Paper => UnlearningConfig::paper(),
+    };
+    let config = settings(preset, args.config.as_deref())?;
+    config.validate()?;
+    if args.print_config {
+        context.print(&toml::to_string_pretty(&config)?)?;
+        return Ok(Outcome::Done);
+    }
+    output::check(&args.output, global.force)?;
+    let (model, model_hash) = context.model(&args.model)?;
+    let (clean, _) = context.samples(&args.input, &args.data)?;
+    let (triggers, labels) = triggers(args, &mut context, &model, &model_hash)?;
+
+    let progress = &context.progress;
+    let result = unlearn(
+        model,
+        &clean,
+        args.input.language(),
+        &triggers,
+        labels,
+        &config,
+        global.seed,
+        &mut |event| match event {
+            UnlearnEvent::Attempt(scope) => {
+                progress.line(&format!("unlearning, scope {scope}"));
+                progress.start("unlearning", config.epochs * clean.len().div_ceil(config.batch_size));
+            }
+            UnlearnEvent::Training(TrainingEvent::Step { step, loss, .. }) => {
+                progress.step(step, format!("loss {loss:.3}"));
+            }
+            UnlearnEvent::Training(TrainingEvent::Epoch(_)) => {}
+        },
+    )?;
+    let report = serde_json::json!({
+        "run": context.made_by(&config)?,
+        "triggers": triggers,
+        "victim_label": labels.0,
+        "target_label": labels.1,
+        "is_accepted": result.is_accepted,
+        "before": result.before,
+        "attempts": result.attempts,
+    });
+    if result.is_accepted {
+        output::write_dir(&args.output, global.force, |dir| {
+            result.model.save(dir, context.made_by(&config)?)?;
+            Ok(fs::write(dir.join("purification.json"), output::json(&report)?)?)
+        })?;
+    }
+    context.finish(&config)?;
+    context.print(&summary(&result, &triggers, args))?;
+    Ok(if result.is_accepted { Outcome::Done } else { Outcome::Found })
+}
+
+/// The triggers and the (victim, target) labels, from a scan of this very model or by hand.
+fn triggers(
+    args: &PurifyArgs,
+    context: &mut Context<'_>,
+    model: &LoadedModel,
+    model_hash: &str,
+) -> Result<(Vec<InvertedTrigger>, (u8, u8))> {
+    if let Some(text) = &args.trigger {
+        let trigger = hand_written(model, text, args.edit.into());
+        return Ok((vec![trigger], (args.victim, 1 - args.victim)));
+    }
+    let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
+    let scan: ScanOutcome = context.json(path)?;
+    if scan.model_hash != model_hash {
+        bail!(
+            "{} is the scan of another model (hash {}…, this one is {}…)",
+            path.display(),
+            &scan.model_hash.get(..12).unwrap_or_default(),
+            &model_hash.get(..12).unwrap_or_default()
+        );
+    }
+    let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
+        bail!("{}: the verdict is `{}`, so there is nothing to unlearn", path.display(), scan.verdict)
+    };
+    Ok((scan.triggers, (victim, target)))
+}
+
+fn summary(result: &Unlearned, triggers: &[InvertedTrigger], args: &PurifyArgs) -> String {
+    let mut text = String::new();
+    let names: Vec<String> =
+        triggers.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
+    let _ = writeln!(text, "unlearned: {}", names.join(", "));
+    let _ = writeln!(text, "{:<46}{:>8}{:>8}", "on clean samples kept aside", "before", "after");
+    let after = result.attempts.last().map(|it| &it.after);
+    let mut line = |name: &str, rate: fn(&Checks) -> &Rate| {
+        let percent = |checks: &Checks| {
+            rate(checks).value().map_or("n/a".to_owned(), |it| format!("{:.1} %", 100.0 * it))
+        };
+        let after = after.map_or(String::new(), percent);
+        let _ = writeln!(text, "{name:<46}{:>8}{after:>8}", percent(&result.before));
+    };
+    line("accuracy", |it| &it.accuracy);
+    line("success of the inverted trigger", |it| &it.asr);
+    line("flip rate without it", |it| &it.flip_rate);
+    line("other class, accuracy without the trigger", |it| &it.other_class_clean);
+    line("other class, accuracy with the trigger", |it| &it.other_class_triggered);
+    for attempt in &result.attempts {
+        if attempt.objections.is_empty() {
+            let _ = writeln!(
+                text,
+                "accepted: scope {}, {} samples with the trigger; written to {}",
+                attempt.scope,
+                attempt.n_injected,
+                args.output.display()
+            );
+        }
+        for objection in &attempt.objections {
+            let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
+        }
+    }
+    if !result.is_accepted {
+        text.push_str("nothing was written: no attempt passed the checks\n");
+    }
+    text
+}

@@ -1,0 +1,157 @@
+//! What every command needs: the device, hashed inputs, and the run record.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use elibadcode_corpus::{DefectSample, Task, devign};
+use elibadcode_evaluation::RunRecord;
+use elibadcode_evaluation::records::RUN_SCHEMA_VERSION;
+use elibadcode_models::{Compute, LoadedModel, ModelDir};
+use fs_err as fs;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::args::{Global, InputArgs, ModelArgs};
+use crate::output;
+use crate::progress::{Progress, status};
+
+/// The state of one command.
+pub(crate) struct Context<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) progress: Progress,
+    command: &'static str,
+    started: Instant,
+    device: String,
+    inputs: BTreeMap<String, String>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(global: &'a Global, command: &'static str) -> Self {
+        Self {
+            global,
+            progress: Progress::new(global.quiet),
+            command,
+            started: Instant::now(),
+            device: String::new(),
+            inputs: BTreeMap::new(),
+        }
+    }
+
+    /// The device that was asked for.
+    pub(crate) fn compute(&mut self) -> Result<Compute> {
+        let compute = Compute::select(&self.global.device)?;
+        self.device.clone_from(&compute.name);
+        Ok(compute)
+    }
+
+    /// Opens a model folder and notes its hash, which is returned.
+    pub(crate) fn model_dir(&mut self, args: &ModelArgs) -> Result<(ModelDir, String)> {
+        let dir = ModelDir::open(&args.model_dir)?
+            .with_input(args.max_length, args.positive_output.map(usize::from))?;
+        let hash = dir.hash()?;
+        self.inputs.insert(args.model_dir.display().to_string(), hash.clone());
+        Ok((dir, hash))
+    }
+
+    /// Opens and loads a model folder.
+    pub(crate) fn model(&mut self, args: &ModelArgs) -> Result<(LoadedModel, String)> {
+        let compute = self.compute()?;
+        let (dir, hash) = self.model_dir(args)?;
+        Ok((dir.load(&compute)?, hash))
+    }
+
+    /// Reads samples and notes the hash of their file, which is returned.
+    pub(crate) fn samples(
+        &mut self,
+        input: &InputArgs,
+        path: &Path,
+    ) -> Result<(Vec<DefectSample>, String)> {
+        if input.task != Task::DefectDetection {
+            bail!("the task `{}` is not supported yet, only `defect`", input.task);
+        }
+        let samples = devign::read_jsonl(path)?;
+        Ok((samples, self.note_file(path)?))
+    }
+
+    /// Reads a JSON document and notes its hash.
+    pub(crate) fn json<T: DeserializeOwned>(&mut self, path: &Path) -> Result<T> {
+        let text = fs::read_to_string(path)?;
+        self.note_file(path)?;
+        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    }
+
+    fn note_file(&mut self, path: &Path) -> Result<String> {
+        let hash = blake3::hash(&fs::read(path)?).to_hex().to_string();
+        self.inputs.insert(path.display().to_string(), hash.clone());
+        Ok(hash)
+    }
+
+    /// What made an output: the deterministic part of the run record.
+    pub(crate) fn made_by(&self, config: &impl Serialize) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({
+            "command": self.command,
+            "version": env!("CARGO_PKG_VERSION"),
+            "seed": self.global.seed,
+            "config": serde_json::to_value(config)?,
+            "inputs": self.inputs.values().collect::<Vec<_>>(),
+        }))
+    }
+
+    /// Ends the command: clears the bar and writes the run record if one was asked for.
+    pub(crate) fn finish(&self, config: &impl Serialize) -> Result<()> {
+        self.progress.finish();
+        let Some(path) = &self.global.record else { return Ok(()) };
+        let record = RunRecord {
+            schema_version: RUN_SCHEMA_VERSION,
+            command: self.command.to_owned(),
+            status: "success".to_owned(),
+            seed: self.global.seed,
+            device: self.device.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: serde_json::to_value(config)?,
+            inputs: self.inputs.clone(),
+            wall_seconds: self.started.elapsed().as_secs_f64(),
+        };
+        output::write_file(path, |out| Ok(out.write_all(output::json(&record)?.as_bytes())?))
+    }
+
+    /// A line on standard error unless `--quiet`.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.global.quiet {
+            self.progress.finish();
+            status(text);
+        }
+    }
+
+    /// Prints results on standard output.
+    pub(crate) fn print(&self, text: &str) -> Result<()> {
+        self.progress.finish();
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// Settings: the preset, with the keys of a TOML file on top.
+pub(crate) fn settings<T: Serialize + DeserializeOwned>(
+    preset: T,
+    file: Option<&Path>,
+) -> Result<T> {
+    let Some(path) = file else { return Ok(preset) };
+    let text = fs::read_to_string(path)?;
+    let mut merged = toml::Table::try_from(&preset)?;
+    let overrides: toml::Table =
+        text.parse().with_context(|| format!("reading {}", path.display()))?;
+    let known: Vec<String> = merged.keys().cloned().collect();
+    for (key, value) in overrides {
+        if !merged.contains_key(&key) {
+            bail!("{}: unknown key `{key}`, known are {}", path.display(), known.join(", "));
+        }
+        merged.insert(key, value);
+    }
+    merged.try_into().with_context(|| format!("reading {}", path.display()))
+}

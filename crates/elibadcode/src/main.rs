@@ -1,0 +1,59 @@
+//! The `elibadcode` command: the crates of this workspace behind one command line.
+//!
+//! Results go to standard output, everything else to standard error.
+
+mod args;
+mod commands;
+mod context;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+
+/// burn allocates and frees every intermediate tensor; this allocator makes small models 15 to
+/// 35 % faster than glibc's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Done, nothing found.
+    Done = 0,
+    /// A backdoor was found, or a gate failed.
+    Found = 1,
+    /// An error, or bad usage.
+    Error = 2,
+    /// The data do not allow a verdict.
+    Inconclusive = 3,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome as u8)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match commands::run(&cli) {
+        Ok(outcome) => outcome.into(),
+        Err(error) if is_broken_pipe(&error) => Outcome::Done.into(),
+        Err(error) => {
+            progress::status(&format!("error: {error:#}"));
+            Outcome::Error.into()
+        }
+    }
+}
+
+/// Whether the reader of our output went away, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,2 @@
+//! Experiments and checks.
+fn main() {}
