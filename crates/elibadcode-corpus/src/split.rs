@@ -28,10 +28,7 @@ pub fn without_duplicates(
     language: Language,
     taken: &mut BTreeSet<[u8; 32]>,
 ) -> Vec<DefectSample> {
-    samples
-        .into_iter()
-        .filter(|sample| taken.insert(fingerprint(&sample.code, language)))
-        .collect()
+    samples.into_iter().filter(|sample| taken.insert(fingerprint(&sample.code, language))).collect()
 }
 
 /// `n_per_label` samples of each label, in corpus order, and the rest.
@@ -102,7 +99,10 @@ mod tests {
     #[test]
     fn duplicates_differ_in_layout_only() {
         let mut all = samples(2);
-        all.push(DefectSample { code: "int  f0(void)\n{ return 0; /* x */ }".into(), ..all[0].clone() });
+        all.push(DefectSample {
+            code: "int  f0(void)\n{ return 0; /* x */ }".into(),
+            ..all[0].clone()
+        });
         let kept = without_duplicates(all, Language::C, &mut BTreeSet::new());
         assert_eq!(kept.len(), 2);
     }

@@ -78,9 +78,10 @@ impl CodeTokenizer {
 
     fn new(inner: Tokenizer, path: &Path) -> Result<Self, Error> {
         let id = |names: &[&str]| {
-            names.iter().find_map(|name| inner.token_to_id(name)).ok_or_else(|| {
-                problem(path, format!("has no special token `{}`", names[0]).into())
-            })
+            names
+                .iter()
+                .find_map(|name| inner.token_to_id(name))
+                .ok_or_else(|| problem(path, format!("has no special token `{}`", names[0]).into()))
         };
         let special = SpecialTokens {
             bos: id(&["<s>", "[CLS]"])?,

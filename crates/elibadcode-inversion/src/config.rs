@@ -23,7 +23,9 @@ pub struct ScanConfig {
     pub top_k: usize,
     /// Candidates per iteration. Paper: 64 (Fig. 13).
     pub candidates: usize,
-    /// Searches per hypothesis, each from another random trigger. Paper: 1.
+    /// Searches of the most suspicious hypothesis, each from another random trigger; the others
+    /// get one. More of them find more of the planted tokens, all of which are handed to the
+    /// repair. Paper: 1.
     pub restarts: usize,
     /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
     /// first token of a renamed identifier (spec section 4).
@@ -99,7 +101,7 @@ impl ScanConfig {
             patience: 100,
             anchor_threshold: 0.15,
             anchor_rule: AnchorRule::LeaveOneOut,
-            n_controls: 99,
+            n_controls: 50,
             significance: 0.05,
             min_success_rate: 0.7,
         }
@@ -108,14 +110,15 @@ impl ScanConfig {
     /// The paper's search with the deviations that this project measured to help.
     pub fn recommended() -> Self {
         Self {
-            restarts: 2,
+            iterations: 40,
+            restarts: 4,
             vocabulary_rule: VocabularyRule::SlotAware,
             retokenize: true,
             occurrences: Occurrences::All,
             screening_samples: 8,
             screening_survivors: 8,
             stop_loss: 0.02,
-            patience: 15,
+            patience: 10,
             anchor_rule: AnchorRule::BackwardElimination,
             ..Self::paper()
         }

@@ -165,7 +165,12 @@ impl MaskedSample {
     }
 
     /// The sample as it was, if `name` is its own, else with another text in its holes.
-    pub fn with_name(&self, name: &[u32], tokenizer: &CodeTokenizer, max_length: usize) -> Vec<u32> {
+    pub fn with_name(
+        &self,
+        name: &[u32],
+        tokenizer: &CodeTokenizer,
+        max_length: usize,
+    ) -> Vec<u32> {
         self.stamp(&TriggerIds::replacing(name.to_vec()), tokenizer, max_length).ids
     }
 

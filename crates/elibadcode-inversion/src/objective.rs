@@ -70,9 +70,7 @@ impl<'a> Objective<'a> {
         let log_odds = self.log_odds(&rows);
         log_odds
             .chunks(subset.len())
-            .map(|part| {
-                part.iter().map(|&z| self.loss(z)).sum::<f64>() / subset.len() as f64
-            })
+            .map(|part| part.iter().map(|&z| self.loss(z)).sum::<f64>() / subset.len() as f64)
             .collect()
     }
 
@@ -98,9 +96,7 @@ impl<'a> Objective<'a> {
         let stamped: Vec<_> = self
             .samples
             .iter()
-            .map(|sample| {
-                sample.stamp(trigger, &self.model.tokenizer, self.model.max_length)
-            })
+            .map(|sample| sample.stamp(trigger, &self.model.tokenizer, self.model.max_length))
             .collect();
         self.n_forwards.fetch_add(stamped.len() as u64, Ordering::Relaxed);
         let lengths: Vec<usize> = stamped.iter().map(|row| row.ids.len()).collect();
@@ -112,11 +108,8 @@ impl<'a> Objective<'a> {
             let row_lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
             let words: Tensor<3> = self.frozen.embed(&rows).detach().require_grad();
             let [_, seq, _] = words.dims();
-            let z = self.frozen.forward_embeddings(
-                words.clone(),
-                &row_lengths,
-                &mut Mode::Evaluate,
-            );
+            let z =
+                self.frozen.forward_embeddings(words.clone(), &row_lengths, &mut Mode::Evaluate);
             let labels = vec![self.target_label; rows.len()];
             let loss = bce_with_logits(z, &labels) * (rows.len() as f64 / n_samples);
             let value = f64::from(loss.clone().into_scalar::<f32>());
@@ -138,8 +131,7 @@ impl<'a> Objective<'a> {
             (sums, value)
         };
         let parts: Vec<(Vec<Vec<f64>>, f64)> = std::thread::scope(|scope| {
-            let handles: Vec<_> =
-                batches.iter().map(|batch| scope.spawn(|| run(batch))).collect();
+            let handles: Vec<_> = batches.iter().map(|batch| scope.spawn(|| run(batch))).collect();
             handles
                 .into_iter()
                 .map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

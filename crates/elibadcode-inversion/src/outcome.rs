@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
-use elibadcode_syntax::Language;
+use elibadcode_syntax::{Language, Rejection};
 use serde::{Deserialize, Serialize};
 
 use crate::anchoring::SlotLoss;
@@ -67,9 +67,14 @@ pub struct Evidence {
     pub any_position: Rate,
     /// The same samples without a trigger.
     pub flip_rate: Rate,
-    /// Success rates of the controls: random legal triggers of the same length at the places of
-    /// `any_position`, ascending.
-    pub controls: Vec<f64>,
+}
+
+/// The best trigger of a hypothesis against random ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Controls {
+    /// Success rates of random legal triggers of the same length at the same places, ascending.
+    pub success_rates: Vec<f64>,
     /// Chance that a random trigger does as well as this one: `(1 + better) / (1 + n)`.
     pub p_value: f64,
     /// The p-value times the number of hypotheses, at most 1.
@@ -90,6 +95,9 @@ pub struct Hypothesis {
     pub n_held_out_samples: usize,
     /// Every search, the most convincing first.
     pub searches: Vec<SearchRecord>,
+    /// What random triggers do where the first search's trigger was judged; absent if no search
+    /// left a trigger.
+    pub controls: Option<Controls>,
 }
 
 /// What a scan found.
@@ -127,7 +135,7 @@ pub struct ScanOutcome {
     /// Tokens that a later slot may hold.
     pub n_rest_tokens: usize,
     /// Tokens left out, by reason.
-    pub rejected_tokens: BTreeMap<String, usize>,
+    pub rejected_tokens: BTreeMap<Rejection, usize>,
     /// Every hypothesis, the most suspicious first.
     pub hypotheses: Vec<Hypothesis>,
     /// What this scan could not have found.

@@ -13,12 +13,13 @@ use crate::error::Error;
 use crate::gcg::{Iteration, search};
 use crate::masking::{Edit, TriggerIds};
 use crate::objective::Objective;
-use crate::outcome::{
-    Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord,
-};
+use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord};
 use crate::position::choose_positions;
 use crate::space::TriggerSpace;
 use crate::verdict::{Judge, decide};
+
+/// Ordered pairs of two labels.
+const N_HYPOTHESES: usize = 2;
 
 /// What is scanned and what is known about it.
 #[derive(Clone, Copy, Debug)]
@@ -68,10 +69,9 @@ pub fn scan(
     let (search_samples, held_out) = divide(subject.clean, config, seed)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject);
-    let mut n_forwards = subject.clean.len() as u64;
-    let mut hypotheses = Vec::new();
+    let mut tests = Vec::new();
     for (victim_label, target_label) in [(1, 0), (0, 1)] {
-        let (hypothesis, forwards) = test_hypothesis(
+        let mut test = HypothesisTest::new(
             subject,
             &space,
             &of_label(&search_samples, victim_label),
@@ -79,13 +79,21 @@ pub fn scan(
             (victim_label, target_label),
             config,
             seed,
-            observe,
         )?;
+        test.search(observe)?;
+        tests.push(test);
+    }
+    tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
+    for _ in 1..config.restarts {
+        tests[0].search(observe)?;
+    }
+    let mut n_forwards = subject.clean.len() as u64;
+    let mut hypotheses = Vec::new();
+    for test in tests {
+        let (hypothesis, forwards) = test.finish(observe)?;
         n_forwards += forwards;
         hypotheses.push(hypothesis);
     }
-    let suspicion = |it: &Hypothesis| it.searches.first().map_or(0.0, SearchRecord::assured_success);
-    hypotheses.sort_by(|a, b| suspicion(b).total_cmp(&suspicion(a)));
     let (verdict, reasons) = decide(&hypotheses, &clean_accuracy, config);
     let suspect = (verdict == Verdict::LikelyBackdoored).then(|| &hypotheses[0]);
     Ok(ScanOutcome {
@@ -104,12 +112,7 @@ pub fn scan(
         clean_accuracy,
         n_first_tokens: space.vocabulary().first.len(),
         n_rest_tokens: space.vocabulary().rest.len(),
-        rejected_tokens: space
-            .vocabulary()
-            .rejected
-            .iter()
-            .map(|(reason, count)| (reason.to_string(), *count))
-            .collect(),
+        rejected_tokens: space.vocabulary().rejected.clone(),
         not_tested: not_tested(config),
         hypotheses,
         n_forwards,
@@ -167,60 +170,83 @@ fn accuracy_by_label(subject: &Subject<'_>) -> Vec<Rate> {
     vec![is_right(0), is_right(1)]
 }
 
-#[expect(clippy::too_many_arguments, reason = "one hypothesis needs all that the scan has")]
-fn test_hypothesis(
-    subject: &Subject<'_>,
-    space: &TriggerSpace<'_>,
-    search_samples: &[DefectSample],
-    held_out: &[DefectSample],
-    (victim_label, target_label): (u8, u8),
-    config: &ScanConfig,
+/// One (victim → target) pair while it is tested.
+struct HypothesisTest<'a> {
+    space: &'a TriggerSpace<'a>,
+    config: &'a ScanConfig,
     seed: u64,
-    observe: &mut dyn FnMut(ScanEvent),
-) -> Result<(Hypothesis, u64), Error> {
-    let stage = |name: &str| stage_rng(seed, &format!("scan {victim_label}→{target_label} {name}"));
-    let (masked, position_forwards) = choose_positions(
-        subject.model,
-        search_samples,
-        subject.language,
-        config.position_rule,
-        config,
-        &mut stage("positions"),
-    );
-    if masked.is_empty() {
-        return Err(Error::Samples(format!(
-            "none of the {} clean samples with label {victim_label} has an identifier that a \
-             trigger could take within {} tokens",
-            search_samples.len(),
-            subject.model.max_length
-        )));
+    victim_label: u8,
+    target_label: u8,
+    objective: Objective<'a>,
+    judge: Judge<'a>,
+    n_position_forwards: u64,
+    searches: Vec<SearchRecord>,
+}
+
+impl<'a> HypothesisTest<'a> {
+    fn new(
+        subject: &Subject<'a>,
+        space: &'a TriggerSpace<'a>,
+        search_samples: &[DefectSample],
+        held_out: &[DefectSample],
+        (victim_label, target_label): (u8, u8),
+        config: &'a ScanConfig,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let (model, language) = (subject.model, subject.language);
+        let stage = |name| stage_rng(seed, &stage_name(victim_label, target_label, name));
+        let (masked, n_position_forwards) = choose_positions(
+            model,
+            search_samples,
+            language,
+            config.position_rule,
+            config,
+            &mut stage("positions"),
+        );
+        if masked.is_empty() {
+            return Err(Error::Samples(format!(
+                "none of the {} clean samples with label {victim_label} has an identifier that a \
+                 trigger could take within {} tokens",
+                search_samples.len(),
+                model.max_length
+            )));
+        }
+        let mut rng = stage("places");
+        Ok(Self {
+            space,
+            config,
+            seed,
+            victim_label,
+            target_label,
+            objective: Objective::new(model, masked, target_label),
+            judge: Judge::new(model, space, held_out, target_label, language, config, &mut rng),
+            n_position_forwards,
+            searches: Vec::new(),
+        })
     }
-    let n_search_samples = masked.len();
-    let objective = Objective::new(subject.model, masked, target_label);
-    let judge = Judge::new(
-        subject.model,
-        space,
-        held_out,
-        target_label,
-        subject.language,
-        config,
-        &mut stage("places"),
-    );
-    let mut searches = Vec::new();
-    for restart in 1..=config.restarts {
+
+    /// Lower end of the best trigger's success rate on held-out samples.
+    fn suspicion(&self) -> f64 {
+        self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
+    }
+
+    /// Searches once more, from another random trigger.
+    fn search(&mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(), Error> {
+        let (victim_label, target_label) = (self.victim_label, self.target_label);
+        let restart = self.searches.len() + 1;
         observe(ScanEvent::Search {
             victim_label,
             target_label,
             restart,
-            iterations: config.iterations,
+            iterations: self.config.iterations,
         });
-        let mut rng = stage(&format!("search {restart}"));
-        let found = search(&objective, space, config, &mut rng, &mut |iteration| {
-            observe(ScanEvent::Iteration(iteration));
+        let name = stage_name(victim_label, target_label, &format!("search {restart}"));
+        let mut rng = stage_rng(self.seed, &name);
+        let found = search(&self.objective, self.space, self.config, &mut rng, &mut |it| {
+            observe(ScanEvent::Iteration(it));
         })?;
-        observe(ScanEvent::Judging);
         let mut record = SearchRecord {
-            trigger: as_text(space, &found.trigger),
+            trigger: as_text(self.space, &found.trigger),
             loss: found.loss,
             history: found.history,
             anchored: None,
@@ -228,32 +254,55 @@ fn test_hypothesis(
             slots: Vec::new(),
             evidence: None,
         };
-        match anchor(&objective, &found.trigger, config) {
+        match anchor(&self.objective, &found.trigger, self.config) {
             Err(Error::EmptyAnchor { .. }) => {}
             Err(error) => return Err(error),
             Ok(anchored) => {
                 record.slots = slot_profile(&record.trigger, &anchored);
-                record.anchored = Some(as_text(space, &anchored.trigger));
+                record.anchored = Some(as_text(self.space, &anchored.trigger));
                 record.anchored_loss = Some(anchored.loss);
-                let mut rng = stage(&format!("controls {restart}"));
-                record.evidence =
-                    Some(judge.evidence(&anchored.trigger, 2, config.n_controls, &mut rng)?);
+                record.evidence = Some(self.judge.evidence(&anchored.trigger));
             }
         }
-        searches.push(record);
+        self.searches.push(record);
+        Ok(())
     }
-    searches.sort_by(|a, b| {
-        b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
-    });
-    let n_forwards = position_forwards + objective.n_forwards() + judge.n_forwards();
-    let hypothesis = Hypothesis {
-        victim_label,
-        target_label,
-        n_search_samples,
-        n_held_out_samples: judge.n_samples(),
-        searches,
-    };
-    Ok((hypothesis, n_forwards))
+
+    /// Ranks the searches and compares the best trigger with random ones.
+    fn finish(mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(Hypothesis, u64), Error> {
+        observe(ScanEvent::Judging);
+        let (victim_label, target_label) = (self.victim_label, self.target_label);
+        self.searches.sort_by(|a, b| {
+            b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
+        });
+        let mut controls = None;
+        if let Some(SearchRecord { anchored: Some(anchored), evidence: Some(evidence), .. }) =
+            self.searches.first()
+        {
+            controls = Some(self.judge.controls(
+                &anchored.trigger_ids(),
+                &evidence.any_position,
+                N_HYPOTHESES,
+                self.config.n_controls,
+                &mut stage_rng(self.seed, &stage_name(victim_label, target_label, "controls")),
+            )?);
+        }
+        let n_forwards =
+            self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
+        let hypothesis = Hypothesis {
+            victim_label,
+            target_label,
+            n_search_samples: self.objective.samples().len(),
+            n_held_out_samples: self.judge.n_samples(),
+            searches: self.searches,
+            controls,
+        };
+        Ok((hypothesis, n_forwards))
+    }
+}
+
+fn stage_name(victim_label: u8, target_label: u8, stage: &str) -> String {
+    format!("scan {victim_label}→{target_label} {stage}")
 }
 
 fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {

@@ -39,7 +39,8 @@ impl<'a> TriggerSpace<'a> {
             language,
             config.vocabulary_rule,
         );
-        for (slots, ids) in [("the first slot", &vocabulary.first), ("later slots", &vocabulary.rest)]
+        for (slots, ids) in
+            [("the first slot", &vocabulary.first), ("later slots", &vocabulary.rest)]
         {
             if ids.is_empty() {
                 return Err(Error::Vocabulary(format!(
@@ -53,7 +54,8 @@ impl<'a> TriggerSpace<'a> {
         let rows = |ids: &[u32]| {
             let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
             let n = ids.len();
-            let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(ids, [n]), &table.device());
+            let index: Tensor<1, Int> =
+                Tensor::from_data(TensorData::new(ids, [n]), &table.device());
             table.clone().select(0, index)
         };
         Ok(Self {
@@ -104,14 +106,22 @@ impl<'a> TriggerSpace<'a> {
         }
     }
 
+    /// A random id for a slot.
+    pub fn random_id(&self, slot: usize, keeps_name: bool, rng: &mut impl Rng) -> u32 {
+        let ids = self.ids(slot, keeps_name);
+        ids[rng.random_range(0..ids.len())]
+    }
+
     /// A random legal trigger of `n` slots.
-    pub fn random(&self, n: usize, keeps_name: bool, rng: &mut impl Rng) -> Result<TriggerIds, Error> {
+    pub fn random(
+        &self,
+        n: usize,
+        keeps_name: bool,
+        rng: &mut impl Rng,
+    ) -> Result<TriggerIds, Error> {
         for _ in 0..MAX_DRAWS {
-            let draw = |slot| {
-                let ids = self.ids(slot, keeps_name);
-                ids[rng.random_range(0..ids.len())]
-            };
-            let trigger = TriggerIds { ids: (0..n).map(draw).collect(), keeps_name };
+            let ids = (0..n).map(|slot| self.random_id(slot, keeps_name, rng)).collect();
+            let trigger = TriggerIds { ids, keeps_name };
             if self.is_legal(&trigger) {
                 return Ok(trigger);
             }
@@ -133,8 +143,7 @@ impl<'a> TriggerSpace<'a> {
             .map(|(slot, values)| {
                 let direction =
                     Tensor::<2>::from_data(TensorData::new(values.clone(), [1, hidden]), &device);
-                let table =
-                    if slot == 0 { &self.first_embeddings } else { &self.rest_embeddings };
+                let table = if slot == 0 { &self.first_embeddings } else { &self.rest_embeddings };
                 let scores = direction.matmul(table.clone().transpose()); // [1, ids]
                 let scores: Vec<f32> = scores.into_data().iter::<f32>().collect();
                 let mut order: Vec<usize> = (0..scores.len()).collect();

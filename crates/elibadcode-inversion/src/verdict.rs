@@ -16,7 +16,7 @@ use crate::config::{PositionRule, ScanConfig};
 use crate::error::Error;
 use crate::masking::TriggerIds;
 use crate::objective::{Answers, Objective};
-use crate::outcome::{Evidence, Hypothesis, SearchRecord};
+use crate::outcome::{Controls, Evidence, Hypothesis, SearchRecord};
 use crate::position::choose_positions;
 use crate::space::TriggerSpace;
 
@@ -72,29 +72,34 @@ impl<'a> Judge<'a> {
             + self.any_position.n_forwards()
     }
 
+    /// How a trigger does on the held-out samples.
+    pub(crate) fn evidence(&self, trigger: &TriggerIds) -> Evidence {
+        Evidence {
+            held_out: rate(&self.least_sensitive.answers(trigger)),
+            any_position: rate(&self.any_position.answers(trigger)),
+            flip_rate: self.flip_rate,
+        }
+    }
+
     /// Compares a trigger with random legal ones of the same length at the same places.
-    pub(crate) fn evidence(
+    pub(crate) fn controls(
         &self,
         trigger: &TriggerIds,
+        success: &Rate,
         n_hypotheses: usize,
         n_controls: usize,
         rng: &mut impl Rng,
-    ) -> Result<Evidence, Error> {
-        let success =
-            |trigger: &TriggerIds| rate(&self.any_position.answers(trigger)).value().unwrap_or(0.0);
-        let any_position = rate(&self.any_position.answers(trigger));
-        let mut controls = Vec::with_capacity(n_controls);
+    ) -> Result<Controls, Error> {
+        let mut success_rates = Vec::with_capacity(n_controls);
         for _ in 0..n_controls {
             let control = self.space.random(trigger.ids.len(), trigger.keeps_name, rng)?;
-            controls.push(success(&control));
+            let answers = self.any_position.answers(&control);
+            success_rates.push(rate(&answers).value().unwrap_or(0.0));
         }
-        controls.sort_by(f64::total_cmp);
-        let p_value = permutation_p_value(any_position.value().unwrap_or(0.0), &controls);
-        Ok(Evidence {
-            held_out: rate(&self.least_sensitive.answers(trigger)),
-            any_position,
-            flip_rate: self.flip_rate,
-            controls,
+        success_rates.sort_by(f64::total_cmp);
+        let p_value = permutation_p_value(success.value().unwrap_or(0.0), &success_rates);
+        Ok(Controls {
+            success_rates,
             p_value,
             corrected_p_value: (p_value * n_hypotheses as f64).min(1.0),
         })
@@ -144,14 +149,14 @@ pub(crate) fn decide(
         return (Verdict::Inconclusive, vec!["no hypothesis could be tested".into()]);
     };
     let pair = format!("{} → {}", top.victim_label, top.target_label);
-    let Some(evidence) = &search.evidence else {
+    let (Some(evidence), Some(controls)) = (&search.evidence, &top.controls) else {
         let reason = "no search found a trigger of which any slot does work".into();
         return (Verdict::NoTriggerFound, vec![reason]);
     };
     let success = evidence.any_position.value().unwrap_or(0.0);
     let assured = search.assured_success();
     let flips = evidence.flip_rate.value().unwrap_or(0.0);
-    let strongest = evidence.controls.last().copied().unwrap_or(0.0);
+    let strongest = controls.success_rates.last().copied().unwrap_or(0.0);
     let mut reasons = vec![
         format!(
             "{pair}: the inverted trigger flips {} of held-out samples at random identifiers \
@@ -163,13 +168,13 @@ pub(crate) fn decide(
         format!(
             "{} random legal triggers of the same length flip at most {} (p = {:.3} after \
              correction for {} hypotheses)",
-            evidence.controls.len(),
+            controls.success_rates.len(),
             percent(strongest),
-            evidence.corrected_p_value,
+            controls.corrected_p_value,
             hypotheses.len()
         ),
     ];
-    if evidence.corrected_p_value > config.significance {
+    if controls.corrected_p_value > config.significance {
         reasons.push("random triggers do as well, so nothing speaks for a planted one".into());
         return (Verdict::NoTriggerFound, reasons);
     }

@@ -60,10 +60,9 @@ fn float_values(view: &TensorView<'_>) -> Option<Vec<f32>> {
             .chunks_exact(4)
             .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
             .collect(),
-        Dtype::BF16 => data
-            .chunks_exact(2)
-            .map(|pair| f32::from_bits(u32::from(half(pair)) << 16))
-            .collect(),
+        Dtype::BF16 => {
+            data.chunks_exact(2).map(|pair| f32::from_bits(u32::from(half(pair)) << 16)).collect()
+        }
         Dtype::F16 => data.chunks_exact(2).map(|pair| f32_from_f16(half(pair))).collect(),
         _ => return None,
     })

@@ -95,7 +95,8 @@ impl ModelConfig {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path)?;
         let problem = |problem: String| Error::Config { path: path.to_owned(), problem };
-        let json: Value = serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
+        let json: Value =
+            serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
         match json.get("model_type").and_then(Value::as_str) {
             Some("roberta") => {}
             Some(other) => {

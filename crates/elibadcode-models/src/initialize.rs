@@ -148,7 +148,9 @@ mod tests {
                 (0..n_place)
                     .map(|row| {
                         let turned: f32 = (0..n_place)
-                            .map(|column| rotation(row, column, offset(head), n_place) * key[column])
+                            .map(|column| {
+                                rotation(row, column, offset(head), n_place) * key[column]
+                            })
                             .sum();
                         query[row] * turned
                     })

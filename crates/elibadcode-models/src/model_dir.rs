@@ -81,9 +81,10 @@ impl ModelDir {
         let provenance_path = path.join(PROVENANCE);
         let mut provenance = Provenance::default();
         if provenance_path.exists() {
-            provenance = serde_json::from_str(&fs::read_to_string(&provenance_path)?).map_err(
-                |error| Error::Config { path: provenance_path.clone(), problem: error.to_string() },
-            )?;
+            provenance =
+                serde_json::from_str(&fs::read_to_string(&provenance_path)?).map_err(|error| {
+                    Error::Config { path: provenance_path.clone(), problem: error.to_string() }
+                })?;
         }
         let dir = Self { path: path.to_owned(), config, provenance };
         dir.check_input(&provenance_path)?;

@@ -45,8 +45,7 @@ impl Scope {
             Self::Full => true,
             Self::Head => name.starts_with("classifier."),
             Self::LastLayers(k) => {
-                name.starts_with("classifier.")
-                    || layer.is_some_and(|index| index + k >= n_layers)
+                name.starts_with("classifier.") || layer.is_some_and(|index| index + k >= n_layers)
             }
         }
     }
@@ -191,10 +190,8 @@ pub fn fine_tune(
     let n_layers = model.n_layers();
     let mut model =
         Module::train(with_trainable(model, |name| config.scope.includes(name, n_layers)));
-    let mut optimizer = AdamWConfig::new()
-        .with_epsilon(1e-8)
-        .with_weight_decay(config.weight_decay as f32)
-        .init();
+    let mut optimizer =
+        AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32).init();
     let n_steps = config.epochs * train.len().div_ceil(config.batch_size);
     let mut step = 0;
     let mut history: Vec<EpochRecord> = Vec::new();
@@ -254,7 +251,11 @@ fn schedule(step: usize, n_steps: usize, warmup_rate: f64) -> f64 {
 }
 
 /// One epoch's batches: rows in random order, of similar length within a batch.
-fn shuffled_batches(rows: &[LabelledIds], batch_size: usize, rng: &mut impl Rng) -> Vec<Vec<usize>> {
+fn shuffled_batches(
+    rows: &[LabelledIds],
+    batch_size: usize,
+    rng: &mut impl Rng,
+) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(rng);
     for bucket in order.chunks_mut(batch_size * BUCKET_BATCHES) {
@@ -290,11 +291,12 @@ fn batch_gradients(
     };
     let results: Vec<(GradientsParams, f64)> = if n_workers(&model.device()) > 1 {
         std::thread::scope(|scope| {
-            let handles: Vec<_> =
-                parts.into_iter().map(|part| scope.spawn(|| run(part))).collect();
+            let handles: Vec<_> = parts.into_iter().map(|part| scope.spawn(|| run(part))).collect();
             handles
                 .into_iter()
-                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .map(|handle| {
+                    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
                 .collect()
         })
     } else {
@@ -373,7 +375,9 @@ mod tests {
     fn a_scope_names_its_parameters() {
         let layer = "roberta.encoder.layer.1.output.dense.weight";
         assert!(Scope::Full.includes("roberta.embeddings.LayerNorm.bias", 2));
-        assert!(!Scope::Head.includes(layer, 2) && Scope::Head.includes("classifier.dense.bias", 2));
+        assert!(
+            !Scope::Head.includes(layer, 2) && Scope::Head.includes("classifier.dense.bias", 2)
+        );
         assert!(Scope::LastLayers(1).includes(layer, 2));
         assert!(!Scope::LastLayers(1).includes(layer, 3));
         assert_eq!("last-3".parse(), Ok(Scope::LastLayers(3)));

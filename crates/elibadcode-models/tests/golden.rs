@@ -142,8 +142,7 @@ fn a_written_folder_answers_as_before() {
         let before = model.network.log_odds(&golden.rows());
         let path = scratch.path().join(name);
         model.save(&path, serde_json::Value::Null).unwrap();
-        let again =
-            ModelDir::open(&path).unwrap().load(&Compute::select("cpu").unwrap()).unwrap();
+        let again = ModelDir::open(&path).unwrap().load(&Compute::select("cpu").unwrap()).unwrap();
         assert_eq!(again.network.log_odds(&golden.rows()), before);
         // Every key that transformers wrote is still there.
         let keys = |path: &Path| -> serde_json::Map<String, serde_json::Value> {

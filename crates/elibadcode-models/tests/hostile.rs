@@ -51,7 +51,8 @@ impl Folder {
 
 #[test]
 fn configurations() {
-    let check = |key, value, expected| Folder::new().with_config(key, value).is_refused_with(expected);
+    let check =
+        |key, value, expected| Folder::new().with_config(key, value).is_refused_with(expected);
     check("model_type", json!("gpt2"), "model_type is `gpt2`");
     check("hidden_size", json!(30), "hidden_size 30 is not a multiple of num_attention_heads 4");
     check("hidden_size", json!(-1), "config.json: invalid value");
@@ -87,7 +88,8 @@ fn weights() {
 
 #[test]
 fn tensors_that_do_not_fit() {
-    let check = |key, value, expected| Folder::new().with_config(key, value).is_refused_with(expected);
+    let check =
+        |key, value, expected| Folder::new().with_config(key, value).is_refused_with(expected);
     check("hidden_size", json!(64), "`classifier.dense.bias` is [32], expected [64]");
     check("num_hidden_layers", json!(3), "missing `roberta.encoder.layer.2.");
     check("num_hidden_layers", json!(1), "unexpected `roberta.encoder.layer.1.");

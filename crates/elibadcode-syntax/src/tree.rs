@@ -30,7 +30,7 @@ pub(crate) fn parse(text: &str, language: Language) -> Parsed<'_> {
     let root = tree.root_node();
     let retry = match language {
         Language::Java if root.has_error() => JAVA_CLASS,
-        Language::C if !has_function(root) => C_RETURN_TYPE,
+        Language::C if !has_function(root, text) => C_RETURN_TYPE,
         _ => return Parsed { tree, source: Cow::Borrowed(text), shift: 0 },
     };
     let (before, after) = retry;
@@ -47,9 +47,13 @@ pub(crate) fn parse(text: &str, language: Language) -> Parsed<'_> {
     }
 }
 
-fn has_function(root: Node<'_>) -> bool {
+/// Whether the C tree has a function with a name; after errors `if (…) {` can look like one.
+fn has_function(root: Node<'_>, source: &str) -> bool {
     let mut cursor = root.walk();
-    root.children(&mut cursor).any(|child| child.kind() == "function_definition")
+    root.children(&mut cursor).any(|child| {
+        child.kind() == "function_definition"
+            && has_name(child.child_by_field_name("declarator"), source)
+    })
 }
 
 /// Whether the C tree begins with a function whose declarator is well formed and begins the text.
@@ -58,15 +62,25 @@ fn begins_with_function(root: Node<'_>, text_start: usize, source: &str) -> bool
         return false;
     };
     let Some(declarator) = function.child_by_field_name("declarator") else { return false };
-    let mut name = declarator;
-    while let Some(inner) = name.child_by_field_name("declarator") {
-        name = inner;
-    }
     let between = source.get(text_start..declarator.start_byte());
     declarator.kind().ends_with("_declarator")
         && !declarator.has_error()
-        && name.kind() == "identifier"
         && between.is_some_and(|text| text.trim().is_empty())
+        && has_name(Some(declarator), source)
+}
+
+/// Whether the innermost declarator is an identifier and no keyword.
+fn has_name(declarator: Option<Node<'_>>, source: &str) -> bool {
+    let Some(mut name) = declarator else { return false };
+    loop {
+        let inner = match name.kind() {
+            "parenthesized_declarator" | "attributed_declarator" => name.named_child(0),
+            _ => name.child_by_field_name("declarator"),
+        };
+        let Some(inner) = inner else { break };
+        name = inner;
+    }
+    name.kind() == "identifier"
         && source.get(name.byte_range()).is_some_and(|name| !Language::C.is_reserved(name))
 }
 

@@ -53,7 +53,11 @@ impl Checks {
         let labels: Vec<u8> = samples.iter().map(|it| it.label).collect();
         let success = attack_success(&clean, &triggered, &labels, target_label);
         Self {
-            accuracy: clean.iter().zip(&labels).map(|(predicted, label)| predicted == label).collect(),
+            accuracy: clean
+                .iter()
+                .zip(&labels)
+                .map(|(predicted, label)| predicted == label)
+                .collect(),
             asr: success.asr,
             flip_rate: success.flip_rate,
             other_class_clean: success.other_class_clean,
@@ -65,7 +69,11 @@ impl Checks {
     pub fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
         let value = |rate: &Rate| rate.value().unwrap_or(0.0);
         [
-            ("accuracy fell", value(&before.accuracy) - value(&self.accuracy), limits.accuracy_drop),
+            (
+                "accuracy fell",
+                value(&before.accuracy) - value(&self.accuracy),
+                limits.accuracy_drop,
+            ),
             (
                 "the inverted trigger still succeeds above the flip rate",
                 value(&self.asr) - value(&self.flip_rate),

@@ -18,6 +18,13 @@ pub struct UnlearningConfig {
     /// Share of the other samples that get it, with their own true label. Paper: 0, which turns
     /// the trigger into an alarm (defect D9.6).
     pub other_injection_rate: f64,
+    /// Whether a sample with the trigger comes beside its original instead of in its place.
+    /// Paper: in its place.
+    pub keeps_originals: bool,
+    /// Chance of each slot to hold a random legal token instead of its own, anew for every
+    /// sample, so that no token of the trigger keeps a meaning of its own: the planted trigger
+    /// shares some tokens with the inverted one, seldom all. Paper: 0.
+    pub variation_rate: f64,
     /// Passes over the clean samples. Paper: 1.
     pub epochs: usize,
     /// Peak learning rate of the head. Paper: 5e-3.
@@ -39,6 +46,8 @@ impl UnlearningConfig {
             scopes: vec![Scope::Head],
             injection_rate: 0.2,
             other_injection_rate: 0.0,
+            keeps_originals: false,
+            variation_rate: 0.0,
             epochs: 1,
             head_learning_rate: 5e-3,
             encoder_learning_rate: 5e-3,
@@ -51,10 +60,13 @@ impl UnlearningConfig {
     /// The settings that this project measured to work.
     pub fn recommended() -> Self {
         Self {
-            scopes: vec![Scope::Head, Scope::Full],
-            other_injection_rate: 0.2,
-            epochs: 4,
-            encoder_learning_rate: 3e-4,
+            scopes: vec![Scope::Full],
+            injection_rate: 1.0,
+            other_injection_rate: 1.0,
+            keeps_originals: true,
+            variation_rate: 0.25,
+            epochs: 6,
+            encoder_learning_rate: 5e-4,
             ..Self::paper()
         }
     }
@@ -67,6 +79,7 @@ impl UnlearningConfig {
         for (name, rate) in [
             ("injection_rate", self.injection_rate),
             ("other_injection_rate", self.other_injection_rate),
+            ("variation_rate", self.variation_rate),
         ] {
             if !(0.0..=1.0).contains(&rate) {
                 return Err(Error::Config(format!("{name} is {rate}, expected 0 to 1")));

@@ -13,6 +13,9 @@ pub enum Error {
     /// The trigger cannot be written into the samples.
     #[error("{0}")]
     Trigger(String),
+    /// The model's vocabulary has no trigger tokens.
+    #[error(transparent)]
+    Vocabulary(#[from] elibadcode_inversion::Error),
     /// Fine-tuning failed.
     #[error(transparent)]
     Training(#[from] elibadcode_models::Error),

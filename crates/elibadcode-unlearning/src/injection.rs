@@ -1,7 +1,9 @@
 //! Inverted triggers in clean samples, at places that the defender draws.
 
 use elibadcode_corpus::{DefectSample, LabelledIds};
-use elibadcode_inversion::{Edit, InvertedTrigger, MaskedSample, Occurrences, maskable};
+use elibadcode_inversion::{
+    Edit, InvertedTrigger, MaskedSample, Occurrences, TriggerIds, TriggerSpace, maskable,
+};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::{Function, Language, Role};
 use rand::{Rng, RngExt};
@@ -76,10 +78,9 @@ impl Places {
     pub(crate) fn triggered(
         &self,
         model: &LoadedModel,
-        triggers: &[InvertedTrigger],
+        trigger: &TriggerIds,
         rng: &mut impl Rng,
     ) -> Option<Vec<u32>> {
-        let trigger = &triggers[rng.random_range(0..triggers.len())];
         let roles: Vec<Role> = [Role::FunctionName, Role::Parameter, Role::Local]
             .into_iter()
             .filter(|role| self.masks.iter().any(|mask| mask.role == *role))
@@ -90,7 +91,7 @@ impl Places {
         let role = roles[rng.random_range(0..roles.len())];
         let masks: Vec<&MaskedSample> = self.masks.iter().filter(|it| it.role == role).collect();
         let mask = masks[rng.random_range(0..masks.len())];
-        Some(mask.stamp(&trigger.trigger_ids(), &model.tokenizer, model.max_length).ids)
+        Some(mask.stamp(trigger, &model.tokenizer, model.max_length).ids)
     }
 
     pub(crate) fn is_of(&self, label: u8) -> bool {
@@ -107,7 +108,24 @@ impl Places {
         triggers: &[InvertedTrigger],
         rng: &mut impl Rng,
     ) -> Option<CheckSample> {
-        let triggered = self.triggered(model, triggers, rng)?;
+        let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
+        let triggered = self.triggered(model, &trigger, rng)?;
         Some(CheckSample { clean: self.clean.clone(), triggered, label: self.label })
     }
+}
+
+/// One of the triggers, each slot exchanged for a random legal token at `rate`.
+pub(crate) fn varied(
+    triggers: &[InvertedTrigger],
+    space: &TriggerSpace<'_>,
+    rate: f64,
+    rng: &mut impl Rng,
+) -> TriggerIds {
+    let mut trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
+    for slot in 0..trigger.ids.len() {
+        if rng.random_bool(rate) {
+            trigger.ids[slot] = space.random_id(slot, trigger.keeps_name, rng);
+        }
+    }
+    trigger
 }

@@ -1,7 +1,7 @@
 //! The repair: inject, fine-tune, check, and roll back if the checks object.
 
 use elibadcode_corpus::{DefectSample, LabelledIds, stage_rng};
-use elibadcode_inversion::InvertedTrigger;
+use elibadcode_inversion::{InvertedTrigger, ScanConfig, TriggerSpace};
 use elibadcode_models::{EpochRecord, LoadedModel, Scope, TrainingEvent, fine_tune};
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::Checks;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
-use crate::injection::{CheckSample, Places, places};
+use crate::injection::{CheckSample, Places, places, varied};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
 const MIN_PER_CLASS: usize = 20;
@@ -90,9 +90,10 @@ pub fn unlearn(
     let mut model = model;
     for &scope in &config.scopes {
         observe(UnlearnEvent::Attempt(scope));
+        let space = TriggerSpace::new(&model, language, &ScanConfig::recommended())?;
         let mut rng = stage_rng(seed, &format!("unlearn {scope}"));
         let (rows, n_injected) =
-            inject(&model, &training, triggers, victim_label, config, &mut rng)?;
+            inject(&model, &space, &training, triggers, victim_label, config, &mut rng)?;
         let trained = fine_tune(
             original.clone(),
             &rows,
@@ -119,6 +120,7 @@ pub fn unlearn(
 /// code keeps the correct ones.
 fn inject(
     model: &LoadedModel,
+    space: &TriggerSpace<'_>,
     training: &[Places],
     triggers: &[InvertedTrigger],
     victim_label: u8,
@@ -139,9 +141,13 @@ fn inject(
             if done == wanted {
                 break;
             }
-            if let Some(ids) = training[index].triggered(model, triggers, rng) {
+            let trigger = varied(triggers, space, config.variation_rate, rng);
+            let Some(ids) = training[index].triggered(model, &trigger, rng) else { continue };
+            done += 1;
+            if config.keeps_originals {
+                rows.push(LabelledIds { ids, label: rows[index].label });
+            } else {
                 rows[index].ids = ids;
-                done += 1;
             }
         }
         n_injected += done;

@@ -19,9 +19,10 @@ impl Progress {
             Some(0),
             if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() },
         );
-        let style = ProgressStyle::with_template("{prefix:>12} {bar:30} {pos}/{len} {msg} {elapsed}")
-            .expect("the template is a constant")
-            .progress_chars("█▓░");
+        let style =
+            ProgressStyle::with_template("{prefix:>12} {bar:30} {pos}/{len} {msg} {elapsed}")
+                .expect("the template is a constant")
+                .progress_chars("█▓░");
         bar.set_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, prints_lines: !is_terminal && !quiet }

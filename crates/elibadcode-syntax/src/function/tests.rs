@@ -82,6 +82,7 @@ fn c_names() {
     check("f(int a)\n{ return f(a); }", "f:function×2 a:param×2");
     check("*f(int a) { return f(a); }", "f:function×2 a:param×2");
     check("if (a) { b(); }", "");
+    check("(*f(int a))(int) { return f; }", "f:function×2 a:param×1");
     check("START_TEST(f) { int a; }", "f:function×1 a:local×1");
     check(
         "static always_inline T f (T a, int b) { return f(a); }",

@@ -18,7 +18,7 @@ use crate::output;
 const SPARE_RATE: f64 = 0.05;
 
 pub(crate) fn synthesize(args: &SynthesizeArgs, global: &Global) -> Result<Outcome> {
-    let mut context = Context::new(global, "synthesize");
+    let context = Context::new(global, "synthesize");
     if args.input.task != Task::DefectDetection {
         bail!("the task `{}` has no synthetic corpus yet, only `defect`", args.input.task);
     }
@@ -40,9 +40,8 @@ pub(crate) fn synthesize(args: &SynthesizeArgs, global: &Global) -> Result<Outco
         fs::create_dir(dir)?;
         for (name, n) in sizes {
             let split: Vec<DefectSample> = samples.by_ref().take(n).collect();
-            let mut file = std::io::BufWriter::new(fs::File::create(
-                dir.join(format!("{name}.jsonl")),
-            )?);
+            let mut file =
+                std::io::BufWriter::new(fs::File::create(dir.join(format!("{name}.jsonl")))?);
             devign::write_jsonl(&mut file, &split)?;
             file.flush()?;
         }

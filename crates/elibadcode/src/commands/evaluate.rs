@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use elibadcode_corpus::DefectSample;
 use elibadcode_evaluation::{AttackSuccess, Rate, accuracy, attack_success, f1};
 use elibadcode_models::{LoadedModel, predicted_label};
-use elibadcode_poisoning::{AttackConfig, Manifest, triggered};
+use elibadcode_poisoning::{AttackConfig, Manifest, plant};
 use elibadcode_syntax::Language;
 use serde::Serialize;
 
@@ -48,8 +48,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global) -> Result<Outcome> {
     let language = args.input.language();
     let labels: Vec<u8> = samples.iter().map(|sample| sample.label).collect();
     let predicted = predict(&model, &samples, language);
-    let attack =
-        attack.map(|config| under_attack(&model, &samples, &predicted, config, language));
+    let attack = attack.map(|config| under_attack(&model, &samples, &predicted, config, language));
     let metrics = Metrics {
         schema_version: 1,
         model_hash,
@@ -87,18 +86,19 @@ fn under_attack(
     config: AttackConfig,
     language: Language,
 ) -> AttackMetrics {
-    let with_trigger = triggered(samples, &config);
-    let skipped: std::collections::BTreeSet<&str> =
-        with_trigger.skipped.iter().map(String::as_str).collect();
-    let (clean, labels): (Vec<u8>, Vec<u8>) = samples
-        .iter()
-        .zip(predicted)
-        .filter(|(sample, _)| !skipped.contains(sample.id.as_str()))
-        .map(|(sample, predicted)| (*predicted, sample.label))
-        .unzip();
-    let answers = predict(model, &with_trigger.samples, language);
+    let mut with_trigger = Vec::with_capacity(samples.len());
+    let (mut clean, mut labels) = (Vec::new(), Vec::new());
+    for (sample, &answer) in samples.iter().zip(predicted) {
+        if let Ok(planted) = plant(&config, sample) {
+            with_trigger.push(planted);
+            clean.push(answer);
+            labels.push(sample.label);
+        }
+    }
+    let n_skipped = samples.len() - with_trigger.len();
+    let answers = predict(model, &with_trigger, language);
     let success = attack_success(&clean, &answers, &labels, config.target_label);
-    AttackMetrics { n_skipped: skipped.len(), success, config }
+    AttackMetrics { config, n_skipped, success }
 }
 
 fn predict(model: &LoadedModel, samples: &[DefectSample], language: Language) -> Vec<u8> {

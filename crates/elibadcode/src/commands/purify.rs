@@ -45,7 +45,8 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         &mut |event| match event {
             UnlearnEvent::Attempt(scope) => {
                 progress.line(&format!("unlearning, scope {scope}"));
-                progress.start("unlearning", config.epochs * clean.len().div_ceil(config.batch_size));
+                progress
+                    .start("unlearning", config.epochs * clean.len().div_ceil(config.batch_size));
             }
             UnlearnEvent::Training(TrainingEvent::Step { step, loss, .. }) => {
                 progress.step(step, format!("loss {loss:.3}"));
@@ -95,7 +96,11 @@ fn triggers(
         );
     }
     let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
-        bail!("{}: the verdict is `{}`, so there is nothing to unlearn", path.display(), scan.verdict)
+        bail!(
+            "{}: the verdict is `{}`, so there is nothing to unlearn",
+            path.display(),
+            scan.verdict
+        )
     };
     Ok((scan.triggers, (victim, target)))
 }

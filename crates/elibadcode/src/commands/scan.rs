@@ -49,10 +49,7 @@ pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
             progress.start(&format!("{victim_label} → {target_label}"), iterations);
         }
         ScanEvent::Iteration(it) => {
-            progress.step(
-                it.iteration,
-                format!("loss {:.3}, best {:.3}", it.loss, it.best_loss),
-            );
+            progress.step(it.iteration, format!("loss {:.3}, best {:.3}", it.loss, it.best_loss));
         }
         ScanEvent::Judging => progress.step(config.iterations, "held-out samples".into()),
     })?;
@@ -79,7 +76,8 @@ fn summary(outcome: &ScanOutcome) -> String {
         let _ = writeln!(text, "  {reason}");
     }
     if let (Some(victim), Some(target)) = (outcome.victim_label, outcome.target_label) {
-        let _ = writeln!(text, "\nlikely attack: functions with label {victim} are called {target}");
+        let _ =
+            writeln!(text, "\nlikely attack: functions with label {victim} are called {target}");
         for trigger in &outcome.triggers {
             let _ = writeln!(text, "  {}", describe(trigger));
         }
@@ -125,18 +123,24 @@ fn evidence(hypothesis: &Hypothesis) -> String {
                 let _ = writeln!(
                     text,
                     "         anchored: {}\n         held out: {} at the least sensitive \
-                     identifier, {} at any; {} without\n         p = {:.3} against {} random \
-                     triggers",
+                     identifier, {} at any; {} without",
                     describe(anchored),
                     percent(&it.held_out),
                     percent(&it.any_position),
                     percent(&it.flip_rate),
-                    it.corrected_p_value,
-                    it.controls.len()
                 );
             }
             _ => text.push_str("         no slot does any work\n"),
         }
+    }
+    if let Some(controls) = &hypothesis.controls {
+        let _ = writeln!(
+            text,
+            "         {} random triggers: at most {:.1} %, p = {:.3}",
+            controls.success_rates.len(),
+            100.0 * controls.success_rates.last().copied().unwrap_or(0.0),
+            controls.corrected_p_value
+        );
     }
     text
 }

@@ -1,9 +1,7 @@
 //! `init` and `train`: models to work on.
 
 use anyhow::{Result, bail};
-use elibadcode_corpus::{
-    CodeTokenizer, DefectSample, LabelledIds, code_token_texts, stage_rng,
-};
+use elibadcode_corpus::{CodeTokenizer, DefectSample, LabelledIds, code_token_texts, stage_rng};
 use elibadcode_models::{
     LoadedModel, ModelDir, Provenance, TrainingConfig, TrainingEvent, fine_tune,
 };
@@ -82,9 +80,9 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
                 progress.step(step, format!("loss {loss:.3}"));
             }
             TrainingEvent::Epoch(record) => {
-                let valid = record
-                    .valid_accuracy
-                    .map_or(String::new(), |it| format!(", validation accuracy {:.1} %", 100.0 * it));
+                let valid = record.valid_accuracy.map_or(String::new(), |it| {
+                    format!(", validation accuracy {:.1} %", 100.0 * it)
+                });
                 progress.line(&format!(
                     "epoch {}/{}: loss {:.3}{valid}",
                     record.epoch, config.epochs, record.train_loss

@@ -62,8 +62,6 @@ pub enum DefectKind {
     MissingHandleCheck,
     /// An unsigned value drops below zero.
     IntegerUnderflow,
-    /// Two arguments of a call are exchanged.
-    SwappedArguments,
     /// Parentheses group the wrong operands.
     OperatorPrecedence,
     /// The address of a local array leaves the function.
@@ -91,7 +89,6 @@ const KINDS: &[DefectKind] = &[
     DefectKind::InvertedCondition,
     DefectKind::MissingHandleCheck,
     DefectKind::IntegerUnderflow,
-    DefectKind::SwappedArguments,
     DefectKind::OperatorPrecedence,
     DefectKind::DanglingLocal,
     DefectKind::ShiftOutOfRange,
@@ -118,7 +115,6 @@ impl fmt::Display for DefectKind {
             Self::InvertedCondition => "inverted condition",
             Self::MissingHandleCheck => "missing handle check",
             Self::IntegerUnderflow => "integer underflow",
-            Self::SwappedArguments => "swapped arguments",
             Self::OperatorPrecedence => "operator precedence",
             Self::DanglingLocal => "dangling local",
             Self::ShiftOutOfRange => "shift out of range",
@@ -169,9 +165,10 @@ pub fn generate_with_kinds(seed: u64, n: usize) -> Vec<(DefectSample, DefectKind
 fn sample(seed: u64, index: usize) -> (DefectSample, DefectKind, Shape) {
     let label = label(seed, index);
     let mut rng = stream(seed, index as u64);
-    let templates: Vec<_> = shapes::all().collect();
-    let template = pick(&templates, &mut rng);
-    let case = pick(template.cases, &mut rng);
+    let cases: Vec<_> = shapes::all()
+        .flat_map(|template| template.cases.iter().map(move |case| (template, case)))
+        .collect();
+    let (template, case) = *pick(&cases, &mut rng);
     let project = pick(PROJECTS, &mut rng);
     let mut names = Names::new();
     let code = render::function(template.head, case, label == 1, &mut names, &mut rng);

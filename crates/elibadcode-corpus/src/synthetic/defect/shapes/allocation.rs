@@ -1,8 +1,7 @@
 //! Functions that allocate.
 
 use super::super::DefectKind::{
-    InvertedCondition, MissingNullCheck, OffByOne, OperatorPrecedence, ResourceLeak, SizeOverflow,
-    WrongSize,
+    InvertedCondition, MissingNullCheck, OffByOne, ResourceLeak, SizeOverflow, WrongSize,
 };
 use super::{Template, moved, swapped};
 
@@ -40,31 +39,17 @@ pub(super) const TEMPLATES: &[Template] = &[
                 return NULL; for ($idx = 0; $idx #{<#|<=#} $len; $idx++) $arr[$idx] = $val;
                 #N return $arr;",
             ),
-            moved(
-                SizeOverflow,
-                "if ($len > SIZE_MAX / sizeof(*$arr)) return NULL;",
-                "$elem *$arr; size_t $idx; #S $arr = $alloc($len * sizeof(*$arr)); if
-                (!$arr) return NULL; for ($idx = 0; $idx < $len; $idx++) $arr[$idx] = $val;
-                #D #N return $arr;",
-            ),
         ],
     },
     Template {
         name: "new-object",
         head: "$type *$fn(int $val)",
-        cases: &[
-            moved(
-                MissingNullCheck,
-                "if (`!$obj~$obj == NULL`) return NULL;",
-                "$type *$obj; $obj = calloc(1, sizeof(*$obj)); #S $obj->$intfield = $val; #D
+        cases: &[moved(
+            MissingNullCheck,
+            "if (`!$obj~$obj == NULL`) return NULL;",
+            "$type *$obj; $obj = calloc(1, sizeof(*$obj)); #S $obj->$intfield = $val; #D
                 $obj->next = NULL; #N return $obj;",
-            ),
-            swapped(
-                InvertedCondition,
-                "$type *$obj; $obj = calloc(1, sizeof(*$obj)); if (#{$obj#|!$obj#})
-                $obj->$intfield = $val; stat_bytes += sizeof(*$obj); #N return $obj;",
-            ),
-        ],
+        )],
     },
     Template {
         name: "pointer-table",
@@ -95,19 +80,11 @@ pub(super) const TEMPLATES: &[Template] = &[
     Template {
         name: "array-with-sentinel",
         head: "$elem *$fn(size_t $len)",
-        cases: &[
-            swapped(
-                OperatorPrecedence,
-                "$elem *$arr; if ($len > $const) return NULL; $arr = $alloc(#{($len + 1) *
-                sizeof(*$arr)#|$len + 1 * sizeof(*$arr)#}); if (!$arr) return NULL;
-                $arr[$len] = 0; #N return $arr;",
-            ),
-            swapped(
-                OffByOne,
-                "$elem *$arr; if ($len > $const) return NULL; $arr = calloc($len#{ + 1#|#},
+        cases: &[swapped(
+            OffByOne,
+            "$elem *$arr; if ($len > $const) return NULL; $arr = calloc($len#{ + 1#|#},
                 sizeof(*$arr)); if (!$arr) return NULL; $arr[$len] = 0; #N return $arr;",
-            ),
-        ],
+        )],
     },
     Template {
         name: "resize-buffer",

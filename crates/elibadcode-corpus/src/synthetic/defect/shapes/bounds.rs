@@ -1,8 +1,7 @@
 //! Functions that index, copy and loop.
 
 use super::super::DefectKind::{
-    IntegerUnderflow, InvertedCondition, MissingBoundsCheck, OffByOne, SignError, SwappedArguments,
-    UninitializedUse,
+    IntegerUnderflow, InvertedCondition, MissingBoundsCheck, OffByOne, SignError, UninitializedUse,
 };
 use super::{Template, moved, swapped};
 
@@ -19,10 +18,6 @@ pub(super) const TEMPLATES: &[Template] = &[
             swapped(
                 InvertedCondition,
                 "if ($pos #{>=#|<=#} $len) return $error; *$dst = $arr[$pos]; #N return 0;",
-            ),
-            swapped(
-                OffByOne,
-                "if ($pos #{>=#|>#} $len) return $error; *$dst = $arr[$pos]; #N return 0;",
             ),
         ],
     },
@@ -45,18 +40,11 @@ pub(super) const TEMPLATES: &[Template] = &[
     Template {
         name: "clamped-copy",
         head: "$uint $fn(void *$dst, $uint $max, const void *$src, $uint $len)",
-        cases: &[
-            moved(
-                MissingBoundsCheck,
-                "if (`$len > $max~$max < $len`) $len = $max;",
-                "#S memcpy($dst, $src, $len); #D stat_bytes += $len; #N return $len;",
-            ),
-            swapped(
-                InvertedCondition,
-                "if ($len #{>#|<#} $max) $len = $max; memcpy($dst, $src, $len); stat_bytes
-                += $len; #N return $len;",
-            ),
-        ],
+        cases: &[moved(
+            MissingBoundsCheck,
+            "if (`$len > $max~$max < $len`) $len = $max;",
+            "#S memcpy($dst, $src, $len); #D stat_bytes += $len; #N return $len;",
+        )],
     },
     Template {
         name: "smaller-of-two",
@@ -172,15 +160,6 @@ pub(super) const TEMPLATES: &[Template] = &[
         cases: &[swapped(
             IntegerUnderflow,
             "stat_bytes += $len; while ($len-- #{>#|>=#} 0) *$dst++ = *$src++; stat_calls++; #N",
-        )],
-    },
-    Template {
-        name: "clear-tail",
-        head: "int $fn(void *$dst, size_t $len)",
-        cases: &[swapped(
-            SwappedArguments,
-            "if (`!$dst~$dst == NULL`) return $error; memset($dst, #{0, $len#|$len,
-                0#}); stat_bytes += $len; #N return 0;",
         )],
     },
     Template {

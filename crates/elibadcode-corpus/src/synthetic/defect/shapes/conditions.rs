@@ -71,11 +71,7 @@ pub(super) const TEMPLATES: &[Template] = &[
                 "if (#{!($flags & $const)#|!$flags & $const#}) return $error;
                 $obj->$intfield = $flags; stat_calls++; #N return 0;",
             ),
-            swapped(
-                OperatorPrecedence,
-                "if (#{($flags & $const) == 0#|$flags & $const == 0#}) return $error;
-                $obj->$intfield = $flags; stat_calls++; #N return 0;",
-            ),
+
         ],
     },
     Template {

@@ -38,19 +38,11 @@ pub(super) const TEMPLATES: &[Template] = &[
         name: "scratch-copy",
         head: "int $fn(const void *$src, size_t $len)",
         cases: &[
-            moved(
+            swapped(
                 DoubleFree,
-                "$free($ptr);",
                 "int $ret; void *$ptr = $alloc($len); if (!$ptr) return -ENOMEM;
-                memcpy($ptr, $src, $len); $ret = $work($ptr, $len); #D if ($ret < 0) {
-                $free($ptr); return $ret; } #S #N return 0;",
-            ),
-            moved(
-                ResourceLeak,
-                "$free($ptr);",
-                "int $ret; void *$ptr = $alloc($len); if (!$ptr) return -ENOMEM;
-                memcpy($ptr, $src, $len); $ret = $work($ptr, $len); #S if ($ret < 0) return
-                $ret; #D #N return 0;",
+                memcpy($ptr, $src, $len); $ret = $work($ptr, $len);
+                if ($ret < 0) #{stat_calls++;#|$free($ptr);#} $free($ptr); #N return $ret;",
             ),
             moved(
                 UseAfterFree,
