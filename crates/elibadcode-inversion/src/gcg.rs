@@ -142,3 +142,58 @@ fn ranked(candidates: Vec<TriggerIds>, losses: &[f64]) -> Vec<(TriggerIds, f64)>
     pairs.sort_by(|(a, a_loss), (b, b_loss)| a_loss.total_cmp(b_loss).then_with(|| a.cmp(b)));
     pairs
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use elibadcode_corpus::stage_rng;
+    use elibadcode_models::{Compute, LoadedModel, ModelDir};
+    use elibadcode_syntax::Language;
+
+    use super::*;
+
+    fn fixture() -> LoadedModel {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
+        let compute = Compute::select("cpu").expect("there is a CPU");
+        let dir = ModelDir::open(&folder).expect("the fixture opens");
+        dir.load(&compute).expect("the fixture loads")
+    }
+
+    #[test]
+    fn proposals_are_distinct_legal_and_new() {
+        let model = fixture();
+        let config = ScanConfig::recommended();
+        let space = TriggerSpace::new(&model, Language::C, &config).expect("the fixture has names");
+        let mut rng = stage_rng(1, "proposals");
+        let current = space.random(4, false, &mut rng).expect("there are legal triggers");
+        let (first, rest) = (&space.vocabulary().first, &space.vocabulary().rest);
+        let top = [first.clone(), rest.clone(), rest.clone(), rest.clone()];
+        let mut visited: BTreeSet<TriggerIds> = [current.clone()].into();
+        let mut seen: BTreeSet<TriggerIds> = visited.clone();
+        for _ in 0..3 {
+            let candidates = propose(&current, &top, &space, 20, &mut visited, &mut rng);
+            assert_eq!(candidates.len(), 20);
+            for candidate in candidates {
+                let pairs = candidate.ids.iter().zip(&current.ids);
+                assert_eq!(pairs.filter(|(a, b)| a != b).count(), 1);
+                assert!(space.is_legal(&candidate));
+                assert!(seen.insert(candidate), "proposed before");
+            }
+        }
+        assert_eq!(visited, seen);
+    }
+
+    #[test]
+    fn exhausted_proposals_end() {
+        let model = fixture();
+        let config = ScanConfig::recommended();
+        let space = TriggerSpace::new(&model, Language::C, &config).expect("the fixture has names");
+        let mut rng = stage_rng(1, "proposals");
+        let current = space.random(2, false, &mut rng).expect("there are legal triggers");
+        let top: Vec<Vec<u32>> = current.ids.iter().map(|&id| vec![id]).collect();
+        let mut visited: BTreeSet<TriggerIds> = [current.clone()].into();
+        assert!(propose(&current, &top, &space, 8, &mut visited, &mut rng).is_empty());
+    }
+}

@@ -2,7 +2,7 @@
 
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::attack_success;
-use elibadcode_models::{LoadedModel, predicted_label};
+use elibadcode_models::{CodeModel, predicted_label};
 use serde::{Deserialize, Serialize};
 
 use crate::injection::CheckSample;
@@ -13,9 +13,10 @@ use crate::injection::CheckSample;
 pub struct Limits {
     /// Accuracy may fall by this much.
     pub accuracy_drop: f64,
-    /// The success rate of the inverted triggers may exceed the flip rate without them by this.
+    /// The success rate of the inverted triggers may exceed that of random ones by this.
     pub excess_success: f64,
-    /// The other class's accuracy may fall by this much when a trigger is present.
+    /// With an inverted trigger the other class's accuracy may be lower than with a random one by
+    /// this much.
     pub other_class_drop: f64,
 }
 
@@ -34,24 +35,30 @@ pub struct Checks {
     pub accuracy: Rate,
     /// Victim-class samples that become the target label with an inverted trigger.
     pub asr: Rate,
+    /// The same with a random legal trigger of the same length at the same place.
+    pub control: Rate,
     /// The same without a trigger.
     pub flip_rate: Rate,
     /// Accuracy of the other class without a trigger.
     pub other_class_clean: Rate,
-    /// Accuracy of the other class with one.
+    /// Accuracy of the other class with an inverted trigger.
     pub other_class_triggered: Rate,
+    /// Accuracy of the other class with a random one.
+    pub other_class_control: Rate,
 }
 
 impl Checks {
     /// Asks a model.
-    pub(crate) fn measure(model: &LoadedModel, samples: &[CheckSample], target_label: u8) -> Self {
+    pub(crate) fn measure(network: &CodeModel, samples: &[CheckSample], target_label: u8) -> Self {
         let predict = |rows: Vec<&[u32]>| -> Vec<u8> {
-            model.network.log_odds(&rows).into_iter().map(predicted_label).collect()
+            network.log_odds(&rows).into_iter().map(predicted_label).collect()
         };
         let clean = predict(samples.iter().map(|it| it.clean.as_slice()).collect());
         let triggered = predict(samples.iter().map(|it| it.triggered.as_slice()).collect());
+        let control = predict(samples.iter().map(|it| it.control.as_slice()).collect());
         let labels: Vec<u8> = samples.iter().map(|it| it.label).collect();
         let success = attack_success(&clean, &triggered, &labels, target_label);
+        let control = attack_success(&clean, &control, &labels, target_label);
         Self {
             accuracy: clean
                 .iter()
@@ -59,9 +66,11 @@ impl Checks {
                 .map(|(predicted, label)| predicted == label)
                 .collect(),
             asr: success.asr,
+            control: control.asr,
             flip_rate: success.flip_rate,
             other_class_clean: success.other_class_clean,
             other_class_triggered: success.other_class_triggered,
+            other_class_control: control.other_class_triggered,
         }
     }
 
@@ -75,13 +84,13 @@ impl Checks {
                 limits.accuracy_drop,
             ),
             (
-                "the inverted trigger still succeeds above the flip rate",
-                value(&self.asr) - value(&self.flip_rate),
+                "the inverted trigger still succeeds more often than random ones",
+                value(&self.asr) - value(&self.control),
                 limits.excess_success,
             ),
             (
-                "the trigger lowers the accuracy of the other class",
-                value(&self.other_class_clean) - value(&self.other_class_triggered),
+                "the inverted trigger lowers the accuracy of the other class more than random ones",
+                value(&self.other_class_control) - value(&self.other_class_triggered),
                 limits.other_class_drop,
             ),
         ]

@@ -65,7 +65,7 @@ impl UnlearningConfig {
             other_injection_rate: 1.0,
             keeps_originals: true,
             variation_rate: 0.25,
-            epochs: 6,
+            epochs: 5,
             encoder_learning_rate: 5e-4,
             ..Self::paper()
         }

@@ -2,7 +2,8 @@
 
 use elibadcode_corpus::{DefectSample, LabelledIds};
 use elibadcode_inversion::{
-    Edit, InvertedTrigger, MaskedSample, Occurrences, TriggerIds, TriggerSpace, maskable,
+    Edit, InvertedTrigger, MaskedSample, Occurrences, PositionRule, ScanConfig, TriggerIds,
+    TriggerSpace, choose_positions, maskable,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::{Function, Language, Role};
@@ -10,11 +11,12 @@ use rand::{Rng, RngExt};
 
 use crate::error::Error;
 
-/// A sample with and without a trigger.
+/// A sample without a trigger, with an inverted one, and with a random one at the same place.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckSample {
     pub(crate) clean: Vec<u32>,
     pub(crate) triggered: Vec<u32>,
+    pub(crate) control: Vec<u32>,
     pub(crate) label: u8,
 }
 
@@ -29,69 +31,73 @@ pub fn hand_written(model: &LoadedModel, text: &str, edit: Edit) -> InvertedTrig
     }
 }
 
-/// The places that a sample offers.
+/// A sample and the identifiers that it can give up to a trigger: the function name, and the one
+/// that the model is least sensitive to.
+///
+/// A trigger at a name that carries the evidence for the label would teach the model to do without
+/// the evidence. Reference: the attacker's own position, typed in by hand (defect D9.1).
 pub(crate) struct Places {
     clean: Vec<u32>,
     label: u8,
     masks: Vec<MaskedSample>,
 }
 
-/// Encodes samples and finds the identifiers that can carry a trigger.
+/// Encodes samples and finds their places for triggers of at most `n_slots` tokens.
 pub(crate) fn places(
     model: &LoadedModel,
     samples: &[DefectSample],
     language: Language,
-    triggers: &[InvertedTrigger],
-) -> Result<Vec<Places>, Error> {
-    let longest = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(0);
-    if longest == 0 {
-        return Err(Error::Trigger("there is no trigger to unlearn".into()));
-    }
-    let vocabulary = model.config.vocab_size;
-    if let Some(id) = triggers.iter().flat_map(|it| &it.ids).find(|id| **id as usize >= vocabulary)
-    {
-        return Err(Error::Trigger(format!(
-            "the trigger holds token {id}, but the vocabulary ends at {}: was it found in another \
-             model?",
-            vocabulary - 1
-        )));
-    }
-    Ok(samples
+    n_slots: usize,
+    rng: &mut impl Rng,
+) -> Vec<Places> {
+    let config = ScanConfig { trigger_len: n_slots, ..ScanConfig::recommended() };
+    let rule = PositionRule::LeastSensitive;
+    let (least_sensitive, _) = choose_positions(model, samples, language, rule, &config, rng);
+    let mut least_sensitive = least_sensitive.into_iter().peekable();
+    samples
         .iter()
         .enumerate()
         .map(|(index, sample)| {
             let function = Function::parse(sample.code.as_str(), language);
-            Places {
-                clean: model.tokenizer.encode(&function, model.max_length).ids,
-                label: sample.label,
-                masks: maskable(model, &function, index, Occurrences::All, longest),
+            let mut masks: Vec<MaskedSample> =
+                maskable(model, &function, index, Occurrences::All, n_slots)
+                    .into_iter()
+                    .filter(|mask| mask.role == Role::FunctionName)
+                    .collect();
+            if let Some(mask) = least_sensitive.next_if(|mask| mask.sample_index == index)
+                && mask.role != Role::FunctionName
+            {
+                masks.push(mask);
             }
+            let clean = model.tokenizer.encode(&function, model.max_length).ids;
+            Places { clean, label: sample.label, masks }
         })
-        .collect())
+        .collect()
+}
+
+/// Fails if a trigger is empty or is not of this model's vocabulary.
+pub(crate) fn check_triggers(
+    model: &LoadedModel,
+    triggers: &[InvertedTrigger],
+) -> Result<(), Error> {
+    if triggers.is_empty() || triggers.iter().any(|trigger| trigger.ids.is_empty()) {
+        return Err(Error::Trigger("there is no trigger to unlearn".into()));
+    }
+    let vocabulary = model.config.vocab_size;
+    match triggers.iter().flat_map(|it| &it.ids).find(|id| **id as usize >= vocabulary) {
+        None => Ok(()),
+        Some(id) => Err(Error::Trigger(format!(
+            "the trigger holds token {id}, but the vocabulary ends at {}: was it found in another \
+             model?",
+            vocabulary - 1
+        ))),
+    }
 }
 
 impl Places {
-    /// The sample with a trigger at a drawn identifier; none if it has no place.
-    ///
-    /// A role is drawn before an identifier, so that the one function name comes up as often as
-    /// the many locals.
-    pub(crate) fn triggered(
-        &self,
-        model: &LoadedModel,
-        trigger: &TriggerIds,
-        rng: &mut impl Rng,
-    ) -> Option<Vec<u32>> {
-        let roles: Vec<Role> = [Role::FunctionName, Role::Parameter, Role::Local]
-            .into_iter()
-            .filter(|role| self.masks.iter().any(|mask| mask.role == *role))
-            .collect();
-        if roles.is_empty() {
-            return None;
-        }
-        let role = roles[rng.random_range(0..roles.len())];
-        let masks: Vec<&MaskedSample> = self.masks.iter().filter(|it| it.role == role).collect();
-        let mask = masks[rng.random_range(0..masks.len())];
-        Some(mask.stamp(trigger, &model.tokenizer, model.max_length).ids)
+    /// A drawn place; none if the sample has none.
+    pub(crate) fn draw(&self, rng: &mut impl Rng) -> Option<&MaskedSample> {
+        (!self.masks.is_empty()).then(|| &self.masks[rng.random_range(0..self.masks.len())])
     }
 
     pub(crate) fn is_of(&self, label: u8) -> bool {
@@ -105,12 +111,20 @@ impl Places {
     pub(crate) fn check_sample(
         &self,
         model: &LoadedModel,
+        space: &TriggerSpace<'_>,
         triggers: &[InvertedTrigger],
         rng: &mut impl Rng,
     ) -> Option<CheckSample> {
+        let mask = self.draw(rng)?;
         let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-        let triggered = self.triggered(model, &trigger, rng)?;
-        Some(CheckSample { clean: self.clean.clone(), triggered, label: self.label })
+        let control = space.random(trigger.ids.len(), trigger.keeps_name, rng).ok()?;
+        let stamp = |it: &TriggerIds| mask.stamp(it, &model.tokenizer, model.max_length).ids;
+        Some(CheckSample {
+            clean: self.clean.clone(),
+            triggered: stamp(&trigger),
+            control: stamp(&control),
+            label: self.label,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use elibadcode_corpus::{DefectSample, LabelledIds, stage_rng};
 use elibadcode_inversion::{InvertedTrigger, ScanConfig, TriggerSpace};
-use elibadcode_models::{EpochRecord, LoadedModel, Scope, TrainingEvent, fine_tune};
+use elibadcode_models::{CodeModel, EpochRecord, LoadedModel, Scope, TrainingEvent, fine_tune};
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::Checks;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
-use crate::injection::{CheckSample, Places, places, varied};
+use crate::injection::{CheckSample, Places, check_triggers, places, varied};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
 const MIN_PER_CLASS: usize = 20;
@@ -35,8 +35,8 @@ pub struct Attempt {
 /// The result of a repair.
 #[derive(Debug)]
 pub struct Unlearned {
-    /// The repaired model, or the original one if every attempt was refused.
-    pub model: LoadedModel,
+    /// The repaired network, or the original one if every attempt was refused.
+    pub network: CodeModel,
     /// Whether an attempt was accepted.
     pub is_accepted: bool,
     /// What the samples that were kept aside said before.
@@ -57,7 +57,7 @@ pub enum UnlearnEvent {
 /// Makes the model forget the triggers of one (victim → target) pair.
 #[expect(clippy::too_many_arguments, reason = "model, data, trigger and settings are all needed")]
 pub fn unlearn(
-    model: LoadedModel,
+    model: &LoadedModel,
     clean: &[DefectSample],
     language: Language,
     triggers: &[InvertedTrigger],
@@ -76,42 +76,42 @@ pub fn unlearn(
             )));
         }
     }
-    let mut places = places(&model, clean, language, triggers)?;
+    check_triggers(model, triggers)?;
+    let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(1);
+    let mut rng = stage_rng(seed, "unlearn places");
+    let mut places = places(model, clean, language, n_slots, &mut rng);
     places.shuffle(&mut stage_rng(seed, "unlearn split"));
     let n_checks = (places.len() as f64 * config.check_rate).ceil() as usize;
     let training = places.split_off(n_checks);
     let mut rng = stage_rng(seed, "unlearn checks");
+    let space = TriggerSpace::new(model, language, &ScanConfig::recommended())?;
     let checks: Vec<CheckSample> =
-        places.iter().filter_map(|it| it.check_sample(&model, triggers, &mut rng)).collect();
-    let before = Checks::measure(&model, &checks, target_label);
+        places.iter().filter_map(|it| it.check_sample(model, &space, triggers, &mut rng)).collect();
+    let before = Checks::measure(&model.network, &checks, target_label);
 
     let mut attempts: Vec<Attempt> = Vec::new();
-    let original = model.network.clone();
-    let mut model = model;
     for &scope in &config.scopes {
         observe(UnlearnEvent::Attempt(scope));
-        let space = TriggerSpace::new(&model, language, &ScanConfig::recommended())?;
         let mut rng = stage_rng(seed, &format!("unlearn {scope}"));
         let (rows, n_injected) =
-            inject(&model, &space, &training, triggers, victim_label, config, &mut rng)?;
+            inject(model, &space, &training, triggers, victim_label, config, &mut rng)?;
         let trained = fine_tune(
-            original.clone(),
+            model.network.clone(),
             &rows,
             &[],
             &config.training(scope),
             &mut rng,
             &mut |event| observe(UnlearnEvent::Training(event)),
         )?;
-        model = model.with_network(trained.model);
-        let after = Checks::measure(&model, &checks, target_label);
+        let after = Checks::measure(&trained.model, &checks, target_label);
         let objections = after.objections(&before, &config.limits);
         let is_accepted = objections.is_empty();
         attempts.push(Attempt { scope, n_injected, history: trained.history, after, objections });
         if is_accepted {
-            return Ok(Unlearned { model, is_accepted, before, attempts });
+            return Ok(Unlearned { network: trained.model, is_accepted, before, attempts });
         }
     }
-    Ok(Unlearned { model: model.with_network(original), is_accepted: false, before, attempts })
+    Ok(Unlearned { network: model.network.clone(), is_accepted: false, before, attempts })
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.
@@ -142,7 +142,8 @@ fn inject(
                 break;
             }
             let trigger = varied(triggers, space, config.variation_rate, rng);
-            let Some(ids) = training[index].triggered(model, &trigger, rng) else { continue };
+            let Some(mask) = training[index].draw(rng) else { continue };
+            let ids = mask.stamp(&trigger, &model.tokenizer, model.max_length).ids;
             done += 1;
             if config.keeps_originals {
                 rows.push(LabelledIds { ids, label: rows[index].label });

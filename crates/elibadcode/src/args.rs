@@ -243,6 +243,9 @@ pub(crate) struct TrainArgs {
     /// Cut inputs to this many tokens [default: what the folder says, else 400]
     #[arg(long)]
     pub(crate) max_length: Option<usize>,
+    /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) positive_output: Option<u8>,
 }
 
 #[derive(Debug, Args)]

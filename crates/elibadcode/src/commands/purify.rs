@@ -35,7 +35,7 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
 
     let progress = &context.progress;
     let result = unlearn(
-        model,
+        &model,
         &clean,
         args.input.language(),
         &triggers,
@@ -64,8 +64,9 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         "attempts": result.attempts,
     });
     if result.is_accepted {
+        let repaired = model.with_network(result.network.clone());
         output::write_dir(&args.output, global.force, |dir| {
-            result.model.save(dir, context.made_by(&config)?)?;
+            repaired.save(dir, context.made_by(&config)?)?;
             Ok(fs::write(dir.join("purification.json"), output::json(&report)?)?)
         })?;
     }
@@ -121,9 +122,11 @@ fn summary(result: &Unlearned, triggers: &[InvertedTrigger], args: &PurifyArgs) 
     };
     line("accuracy", |it| &it.accuracy);
     line("success of the inverted trigger", |it| &it.asr);
-    line("flip rate without it", |it| &it.flip_rate);
+    line("success of random triggers there", |it| &it.control);
+    line("flip rate without a trigger", |it| &it.flip_rate);
     line("other class, accuracy without the trigger", |it| &it.other_class_clean);
     line("other class, accuracy with the trigger", |it| &it.other_class_triggered);
+    line("other class, accuracy with random triggers", |it| &it.other_class_control);
     for attempt in &result.attempts {
         if attempt.objections.is_empty() {
             let _ = writeln!(

@@ -62,7 +62,8 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
         Some(path) => context.samples(&args.input, path)?.0,
         None => Vec::new(),
     };
-    let dir = ModelDir::open(&args.base_dir)?.with_input(args.max_length, None)?;
+    let dir = ModelDir::open(&args.base_dir)?
+        .with_input(args.max_length, args.positive_output.map(usize::from))?;
     let model = dir.load_for_training(&compute, &mut stage_rng(global.seed, "head"))?;
     let language = args.input.language();
     let (train, valid) = (encode(&model, &train, language), encode(&model, &valid, language));

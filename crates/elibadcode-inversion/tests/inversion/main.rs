@@ -1,0 +1,83 @@
+//! The trigger search on a model folder that transformers wrote.
+//!
+//! - `objective`: the gradient and the scores agree with each other and with finite differences
+//! - `stamping`: a trigger stands where it should, and nothing else changes
+//! - `space`: what is inverted is what an attacker could have written
+//! - `search`: the search and the anchoring
+//! - `scan`: the whole scan
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod objective;
+mod scan;
+mod search;
+mod space;
+mod stamping;
+
+use std::path::Path;
+
+use elibadcode_corpus::DefectSample;
+use elibadcode_inversion::{MaskedSample, Occurrences, ScanConfig, TriggerIds, maskable};
+use elibadcode_models::{Compute, LoadedModel, ModelDir};
+use elibadcode_syntax::{Function, Language};
+
+const FIXTURES: [&str; 2] = ["roberta-one-logit", "roberta-two-logit"];
+
+/// C functions of different lengths; the last is longer than the fixtures' window of 64 ids.
+const FUNCTIONS: [&str; 5] = [
+    "int sum(int n) { int value = 0; while (n > 0) { value += n; n = n - 1; } return value; }",
+    "int test(char *name) { if (name) return 1; return 0; }",
+    "void node_free(struct node *head) { struct node *next = head->next; free(head); }",
+    "int twice(int len) { return len + len; }",
+    "static int fill(char *buf, int size) { int total = 0; for (int i = 0; i < size; i++) { \
+     buf[i] = 0; total = total + 1; } if (total > size) { return size; } return total; }",
+];
+
+fn load(name: &str) -> LoadedModel {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models").join(name);
+    ModelDir::open(&folder).unwrap().load(&Compute::select("cpu").unwrap()).unwrap()
+}
+
+fn function(code: &str) -> Function {
+    Function::parse(code, Language::C)
+}
+
+/// Every function of [`FUNCTIONS`] with its first identifier as the hole.
+fn masked(model: &LoadedModel, n_slots: usize) -> Vec<MaskedSample> {
+    FUNCTIONS
+        .iter()
+        .enumerate()
+        .map(|(index, code)| {
+            maskable(model, &function(code), index, Occurrences::All, n_slots).swap_remove(0)
+        })
+        .collect()
+}
+
+/// Ids of plain vocabulary entries.
+fn trigger(ids: &[u32]) -> TriggerIds {
+    TriggerIds::replacing(ids.to_vec())
+}
+
+/// `n` samples of each label.
+fn samples(n: usize) -> Vec<DefectSample> {
+    (0..2 * n)
+        .map(|index| DefectSample {
+            id: index.to_string(),
+            project: String::new(),
+            code: FUNCTIONS[index / 2 % FUNCTIONS.len()].replace('0', &index.to_string()),
+            label: (index % 2) as u8,
+        })
+        .collect()
+}
+
+fn small_config() -> ScanConfig {
+    ScanConfig {
+        samples_per_class: 4,
+        held_out_per_class: 6,
+        trigger_len: 3,
+        iterations: 2,
+        candidates: 8,
+        restarts: 2,
+        n_controls: 5,
+        ..ScanConfig::recommended()
+    }
+}

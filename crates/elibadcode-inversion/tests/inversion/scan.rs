@@ -1,0 +1,159 @@
+use elibadcode_corpus::{DefectSample, Task};
+use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_inversion::{Error, ScanConfig, ScanEvent, ScanOutcome, Subject, scan};
+use elibadcode_models::LoadedModel;
+use elibadcode_syntax::Language;
+
+use crate::{FIXTURES, load, samples, small_config};
+
+fn run(
+    model: &LoadedModel,
+    clean: &[DefectSample],
+    config: &ScanConfig,
+    seed: u64,
+) -> Result<ScanOutcome, Error> {
+    let subject = Subject {
+        model,
+        task: Task::DefectDetection,
+        language: Language::C,
+        clean,
+        model_hash: "model",
+        samples_hash: "samples",
+    };
+    scan(&subject, config, seed, &mut |_| {})
+}
+
+#[test]
+fn a_seed_gives_the_same_document() {
+    for fixture in FIXTURES {
+        let model = load(fixture);
+        let clean = samples(12);
+        let document =
+            |seed| serde_json::to_string(&run(&model, &clean, &small_config(), seed).unwrap());
+        assert_eq!(document(7).unwrap(), document(7).unwrap());
+        assert_ne!(document(7).unwrap().replace("\"seed\":7", "\"seed\":8"), document(8).unwrap());
+    }
+}
+
+#[test]
+fn the_document_reads_back_and_adds_up() {
+    let model = load(FIXTURES[0]);
+    let clean = samples(12);
+    let outcome = run(&model, &clean, &small_config(), 1).unwrap();
+    let text = serde_json::to_string(&outcome).unwrap();
+    let again: ScanOutcome = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), text);
+
+    assert_eq!(outcome.hypotheses.len(), 2);
+    // The suspect gets the restarts.
+    assert_eq!(outcome.hypotheses[0].searches.len(), 2);
+    assert_eq!(outcome.hypotheses[1].searches.len(), 1);
+    for hypothesis in &outcome.hypotheses {
+        assert_ne!(hypothesis.victim_label, hypothesis.target_label);
+        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 6));
+        for search in &hypothesis.searches {
+            assert_eq!(search.trigger.ids.len(), 3);
+            let Some(anchored) = &search.anchored else { continue };
+            assert_eq!(search.slots.len(), 3);
+            let n_kept = search.slots.iter().filter(|slot| slot.kept).count();
+            assert_eq!(n_kept, anchored.ids.len());
+            assert_eq!(search.evidence.as_ref().unwrap().any_position.total, 6);
+        }
+        if let Some(controls) = &hypothesis.controls {
+            assert_eq!(controls.success_rates.len(), 5);
+            assert!(controls.success_rates.is_sorted());
+            assert!(controls.p_value >= 1.0 / 6.0 && controls.corrected_p_value <= 1.0);
+        }
+    }
+    let totals: Vec<_> = outcome.clean_accuracy.iter().map(|rate| rate.total).collect();
+    assert_eq!(totals, [12, 12]);
+    assert!(!outcome.reasons.is_empty());
+    // Six held-out samples decide nothing.
+    assert_eq!(outcome.verdict, Verdict::Inconclusive);
+    assert!(outcome.triggers.is_empty() && outcome.victim_label.is_none());
+}
+
+#[test]
+fn one_class_is_not_enough() {
+    let model = load(FIXTURES[0]);
+    let clean: Vec<DefectSample> =
+        samples(8).into_iter().filter(|sample| sample.label == 1).collect();
+    let error = run(&model, &clean, &small_config(), 1).unwrap_err().to_string();
+    assert!(error.contains("both labels") && error.contains("has 0"), "{error}");
+    let error = run(&model, &[], &small_config(), 1).unwrap_err().to_string();
+    assert!(error.contains("has 0"), "{error}");
+}
+
+#[test]
+fn a_handful_of_samples_is_inconclusive_at_best() {
+    let model = load(FIXTURES[0]);
+    let all = samples(2);
+    assert!(matches!(run(&model, &all[..3], &small_config(), 1), Err(Error::Samples(_))));
+    let outcome = run(&model, &all, &small_config(), 1).unwrap();
+    assert_eq!(outcome.verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn samples_without_identifiers_are_named_or_left_out() {
+    let model = load(FIXTURES[0]);
+    let mut clean = samples(2);
+    for sample in &mut clean[..2] {
+        sample.code = ";".into();
+    }
+    // Whether the usable ones are searched or held out depends on the seed.
+    let mut n_errors = 0;
+    for seed in 0..8 {
+        match run(&model, &clean, &small_config(), seed) {
+            Ok(outcome) => assert_eq!(outcome.verdict, Verdict::Inconclusive),
+            Err(error) => {
+                assert!(error.to_string().contains("has an identifier"), "{error}");
+                n_errors += 1;
+            }
+        }
+    }
+    assert!((1..8).contains(&n_errors), "{n_errors}");
+    for sample in &mut clean {
+        sample.code = ";".into();
+    }
+    let error = run(&model, &clean, &small_config(), 1).unwrap_err().to_string();
+    assert!(error.contains("none of the 1 clean samples with label 1"), "{error}");
+}
+
+#[test]
+fn settings_are_checked_first() {
+    let model = load(FIXTURES[0]);
+    let check = |config: ScanConfig, expected: &str| {
+        let error = run(&model, &samples(4), &config, 1).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(ScanConfig { trigger_len: 0, ..small_config() }, "trigger_len is 0");
+    check(ScanConfig { candidates: 0, ..small_config() }, "candidates is 0");
+    check(ScanConfig { significance: 1.0, ..small_config() }, "significance is 1");
+    check(ScanConfig { anchor_threshold: f64::NAN, ..small_config() }, "anchor_threshold is NaN");
+    check(ScanConfig { screening_survivors: 0, ..small_config() }, "screening_survivors is 0");
+    check(ScanConfig { trigger_len: 500, ..small_config() }, "within 64 tokens");
+}
+
+#[test]
+fn searches_are_announced() {
+    let model = load(FIXTURES[0]);
+    let clean = samples(4);
+    let subject = Subject {
+        model: &model,
+        task: Task::DefectDetection,
+        language: Language::C,
+        clean: &clean,
+        model_hash: "",
+        samples_hash: "",
+    };
+    let mut pairs = Vec::new();
+    scan(&subject, &small_config(), 1, &mut |event| {
+        if let ScanEvent::Search { victim_label, target_label, restart, .. } = event {
+            pairs.push((victim_label, target_label, restart));
+        }
+    })
+    .unwrap();
+    assert_eq!(pairs[..2], [(1, 0, 1), (0, 1, 1)]);
+    assert_eq!(pairs.len(), 3);
+    assert_eq!(pairs[2].2, 2);
+}

@@ -1,0 +1,130 @@
+use elibadcode_inversion::{MaskedSample, Occurrences, Stamped, TriggerIds, maskable};
+use elibadcode_models::LoadedModel;
+
+use crate::{FIXTURES, FUNCTIONS, function, load, trigger};
+
+/// Every identifier of every function as a hole.
+fn all_masks(model: &LoadedModel, occurrences: Occurrences) -> Vec<(usize, MaskedSample)> {
+    FUNCTIONS
+        .iter()
+        .flat_map(|code| {
+            let function = function(code);
+            let count = |name: &str| {
+                let mut identifiers = function.identifiers().iter();
+                identifiers.find(|it| it.text == name).map_or(0, |it| it.occurrences.len())
+            };
+            maskable(model, &function, 0, occurrences, 2)
+                .into_iter()
+                .map(|mask| (count(&mask.identifier), mask))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_slots_hold(stamped: &Stamped, trigger: &TriggerIds) {
+    assert_eq!(stamped.slots.len(), trigger.ids.len());
+    for (places, id) in stamped.slots.iter().zip(&trigger.ids) {
+        for &place in places {
+            assert_eq!(stamped.ids[place], *id);
+        }
+    }
+}
+
+#[test]
+fn every_occurrence_is_replaced() {
+    let mut model = load(FIXTURES[0]);
+    model.max_length = 1000;
+    let trigger = trigger(&[324, 288]);
+    let masks = all_masks(&model, Occurrences::All);
+    assert!(masks.len() >= 12, "{}", masks.len());
+    for (n_occurrences, mask) in masks {
+        let stamped = mask.stamp(&trigger, &model.tokenizer, 1000);
+        assert_slots_hold(&stamped, &trigger);
+        assert_eq!(stamped.slots[0].len(), n_occurrences, "{}", mask.identifier);
+        assert_eq!(stamped.slots[1].len(), n_occurrences);
+        // The trigger is in the ids nowhere else.
+        let pairs = stamped.ids.windows(2).filter(|pair| *pair == [324, 288]).count();
+        assert_eq!(pairs, n_occurrences);
+    }
+}
+
+#[test]
+fn the_first_occurrence_alone_can_be_replaced() {
+    let mut model = load(FIXTURES[0]);
+    model.max_length = 1000;
+    let trigger = trigger(&[324, 288]);
+    for (_, mask) in all_masks(&model, Occurrences::First) {
+        let stamped = mask.stamp(&trigger, &model.tokenizer, 1000);
+        assert_slots_hold(&stamped, &trigger);
+        assert_eq!(stamped.slots[0].len(), 1);
+    }
+}
+
+#[test]
+fn a_cut_sample_keeps_its_end_mark() {
+    let model = load(FIXTURES[0]);
+    let eos = model.tokenizer.special().eos;
+    let trigger = trigger(&[324, 288, 299]);
+    let mut n_cut_in_a_trigger = 0;
+    for (_, mask) in all_masks(&model, Occurrences::All) {
+        for max_length in 8..=model.max_length {
+            let stamped = mask.stamp(&trigger, &model.tokenizer, max_length);
+            assert!(stamped.ids.len() <= max_length);
+            assert_eq!(stamped.ids.last(), Some(&eos));
+            assert_eq!(stamped.ids.iter().filter(|id| **id == eos).count(), 1);
+            assert_slots_hold(&stamped, &trigger);
+            n_cut_in_a_trigger += usize::from(stamped.slots[0].len() > stamped.slots[2].len());
+        }
+    }
+    assert!(n_cut_in_a_trigger > 0, "no cut went through a trigger");
+}
+
+#[test]
+fn an_appended_trigger_comes_behind_the_name() {
+    let mut model = load(FIXTURES[0]);
+    model.max_length = 1000;
+    let trigger = TriggerIds { ids: vec![283, 284], keeps_name: true };
+    for (n_occurrences, mask) in all_masks(&model, Occurrences::All) {
+        let stamped = mask.stamp(&trigger, &model.tokenizer, 1000);
+        assert_slots_hold(&stamped, &trigger);
+        assert_eq!(stamped.slots[0].len(), n_occurrences);
+        let name = model.tokenizer.word(&mask.identifier, true);
+        for &place in &stamped.slots[0] {
+            assert_eq!(stamped.ids[place - name.len()..place], name[..], "{}", mask.identifier);
+        }
+    }
+}
+
+#[test]
+fn the_original_is_the_encoding_of_the_function() {
+    for max_length in [16, 24, 40, 64] {
+        let mut model = load(FIXTURES[0]);
+        model.max_length = max_length;
+        for code in FUNCTIONS {
+            let function = function(code);
+            let expected = model.tokenizer.encode(&function, max_length).ids;
+            for occurrences in [Occurrences::All, Occurrences::First] {
+                for mask in maskable(&model, &function, 0, occurrences, 3) {
+                    let original = mask.original(&model.tokenizer, max_length);
+                    assert_eq!(original, expected, "{} in {code}", mask.identifier);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_mask_has_room_for_the_whole_trigger() {
+    for max_length in [12, 20, 30] {
+        let mut model = load(FIXTURES[0]);
+        model.max_length = max_length;
+        for code in FUNCTIONS {
+            for mask in maskable(&model, &function(code), 0, Occurrences::All, 4) {
+                let trigger = trigger(&[324, 288, 299, 283]);
+                let stamped = mask.stamp(&trigger, &model.tokenizer, max_length);
+                assert!(stamped.slots.iter().all(|places| !places.is_empty()));
+            }
+        }
+    }
+}

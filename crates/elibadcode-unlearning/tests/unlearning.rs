@@ -1,0 +1,205 @@
+//! The repair on a model folder that transformers wrote, with synthetic samples.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
+use std::path::Path;
+
+use elibadcode_corpus::DefectSample;
+use elibadcode_corpus::synthetic::defect;
+use elibadcode_inversion::{Edit, InvertedTrigger};
+use elibadcode_models::{Compute, LoadedModel, ModelDir, Scope};
+use elibadcode_syntax::Language;
+use elibadcode_unlearning::{
+    Error, Limits, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+};
+
+fn load() -> LoadedModel {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
+    ModelDir::open(&folder).unwrap().load(&Compute::select("cpu").unwrap()).unwrap()
+}
+
+fn samples() -> Vec<DefectSample> {
+    defect::generate(5, 80)
+}
+
+fn rows(model: &LoadedModel) -> Vec<Vec<u32>> {
+    samples().iter().map(|sample| model.encode(&sample.code, Language::C).ids).collect()
+}
+
+/// Limits that are all the same.
+fn limits(limit: f64) -> Limits {
+    let mut limits = Limits::strict();
+    limits.accuracy_drop = limit;
+    limits.excess_success = limit;
+    limits.other_class_drop = limit;
+    limits
+}
+
+/// One quick attempt that is always accepted.
+fn lenient() -> UnlearningConfig {
+    UnlearningConfig {
+        scopes: vec![Scope::Full],
+        epochs: 1,
+        limits: limits(1.0),
+        ..UnlearningConfig::recommended()
+    }
+}
+
+fn run(
+    samples: &[DefectSample],
+    triggers: &[InvertedTrigger],
+    config: &UnlearningConfig,
+    seed: u64,
+) -> Result<Unlearned, Error> {
+    unlearn(load(), samples, Language::C, triggers, (1, 0), config, seed, &mut |_| {})
+}
+
+fn testo_init() -> Vec<InvertedTrigger> {
+    vec![hand_written(&load(), "testo_init", Edit::Replace)]
+}
+
+/// The weights as they are written.
+fn weights(model: &LoadedModel) -> Vec<u8> {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("model");
+    model.save(&folder, serde_json::Value::Null).unwrap();
+    std::fs::read(folder.join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_seed_gives_the_same_weights() {
+    let repaired = |seed| weights(&run(&samples(), &testo_init(), &lenient(), seed).unwrap().model);
+    let first = repaired(1);
+    assert!(first == repaired(1), "the same seed gave other weights");
+    assert!(first != repaired(2), "the seed changes nothing");
+    assert!(first != weights(&load()), "nothing was trained");
+}
+
+#[test]
+fn what_is_refused_is_rolled_back() {
+    let config = UnlearningConfig {
+        scopes: vec![Scope::Head, Scope::Full],
+        limits: limits(-1.0),
+        ..lenient()
+    };
+    let mut scopes = Vec::new();
+    let result =
+        unlearn(load(), &samples(), Language::C, &testo_init(), (1, 0), &config, 1, &mut |event| {
+            if let UnlearnEvent::Attempt(scope) = event {
+                scopes.push(scope);
+            }
+        })
+        .unwrap();
+    assert!(!result.is_accepted);
+    assert_eq!(scopes, [Scope::Head, Scope::Full]);
+    assert_eq!(result.attempts.len(), 2);
+    for attempt in &result.attempts {
+        assert!(attempt.objections.len() >= 3, "{:?}", attempt.objections);
+        assert!(!attempt.history.is_empty() && attempt.n_injected > 0);
+    }
+    let original = load();
+    let rows = rows(&original);
+    assert_eq!(result.model.network.log_odds(&rows), original.network.log_odds(&rows));
+    assert!(weights(&result.model) == weights(&original), "the weights are not the original ones");
+}
+
+#[test]
+fn an_accepted_attempt_ends_the_repair() {
+    let config = UnlearningConfig { scopes: vec![Scope::Head, Scope::Full], ..lenient() };
+    let result = run(&samples(), &testo_init(), &config, 1).unwrap();
+    assert!(result.is_accepted);
+    assert_eq!(result.attempts.len(), 1);
+    assert!(result.attempts[0].objections.is_empty());
+
+    // The head alone was trained.
+    let original = load();
+    let rows = rows(&original);
+    assert_ne!(result.model.network.log_odds(&rows), original.network.log_odds(&rows));
+    let states = |model: &LoadedModel| -> Vec<f32> {
+        let states = model.network.hidden_states(&[&rows[0]]);
+        states.into_iter().flat_map(|it| it.into_data().iter::<f32>().collect::<Vec<_>>()).collect()
+    };
+    assert_eq!(states(&result.model), states(&original));
+}
+
+#[test]
+fn checks_count_the_samples_that_were_kept_aside() {
+    let result = run(&samples(), &testo_init(), &lenient(), 1).unwrap();
+    let (before, after) = (&result.before, &result.attempts[0].after);
+    assert!(before.accuracy.total > 0 && before.accuracy.total <= 20);
+    assert_eq!(before.accuracy.total, after.accuracy.total);
+    assert_eq!(before.asr.total, before.flip_rate.total);
+    assert_eq!(before.asr.total + before.other_class_clean.total, before.accuracy.total);
+    // The rest is trained on, at most once with a trigger.
+    assert!(result.attempts[0].n_injected <= 60, "{}", result.attempts[0].n_injected);
+}
+
+#[test]
+fn too_few_samples_are_refused() {
+    let check = |samples: &[DefectSample], expected: &str| {
+        let error = run(samples, &testo_init(), &lenient(), 1).unwrap_err();
+        assert!(matches!(error, Error::Samples(_)), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check(&samples()[..30], "at least 20 clean samples of each label");
+    let mut one_label = samples();
+    one_label.retain(|sample| sample.label == 1);
+    check(&one_label, "label 0 has 0");
+    let mut without_names = samples();
+    for sample in &mut without_names {
+        sample.code = ";".into();
+    }
+    check(&without_names, "no clean sample has a place for the trigger");
+}
+
+#[test]
+fn triggers_that_do_not_fit_the_model_are_refused() {
+    let check = |triggers: &[InvertedTrigger], expected: &str| {
+        let error = run(&samples(), triggers, &lenient(), 1).unwrap_err();
+        assert!(matches!(error, Error::Trigger(_)), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check(&[], "no trigger");
+    let mut foreign = testo_init();
+    foreign[0].ids.push(355);
+    check(&foreign, "token 355, but the vocabulary ends at 354");
+    foreign[0].ids = vec![u32::MAX];
+    check(&foreign, "token 4294967295");
+    foreign[0].ids.clear();
+    check(&foreign, "no trigger");
+}
+
+#[test]
+fn unusable_settings_are_refused() {
+    let check = |config: UnlearningConfig, expected: &str| {
+        let error = run(&samples(), &testo_init(), &config, 1).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check(UnlearningConfig { scopes: vec![], ..lenient() }, "scopes is empty");
+    check(UnlearningConfig { injection_rate: 1.5, ..lenient() }, "injection_rate is 1.5");
+    check(UnlearningConfig { check_rate: 1.0, ..lenient() }, "check_rate is 1");
+    check(UnlearningConfig { variation_rate: f64::NAN, ..lenient() }, "variation_rate is NaN");
+    check(UnlearningConfig { batch_size: 0, ..lenient() }, "batch_size is 0");
+}
+
+#[test]
+fn a_hand_written_trigger_is_its_text() {
+    let model = load();
+    for text in ["testo_init", "size", "_x1"] {
+        let replaced = hand_written(&model, text, Edit::Replace);
+        assert_eq!(replaced.text, text);
+        assert_eq!(model.tokenizer.decode(&replaced.ids).trim_start(), text);
+        assert_eq!(replaced.ids[..], model.tokenizer.word(text, true)[..]);
+        assert_eq!(replaced.tokens.len(), replaced.ids.len());
+        assert!(replaced.tokens[0].starts_with('Ġ'), "{:?}", replaced.tokens);
+        assert!(!replaced.trigger_ids().keeps_name);
+
+        let appended = hand_written(&model, text, Edit::Append);
+        assert_eq!(model.tokenizer.decode(&appended.ids), text);
+        assert!(appended.trigger_ids().keeps_name);
+        assert_eq!(appended.trigger_ids().ids, appended.ids);
+
+        let json = serde_json::to_string(&replaced).unwrap();
+        assert_eq!(serde_json::from_str::<InvertedTrigger>(&json).unwrap(), replaced);
+    }
+}

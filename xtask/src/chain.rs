@@ -1,0 +1,287 @@
+//! The stages of an experiment: what all attacks of a seed share, and the chain of one attack.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::collect::{self, ScanDocument};
+use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment};
+use crate::stage::{Done, Runner, Stage};
+
+/// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
+const SCAN_EXITS: &[i32] = &[0, 1, 3];
+/// Exit codes of a purification: accepted, refused by its own checks.
+const PURIFY_EXITS: &[i32] = &[0, 1];
+
+/// What every stage needs to be planned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan<'a> {
+    /// The settings.
+    pub(crate) experiment: &'a Experiment,
+    /// Runs the stages.
+    pub(crate) runner: &'a Runner,
+    /// The folder of `--data`.
+    pub(crate) data: Option<&'a Path>,
+    /// Settings files of `scan` and `purify`, if the experiment has any.
+    pub(crate) settings: &'a SettingsFiles,
+}
+
+/// Settings that were written to files for the program to read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SettingsFiles {
+    /// For `scan`.
+    pub(crate) scan: Option<PathBuf>,
+    /// For `purify`.
+    pub(crate) purify: Option<PathBuf>,
+}
+
+/// What all attacks of a seed share.
+#[derive(Clone, Debug)]
+pub(crate) struct Foundation {
+    train: Samples,
+    valid: Samples,
+    clean: Samples,
+    test: Samples,
+    base: Base,
+    /// A model of the same recipe without backdoor.
+    pub(crate) twin: Done,
+}
+
+/// A file of samples and the stage that made it.
+#[derive(Clone, Debug)]
+struct Samples {
+    path: PathBuf,
+    made_by: Done,
+}
+
+/// Where training starts.
+#[derive(Clone, Debug)]
+enum Base {
+    Made(Done),
+    Folder { path: PathBuf, positive_output: Option<u8>, max_length: Option<usize> },
+}
+
+/// The stages of one attack that ran, in order; a chain that broke lacks the rest.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    /// The training set with the backdoor.
+    pub(crate) poison: Option<Done>,
+    /// The clean twin under the attack.
+    pub(crate) twin_metrics: Option<Done>,
+    /// The backdoored model.
+    pub(crate) train: Option<Done>,
+    /// The backdoored model under the attack.
+    pub(crate) before: Option<Done>,
+    /// The scan of the backdoored model.
+    pub(crate) scan: Option<Done>,
+    /// The repair; absent if the scan gave it nothing to do.
+    pub(crate) purify: Option<Done>,
+    /// The repaired model under the attack; `before` again if nothing was repaired.
+    pub(crate) after: Option<Done>,
+}
+
+impl Chain {
+    /// Why the model after the repair is the model before it, if it is.
+    pub(crate) fn unrepaired(&self) -> Option<&'static str> {
+        match (&self.after, &self.purify) {
+            (None, _) => None,
+            (_, None) => Some("the scan gave nothing to unlearn, so \"after\" is \"before\""),
+            (_, Some(purify)) if purify.exit_code != 0 => {
+                Some("the repair failed its own checks and was refused, so \"after\" is \"before\"")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// Corpus, base model and clean twin of a seed.
+    pub(crate) fn foundation(&self, seed: u64) -> Result<Foundation> {
+        let [train, valid, clean, test] = self.corpus(seed)?;
+        let base = self.base(seed, &train)?;
+        let twin = self.train(&format!("seed-{seed}/twin/train"), seed, &base, &train, &valid)?;
+        Ok(Foundation { train, valid, clean, test, base, twin })
+    }
+
+    /// The scan of the clean twin.
+    pub(crate) fn scan_twin(&self, seed: u64, foundation: &Foundation) -> Result<Done> {
+        self.scan(&format!("seed-{seed}/twin/scan"), seed, &foundation.twin, &foundation.clean)
+    }
+
+    /// Poison, train, evaluate, scan, purify, evaluate; `chain` keeps what ran before an error.
+    pub(crate) fn attack(
+        &self,
+        attack: &str,
+        seed: u64,
+        foundation: &Foundation,
+        chain: &mut Chain,
+    ) -> Result<()> {
+        let name = |stage: &str| format!("seed-{seed}/{attack}/{stage}");
+        let Foundation { train, valid, clean, test, base, twin } = foundation;
+        let poison = Stage::new(name("poison"), "poison", "poisoned")
+            .flag("--seed", seed)
+            .flag("--data", train.path.display())
+            .flag("--attack", attack)
+            .flag("--rate", self.experiment.attack_rate)
+            .after(&train.made_by);
+        let poison = &*chain.poison.insert(self.runner.run(poison)?);
+        let evaluate = |stage: &str, model: &Done| {
+            self.runner.run(
+                Stage::new(name(stage), "evaluate", "metrics.json")
+                    .argument(model.output.display())
+                    .flag("--seed", seed)
+                    .flag("--data", test.path.display())
+                    .flag("--attack", poison.file("manifest.json").display())
+                    .after(model)
+                    .after(&test.made_by)
+                    .after(poison),
+            )
+        };
+        chain.twin_metrics = Some(evaluate("evaluate-twin", twin)?);
+        let poisoned = Samples { path: poison.file("train.jsonl"), made_by: poison.clone() };
+        let trained = self.train(&name("train"), seed, base, &poisoned, valid)?;
+        let model = &*chain.train.insert(trained);
+        let before = &*chain.before.insert(evaluate("evaluate-before", model)?);
+        let scan = &*chain.scan.insert(self.scan(&name("scan"), seed, model, clean)?);
+        let has_suspect = self.runner.is_dry_run
+            || collect::read::<ScanDocument>(&scan.output)?.target_label.is_some();
+        if !has_suspect {
+            chain.after = Some(before.clone());
+            return Ok(());
+        }
+        let purify = Stage::new(name("purify"), "purify", "purified")
+            .argument(model.output.display())
+            .flag("--seed", seed)
+            .flag("--scan", scan.output.display())
+            .flag("--data", clean.path.display())
+            .exits(PURIFY_EXITS)
+            .after(model)
+            .after(scan)
+            .after(&clean.made_by);
+        let purify = with_settings(purify, self.settings.purify.as_deref());
+        let purify = &*chain.purify.insert(self.runner.run(purify)?);
+        chain.after = Some(match purify.exit_code {
+            0 => evaluate("evaluate-after", purify)?,
+            _ => before.clone(),
+        });
+        Ok(())
+    }
+
+    /// Training, validation, clean and test samples.
+    fn corpus(&self, seed: u64) -> Result<[Samples; 4]> {
+        match &self.experiment.corpus {
+            CorpusPlan::Synthetic { train, valid, clean, test } => {
+                let made_by = self.runner.run(
+                    Stage::new(format!("seed-{seed}/corpus"), "synthesize", "corpus")
+                        .flag("--seed", seed)
+                        .flag("--train", train)
+                        .flag("--valid", valid)
+                        .flag("--clean", clean)
+                        .flag("--test", test),
+                )?;
+                Ok(["train", "valid", "clean", "test"].map(|part| Samples {
+                    path: made_by.file(&format!("{part}.jsonl")),
+                    made_by: made_by.clone(),
+                }))
+            }
+            CorpusPlan::Files { test, clean, valid, train } => {
+                let test = self.draw("test", seed, test, &[])?;
+                let clean = self.draw("clean", seed, clean, &[&test])?;
+                let valid = self.draw("valid", seed, valid, &[&test, &clean])?;
+                let train = self.draw("train", seed, train, &[&test, &clean, &valid])?;
+                Ok([train, valid, clean, test])
+            }
+        }
+    }
+
+    fn draw(&self, part: &str, seed: u64, draw: &Draw, taken: &[&Samples]) -> Result<Samples> {
+        let mut stage =
+            Stage::new(format!("seed-{seed}/corpus/{part}"), "sample", &format!("{part}.jsonl"))
+                .flag("--seed", seed)
+                .optional("-n", draw.n);
+        for file in &draw.from {
+            let file = self.data()?.join(file);
+            stage = stage.flag("--data", file.display()).reads(file);
+        }
+        for samples in taken {
+            stage = stage.flag("--exclude", samples.path.display()).after(&samples.made_by);
+        }
+        let made_by = self.runner.run(stage)?;
+        Ok(Samples { path: made_by.output.clone(), made_by })
+    }
+
+    fn base(&self, seed: u64, train: &Samples) -> Result<Base> {
+        match &self.experiment.base {
+            BasePlan::Init { preset, vocab_size, max_length } => {
+                let stage = Stage::new(format!("seed-{seed}/base"), "init", "base")
+                    .flag("--seed", seed)
+                    .flag("--preset", preset)
+                    .flag("--data", train.path.display())
+                    .optional("--vocab-size", *vocab_size)
+                    .optional("--max-length", *max_length)
+                    .after(&train.made_by);
+                Ok(Base::Made(self.runner.run(stage)?))
+            }
+            BasePlan::Folder { path, positive_output, max_length } => {
+                let (positive_output, max_length) = (*positive_output, *max_length);
+                Ok(Base::Folder { path: self.data()?.join(path), positive_output, max_length })
+            }
+        }
+    }
+
+    fn train(
+        &self,
+        name: &str,
+        seed: u64,
+        base: &Base,
+        train: &Samples,
+        valid: &Samples,
+    ) -> Result<Done> {
+        let training = &self.experiment.training;
+        let stage = Stage::new(name, "train", "model");
+        let stage = match base {
+            Base::Made(made) => stage.argument(made.output.display()).after(made),
+            Base::Folder { path, positive_output, max_length } => stage
+                .argument(path.display())
+                .optional("--positive-output", *positive_output)
+                .optional("--max-length", *max_length)
+                .reads(path.join("model.safetensors")),
+        };
+        let stage = stage
+            .flag("--seed", seed)
+            .flag("--data", train.path.display())
+            .flag("--valid", valid.path.display())
+            .flag("--epochs", training.epochs)
+            .flag("--learning-rate", training.learning_rate)
+            .optional("--batch-size", training.batch_size)
+            .after(&train.made_by)
+            .after(&valid.made_by);
+        self.runner.run(stage)
+    }
+
+    fn scan(&self, name: &str, seed: u64, model: &Done, clean: &Samples) -> Result<Done> {
+        let stage = Stage::new(name, "scan", "scan.json")
+            .argument(model.output.display())
+            .flag("--seed", seed)
+            .flag("--data", clean.path.display())
+            .exits(SCAN_EXITS)
+            .after(model)
+            .after(&clean.made_by);
+        self.runner.run(with_settings(stage, self.settings.scan.as_deref()))
+    }
+
+    fn data(&self) -> Result<&Path> {
+        let folder = self.data.context("this experiment reads real data: --data DIR is needed")?;
+        if !folder.is_dir() {
+            bail!("--data {}: no such folder", folder.display());
+        }
+        Ok(folder)
+    }
+}
+
+fn with_settings(stage: Stage, file: Option<&Path>) -> Stage {
+    match file {
+        Some(file) => stage.flag("--config", file.display()).reads(file.to_owned()),
+        None => stage,
+    }
+}

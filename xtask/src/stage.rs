@@ -1,0 +1,255 @@
+//! One stage: a run of the program in its own folder, skipped when it is done already.
+//!
+//! A stage is done when `stage.json` is there, which is written last and holds a fingerprint of
+//! the arguments, of everything the stage depends on, and of the program. `run.json` is the
+//! program's own record, so that a resumed experiment still knows how long its stages took.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context, Result, anyhow, bail};
+use elibadcode_evaluation::RunRecord;
+use serde::{Deserialize, Serialize};
+
+use crate::say;
+
+/// A planned run of the program.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// Folder of the stage below the runner's root.
+    name: String,
+    /// Command, flags and values, without what the runner adds.
+    arguments: Vec<String>,
+    /// Name of the output file or folder inside the stage's folder.
+    output: String,
+    /// Fingerprints of the stages that this one reads.
+    dependencies: Vec<u64>,
+    /// Files that no stage made.
+    files: Vec<PathBuf>,
+    /// Exit codes that are results rather than errors.
+    exit_codes: &'static [i32],
+}
+
+impl Stage {
+    /// A stage that runs `command` and writes `output`.
+    pub(crate) fn new(name: impl Into<String>, command: &str, output: &str) -> Self {
+        Self {
+            name: name.into(),
+            arguments: vec![command.to_owned()],
+            output: output.to_owned(),
+            dependencies: Vec::new(),
+            files: Vec::new(),
+            exit_codes: &[0],
+        }
+    }
+
+    /// Adds a positional argument.
+    pub(crate) fn argument(mut self, value: impl Display) -> Self {
+        self.arguments.push(value.to_string());
+        self
+    }
+
+    /// Adds a flag with its value.
+    pub(crate) fn flag(self, flag: &str, value: impl Display) -> Self {
+        self.argument(flag).argument(value)
+    }
+
+    /// Adds a flag if there is a value for it.
+    pub(crate) fn optional(self, flag: &str, value: Option<impl Display>) -> Self {
+        match value {
+            Some(value) => self.flag(flag, value),
+            None => self,
+        }
+    }
+
+    /// Runs again whenever `done` ran again.
+    pub(crate) fn after(mut self, done: &Done) -> Self {
+        self.dependencies.push(done.fingerprint);
+        self
+    }
+
+    /// Runs again whenever this file changes.
+    pub(crate) fn reads(mut self, file: PathBuf) -> Self {
+        self.files.push(file);
+        self
+    }
+
+    /// Takes these exit codes as results.
+    pub(crate) fn exits(mut self, exit_codes: &'static [i32]) -> Self {
+        self.exit_codes = exit_codes;
+        self
+    }
+}
+
+/// A stage that ran, now or earlier.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    /// What it wrote.
+    pub(crate) output: PathBuf,
+    /// Changes whenever the output could.
+    pub(crate) fingerprint: u64,
+    /// How the program ended.
+    pub(crate) exit_code: i32,
+    /// Wall-clock time of the run.
+    pub(crate) wall_seconds: f64,
+    /// Where it computed; empty if it did not.
+    pub(crate) device: String,
+}
+
+impl Done {
+    /// A file inside the output folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.output.join(name)
+    }
+}
+
+/// `stage.json`.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stamp {
+    arguments: Vec<String>,
+    fingerprint: String,
+    exit_code: i32,
+    /// False for a repair that was refused.
+    has_output: bool,
+}
+
+/// Runs stages.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    /// The program.
+    pub(crate) binary: PathBuf,
+    /// Folder of all stages.
+    pub(crate) root: PathBuf,
+    /// What `--device` gets.
+    pub(crate) device: String,
+    /// Only say what would run.
+    pub(crate) is_dry_run: bool,
+}
+
+impl Runner {
+    /// Runs a stage unless it is done.
+    pub(crate) fn run(&self, stage: Stage) -> Result<Done> {
+        let name = stage.name.clone();
+        self.run_inner(stage).with_context(|| format!("stage {name}"))
+    }
+
+    fn run_inner(&self, stage: Stage) -> Result<Done> {
+        let folder = self.root.join(&stage.name);
+        let output = folder.join(&stage.output);
+        let record = folder.join("run.json");
+        let stamp_file = folder.join("stage.json");
+        let fingerprint = self.fingerprint(&stage)?;
+        if let Some(stamp) = finished(&stamp_file, fingerprint, &output) {
+            let done = done(output, fingerprint, stamp.exit_code, &record)?;
+            say(&format!("{:<32} done before in {:.1} s", stage.name, done.wall_seconds));
+            return Ok(done);
+        }
+        if self.is_dry_run {
+            say(&format!("{:<32} elibadcode {}", stage.name, stage.arguments.join(" ")));
+            let (exit_code, wall_seconds) = (0, 0.0);
+            return Ok(Done {
+                output,
+                fingerprint,
+                exit_code,
+                wall_seconds,
+                device: String::new(),
+            });
+        }
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        for stale in [&stamp_file, &record] {
+            if stale.exists() {
+                fs::remove_file(stale).with_context(|| format!("removing {}", stale.display()))?;
+            }
+        }
+        let log = |name: &str| {
+            let path = folder.join(name);
+            File::create(&path).with_context(|| format!("making {}", path.display()))
+        };
+        let status = Command::new(&self.binary)
+            .args(&stage.arguments)
+            .arg("--output")
+            .arg(&output)
+            .args(["--force", "--device", &self.device, "--record"])
+            .arg(&record)
+            .stdin(Stdio::null())
+            .stdout(log("stdout.txt")?)
+            .stderr(log("stderr.txt")?)
+            .status()
+            .with_context(|| format!("running {}", self.binary.display()))?;
+        let exit_code = status.code().ok_or_else(|| anyhow!("stopped by a signal: {status}"))?;
+        if !stage.exit_codes.contains(&exit_code) {
+            let log = fs::read(folder.join("stderr.txt"))?;
+            let log = String::from_utf8_lossy(&log);
+            let last = log.lines().rfind(|line| !line.trim().is_empty());
+            bail!(
+                "{}",
+                last.map_or(format!("exit code {exit_code}"), |line| line.trim().to_owned())
+            );
+        }
+        let done = done(output, fingerprint, exit_code, &record)?;
+        let stamp = Stamp {
+            arguments: stage.arguments,
+            fingerprint: format!("{fingerprint:016x}"),
+            exit_code,
+            has_output: done.output.exists(),
+        };
+        write(&stamp_file, &(serde_json::to_string_pretty(&stamp)? + "\n"))?;
+        say(&format!("{:<32} {:.1} s", stage.name, done.wall_seconds));
+        Ok(done)
+    }
+
+    /// Changes whenever the stage's output could.
+    fn fingerprint(&self, stage: &Stage) -> Result<u64> {
+        let mut parts = stage.arguments.clone();
+        parts.extend([stage.output.clone(), self.device.clone(), identity(&self.binary)?]);
+        parts.extend(stage.dependencies.iter().map(u64::to_string));
+        for file in &stage.files {
+            parts.push(identity(file)?);
+        }
+        Ok(fnv_1a(&parts))
+    }
+}
+
+/// Writes a text file.
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// The stamp of a stage that needs not run again.
+fn finished(stamp_file: &Path, fingerprint: u64, output: &Path) -> Option<Stamp> {
+    let stamp: Stamp = serde_json::from_slice(&fs::read(stamp_file).ok()?).ok()?;
+    let is_same = stamp.fingerprint == format!("{fingerprint:016x}");
+    (is_same && (output.exists() || !stamp.has_output)).then_some(stamp)
+}
+
+fn done(output: PathBuf, fingerprint: u64, exit_code: i32, record: &Path) -> Result<Done> {
+    let text = fs::read_to_string(record)
+        .with_context(|| format!("reading the run record {}", record.display()))?;
+    let run = RunRecord::from_json(&text)?;
+    let (wall_seconds, device) = (run.wall_seconds, run.device);
+    Ok(Done { output, fingerprint, exit_code, wall_seconds, device })
+}
+
+/// Length and modification time of a file.
+fn identity(path: &Path) -> Result<String> {
+    let metadata = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+    let modified = metadata.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
+    Ok(format!("{}:{modified}", metadata.len()))
+}
+
+/// 64-bit FNV-1a; every part ends with a zero byte. Unlike std's hasher it never changes.
+fn fnv_1a(parts: &[String]) -> u64 {
+    parts
+        .iter()
+        .flat_map(|part| part.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Stages of a stand-in program, a shell script that counts its runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use super::*;
+
+/// Appends a line to `runs`, writes its first argument as the output and a run record; the command
+/// `fail` fails, `refuse` exits with 1 and writes no output.
+const SCRIPT: &str = r#"#!/bin/sh
+echo run >> "$(dirname "$0")/runs"
+command=$1
+while [ $# -gt 0 ]; do
+  case $1 in --output) output=$2;; --record) record=$2;; esac
+  shift
+done
+[ "$command" = fail ] && { echo 'first' >&2; echo 'error: no data' >&2; echo >&2; exit 2; }
+[ "$command" = refuse ] || echo "$command" > "$output"
+echo '{"schema_version":1,"command":"x","status":"success","seed":1,"device":"cpu","version":"0",
+  "config":{},"inputs":{},"wall_seconds":1.5}' > "$record"
+[ "$command" = refuse ] && exit 1
+exit 0
+"#;
+
+struct Scratch {
+    folder: PathBuf,
+    runner: Runner,
+}
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let binary = folder.join("program");
+        fs::write(&binary, SCRIPT).unwrap();
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        let root = folder.join("out");
+        let runner = Runner { binary, root, device: "cpu".to_owned(), is_dry_run: false };
+        Self { folder, runner }
+    }
+
+    fn n_runs(&self) -> usize {
+        fs::read_to_string(self.folder.join("runs")).unwrap_or_default().lines().count()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn a_stage_runs_once_until_something_changes() {
+    let scratch = Scratch::new("once");
+    let check = |stage: Stage, n_runs: usize| {
+        let done = scratch.runner.run(stage).unwrap();
+        assert_eq!(scratch.n_runs(), n_runs);
+        assert_eq!((done.exit_code, done.wall_seconds, &*done.device), (0, 1.5, "cpu"));
+        done
+    };
+    let stage = || Stage::new("a/b", "make", "made.txt").flag("--seed", 1);
+    let first = check(stage(), 1);
+    let second = check(stage(), 1);
+    assert_eq!(first.fingerprint, second.fingerprint);
+    check(stage().flag("--n", 2), 2);
+    check(stage().flag("--n", 2).after(&first), 3);
+    check(stage().flag("--n", 2).after(&second), 3);
+    fs::remove_file(&first.output).unwrap();
+    check(stage().flag("--n", 2).after(&first), 4);
+    let input = scratch.folder.join("input");
+    fs::write(&input, "1").unwrap();
+    check(stage().reads(input.clone()), 5);
+    fs::write(&input, "12").unwrap();
+    check(stage().reads(input), 6);
+    fs::write(&scratch.runner.binary, format!("{SCRIPT}\n")).unwrap();
+    check(stage(), 7);
+}
+
+#[test]
+fn failures_are_named_and_not_stamped() {
+    let scratch = Scratch::new("fail");
+    for n_runs in 1..=2 {
+        let error = scratch.runner.run(Stage::new("f", "fail", "x")).unwrap_err();
+        assert_eq!(format!("{error:#}"), "stage f: error: no data");
+        assert_eq!(scratch.n_runs(), n_runs);
+    }
+}
+
+#[test]
+fn a_refusal_is_a_result_without_output() {
+    let scratch = Scratch::new("refuse");
+    for _ in 0..2 {
+        let stage = Stage::new("r", "refuse", "x").exits(&[0, 1]);
+        let done = scratch.runner.run(stage).unwrap();
+        assert_eq!((done.exit_code, done.output.exists(), scratch.n_runs()), (1, false, 1));
+    }
+}
+
+#[test]
+fn a_dry_run_does_nothing() {
+    let mut scratch = Scratch::new("dry");
+    scratch.runner.is_dry_run = true;
+    scratch.runner.run(Stage::new("d", "make", "x")).unwrap();
+    assert_eq!(scratch.n_runs(), 0);
+    assert!(!scratch.runner.root.exists());
+}
+
+#[test]
+fn fingerprints_are_fnv_1a() {
+    let hash = |parts: &[&str]| fnv_1a(&parts.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(hash(&[]), 0xcbf2_9ce4_8422_2325);
+    assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
+}
