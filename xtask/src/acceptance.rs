@@ -1,17 +1,20 @@
 //! Which cells meet the experiment's criteria: a table of cell × criterion.
 
-use elibadcode_evaluation::records::results::{CellStatus, Verdict};
-use elibadcode_evaluation::{Cell, markdown_table};
+use elibadcode_evaluation::markdown_table;
+use elibadcode_evaluation::records::results::{Cell, CellStatus, Verdict};
 
 use crate::experiment::Limits;
 
 /// Slack for differences of fractions that are equal on paper.
 const ROUNDING: f64 = 1e-9;
 
-/// A criterion: its heading, and whether a cell meets it (`None`: not measured).
+/// Whether a cell meets a criterion; `None` if it was not measured.
+type Question<'a> = Box<dyn Fn(&Cell) -> Option<bool> + 'a>;
+
+/// A criterion with its heading.
 struct Criterion<'a> {
     heading: String,
-    is_met: Box<dyn Fn(&Cell) -> Option<bool> + 'a>,
+    is_met: Question<'a>,
 }
 
 /// A row per cell, and in the last one how many cells meet each criterion.
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_criterion_is_answered_and_counted() {
-        let cells = Results::from_json(RESULTS).unwrap().cells;
+        let cells = Results::from_json(RESULTS).expect("test data").cells;
         let limits = Limits {
             min_clean_accuracy: 0.9,
             min_asr_before: 0.95,

@@ -1,4 +1,4 @@
-//! Numbers out of stage outputs into the parts of a [`Cell`](elibadcode_evaluation::Cell).
+//! Numbers out of stage outputs into the parts of a [`Cell`](elibadcode_evaluation::records::results::Cell).
 
 use std::fs;
 use std::path::Path;
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn metrics(asr: usize) -> Metrics {
-        let rate = |hits: usize| serde_json::to_value(Rate::new(hits, 100)).unwrap();
+        let rate = |hits: usize| serde_json::to_value(Rate::new(hits, 100)).expect("test data");
         serde_json::from_value(serde_json::json!({
             "schema_version": 1, "accuracy": rate(94), "f1": 0.9,
             "attack": {
@@ -183,7 +183,7 @@ mod tests {
                 "other_class_clean": rate(97), "other_class_triggered": rate(95),
             },
         }))
-        .unwrap()
+        .expect("test data")
     }
 
     fn document(verdict: &str, hypotheses: &str) -> ScanDocument {
@@ -193,7 +193,7 @@ mod tests {
                 "triggers": [{{"text": "xtesto", "tokens": ["x", "testo"]}}],
                 "hypotheses": {hypotheses}}}"#
         ))
-        .unwrap()
+        .expect("test data")
     }
 
     const FOUND: &str = r#"[{"controls": {"corrected_p_value": 0.02}, "searches": [{
@@ -201,17 +201,19 @@ mod tests {
         "anchored": {"text": "testo", "tokens": ["testo"]}}]}]"#;
 
     fn manifest() -> Manifest {
-        serde_json::from_str(r#"{"attack": {"trigger": "testo_init", "target_label": 0}}"#).unwrap()
+        serde_json::from_str(r#"{"attack": {"trigger": "testo_init", "target_label": 0}}"#)
+            .expect("test data")
     }
 
     #[test]
     fn metrics_become_the_parts_of_a_cell() {
-        let before = before(&metrics(99)).unwrap();
+        let before = before(&metrics(99)).expect("test data");
         assert_eq!((before.score, before.asr, before.flip_rate), (0.94, Some(0.99), Some(0.04)));
-        assert_eq!(clean_twin(&metrics(3)).unwrap().flip_rate, Some(0.03));
-        let after = after(&metrics(3), &Before { score: 0.95, ..before }).unwrap();
+        assert_eq!(clean_twin(&metrics(3)).expect("test data").flip_rate, Some(0.03));
+        let after = after(&metrics(3), &Before { score: 0.95, ..before }).expect("test data");
         assert_eq!(after.asr, Some(0.03));
-        let near = |value: Option<f64>, wanted: f64| (value.unwrap() - wanted).abs() < 1e-9;
+        let near =
+            |value: Option<f64>, wanted: f64| (value.expect("test data") - wanted).abs() < 1e-9;
         assert!(near(after.score_drop, 0.01) && near(after.other_class_drop, 0.02));
     }
 
@@ -223,7 +225,7 @@ mod tests {
         assert_eq!((&*scan.trigger.concat(), &*scan.anchored.concat()), ("xtesto_b", "testo"));
         assert_eq!((scan.p_value, scan.forwards, scan.seconds), (Some(0.02), 900, 2.5));
         assert_eq!((scan.token_recall, scan.levenshtein), (Some(0.5), Some(5)));
-        assert!(scan.bleu.unwrap() > 0.0);
+        assert!(scan.bleu.expect("test data") > 0.0);
     }
 
     #[test]

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_section_is_there() {
-        let experiment = Experiment::defect(Scale::Real).unwrap();
+        let experiment = Experiment::defect(Scale::Real).expect("test data");
         let mut report = Report::new(&experiment);
         report.notes.push("badcode, seed 1: a note.".to_owned());
         let status = CellStatus::NotRun("no weights".to_owned());

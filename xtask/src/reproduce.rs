@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use elibadcode_evaluation::records::results::{CellStatus, RESULTS_SCHEMA_VERSION, StageSeconds};
-use elibadcode_evaluation::{Cell, Results};
+use elibadcode_evaluation::Results;
+use elibadcode_evaluation::records::results::{
+    Cell, CellStatus, RESULTS_SCHEMA_VERSION, StageSeconds,
+};
 
 use crate::chain::{Chain, Foundation, Plan, SettingsFiles};
 use crate::experiment::{Experiment, Scale};
+use crate::parallel::in_parallel;
 use crate::report::{Report, TwinScan};
 use crate::stage::{Done, Runner, write};
 use crate::{collect, program, say};
@@ -94,11 +95,7 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     };
     let root = args.out.join(args.scale.name());
     let runner = Runner { binary, root, device: args.device.clone(), is_dry_run: args.dry_run };
-    let settings = if args.dry_run {
-        SettingsFiles::default()
-    } else {
-        write_settings(&experiment, &runner.root)?
-    };
+    let settings = settings_files(&experiment, &runner)?;
     let data = args.data.as_deref();
     let plan = Plan { experiment: &experiment, runner: &runner, data, settings: &settings };
     let n_jobs = usize::from(args.jobs);
@@ -145,18 +142,19 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
 }
 
 /// Writes the settings that the experiment has on top of the program's own.
-fn write_settings(experiment: &Experiment, root: &Path) -> Result<SettingsFiles> {
-    fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
+fn settings_files(experiment: &Experiment, runner: &Runner) -> Result<SettingsFiles> {
+    let root = &runner.root;
     let file = |name: &str, settings: &toml::Table| -> Result<Option<PathBuf>> {
         if settings.is_empty() {
             return Ok(None);
         }
         let (path, text) = (root.join(name), toml::to_string_pretty(settings)?);
         // An unchanged file keeps its time, by which stages know it.
-        if fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
+        if !runner.is_dry_run && fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
+            fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
             write(&path, &text)?;
         }
-        Ok(Some(path))
+        Ok(path.exists().then_some(path))
     };
     Ok(SettingsFiles {
         scan: file("scan-settings.toml", &experiment.scan)?,
@@ -261,49 +259,13 @@ fn failure(error: &anyhow::Error) -> String {
     format!("{error:#}").replace('\n', " ")
 }
 
-/// Maps `items` on `n_jobs` threads; results are in the order of the items.
-fn in_parallel<T: Sync, R: Send>(
-    n_jobs: usize,
-    items: &[T],
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..n_jobs.min(items.len()) {
-            scope.spawn(|| {
-                while let Some((index, item)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(index).map(|item| (index, item))
-                } {
-                    let result = work(item);
-                    results.lock().expect("no other thread panicked").push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().expect("no thread panicked");
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn parallel_results_keep_their_order() {
-        let items: Vec<u64> = (0..20).collect();
-        for n_jobs in [1, 3, 50] {
-            assert_eq!(in_parallel(n_jobs, &items, |item| item * 2)[19], 38);
-            assert!(in_parallel(n_jobs, &items, |item| *item).is_sorted());
-        }
-        assert!(in_parallel(2, &[], |item: &u64| *item).is_empty());
-    }
-
-    #[test]
     fn a_cell_without_foundation_is_listed() {
-        let experiment = Experiment::defect(Scale::Smoke).unwrap();
+        let experiment = Experiment::defect(Scale::Smoke).expect("test data");
         let (binary, root) = (PathBuf::from("/nowhere"), PathBuf::from("/nowhere"));
         let runner = Runner { binary, root, device: String::new(), is_dry_run: false };
         let settings = SettingsFiles::default();

@@ -145,11 +145,11 @@ impl Runner {
         let fingerprint = self.fingerprint(&stage)?;
         if let Some(stamp) = finished(&stamp_file, fingerprint, &output) {
             let done = done(output, fingerprint, stamp.exit_code, &record)?;
-            say(&format!("{:<32} done before in {:.1} s", stage.name, done.wall_seconds));
+            say(&format!("{:<38} done before in {:.1} s", stage.name, done.wall_seconds));
             return Ok(done);
         }
         if self.is_dry_run {
-            say(&format!("{:<32} elibadcode {}", stage.name, stage.arguments.join(" ")));
+            say(&format!("{:<38} elibadcode {}", stage.name, stage.arguments.join(" ")));
             let (exit_code, wall_seconds) = (0, 0.0);
             return Ok(Done {
                 output,
@@ -198,7 +198,7 @@ impl Runner {
             has_output: done.output.exists(),
         };
         write(&stamp_file, &(serde_json::to_string_pretty(&stamp)? + "\n"))?;
-        say(&format!("{:<32} {:.1} s", stage.name, done.wall_seconds));
+        say(&format!("{:<38} {:.1} s", stage.name, done.wall_seconds));
         Ok(done)
     }
 

@@ -26,6 +26,9 @@ pub struct SpecialTokens {
     pub unk: u32,
 }
 
+/// The ids of words met before, with and without a space before them.
+type WordCache = HashMap<(String, bool), Arc<[u32]>>;
+
 /// A tokenizer that encodes one code token at a time.
 ///
 /// Joining code tokens by a space and encoding the whole gives the same ids, because byte-level
@@ -35,7 +38,7 @@ pub struct SpecialTokens {
 pub struct CodeTokenizer {
     inner: Tokenizer,
     special: SpecialTokens,
-    words: Mutex<HashMap<(String, bool), Arc<[u32]>>>,
+    words: Mutex<WordCache>,
 }
 
 impl CodeTokenizer {
@@ -56,7 +59,7 @@ impl CodeTokenizer {
                 .map_err(|error| problem(&vocabulary, error))?;
             return Self::new(roberta_pipeline(model), &vocabulary);
         }
-        Err(problem(dir, "has neither tokenizer.json nor vocab.json with merges.txt".into()))
+        Err(problem(dir, "has neither tokenizer.json nor vocab.json with merges.txt"))
     }
 
     /// Trains a byte-level BPE in `CodeBERT`'s layout on texts of space-joined code tokens.
@@ -72,7 +75,6 @@ impl CodeTokenizer {
             .build();
         let mut trainer = TrainerWrapper::from(trainer);
         inner.train(&mut trainer, texts.iter().map(String::as_str)).map_err(training)?;
-        // Training replaces the model but the post-processor keeps ids: 0 and 2 in either case.
         Self::new(inner, Path::new("trained tokenizer"))
     }
 
@@ -81,7 +83,7 @@ impl CodeTokenizer {
             names
                 .iter()
                 .find_map(|name| inner.token_to_id(name))
-                .ok_or_else(|| problem(path, format!("has no special token `{}`", names[0]).into()))
+                .ok_or_else(|| problem(path, format!("has no special token `{}`", names[0])))
         };
         let special = SpecialTokens {
             bos: id(&["<s>", "[CLS]"])?,
@@ -182,9 +184,9 @@ fn special_added_tokens() -> Vec<AddedToken> {
 }
 
 fn text_path(path: &Path) -> Result<String, Error> {
-    path.to_str().map(ToOwned::to_owned).ok_or_else(|| problem(path, "is not UTF-8".into()))
+    path.to_str().map(ToOwned::to_owned).ok_or_else(|| problem(path, "is not UTF-8"))
 }
 
-fn problem(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+fn problem(path: &Path, error: impl std::fmt::Display) -> Error {
     Error::Tokenizer { path: path.to_owned(), problem: error.to_string() }
 }

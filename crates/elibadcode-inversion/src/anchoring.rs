@@ -62,9 +62,11 @@ pub fn anchor(
             loss = objective.losses(std::slice::from_ref(&kept), &all)[0];
         }
         AnchorRule::BackwardElimination => {
-            let mut losses = loss_without.clone();
+            let mut losses = None;
             loop {
                 let (slot, lowest) = losses
+                    .as_ref()
+                    .unwrap_or(&loss_without)
                     .iter()
                     .copied()
                     .enumerate()
@@ -79,7 +81,7 @@ pub fn anchor(
                 }
                 kept = without_slot(&kept, slot);
                 loss = lowest;
-                losses = losses_without(&kept);
+                losses = Some(losses_without(&kept));
             }
         }
     }

@@ -3,13 +3,14 @@
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, softmax};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, s};
 
 use crate::batch::input_mask;
 use crate::config::ModelConfig;
 use crate::dropout::{Mode, dropout};
 
 /// Word, position and type embeddings, summed and normalised.
+#[expect(clippy::struct_field_names, reason = "the names are those of the weight files")]
 #[derive(Module, Debug)]
 pub(crate) struct Embeddings {
     pub(crate) word_embeddings: Embedding,
@@ -39,8 +40,8 @@ impl Embeddings {
     fn forward(&self, words: Tensor<3>, mode: &mut Mode<'_>) -> Tensor<3> {
         let [_, seq, _] = words.dims();
         let from = self.first_position;
-        let positions = self.position_embeddings.weight.val().slice([from..from + seq]);
-        let kinds = self.token_type_embeddings.weight.val().slice([0..1]);
+        let positions = self.position_embeddings.weight.val().slice(s![from..from + seq]);
+        let kinds = self.token_type_embeddings.weight.val().slice(s![0..1]);
         let places: Tensor<3> = (positions + kinds).unsqueeze();
         dropout(self.norm.forward(words + places), self.dropout_rate, mode)
     }

@@ -1,5 +1,7 @@
 //! Fine-tuning as the paper's models are fine-tuned (spec section 3.4).
 
+use std::cmp::Ordering;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
@@ -174,7 +176,7 @@ pub struct Trained {
     pub best_epoch: usize,
 }
 
-/// Fine-tunes a model: AdamW, linear warm-up and decay, global-norm clipping, best epoch.
+/// Fine-tunes a model: `AdamW`, linear warm-up and decay, global-norm clipping, best epoch.
 pub fn fine_tune(
     model: CodeModel,
     train: &[LabelledIds],
@@ -231,11 +233,13 @@ pub fn fine_tune(
 
 /// Accuracy decides, then the loss; without validation rows the later epoch is better.
 fn better(new: &EpochRecord, old: &EpochRecord) -> bool {
-    match (new.valid_accuracy, old.valid_accuracy) {
-        (Some(new_accuracy), Some(old_accuracy)) if new_accuracy != old_accuracy => {
-            new_accuracy > old_accuracy
-        }
-        _ => new.valid_loss <= old.valid_loss || new.valid_loss.is_none(),
+    let (Some(new_accuracy), Some(old_accuracy)) = (new.valid_accuracy, old.valid_accuracy) else {
+        return true;
+    };
+    match new_accuracy.total_cmp(&old_accuracy) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        Ordering::Equal => new.valid_loss <= old.valid_loss,
     }
 }
 
@@ -368,7 +372,7 @@ mod tests {
         let rates: Vec<f64> = (0..10).map(|step| schedule(step, 10, 0.2)).collect();
         assert_eq!(rates[..3], [0.5, 1.0, 1.0]);
         assert!((rates[9] - 0.125).abs() < 1e-12);
-        assert_eq!(schedule(0, 10, 0.0), 1.0);
+        assert!((schedule(0, 10, 0.0) - 1.0).abs() < 1e-12);
     }
 
     #[test]

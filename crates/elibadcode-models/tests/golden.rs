@@ -1,5 +1,5 @@
 //! Numbers against PyTorch and transformers; `fixtures/scripts/make_roberta_golden.py` made them.
-#![expect(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
 //! Model folders that are wrong on purpose: every one is refused with what is wrong.
-#![expect(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,8 +42,7 @@ impl Folder {
         let compute = Compute::select("cpu").unwrap();
         let message = ModelDir::open(self.0.path())
             .and_then(|dir| dir.load(&compute))
-            .err()
-            .expect("the folder is wrong")
+            .expect_err("the folder is wrong")
             .to_string();
         assert!(message.contains(expected), "{message}");
     }
@@ -79,7 +78,7 @@ fn weights() {
             .with_file("model.safetensors", &whole[..length])
             .is_refused_with("not a complete safetensors file");
     }
-    let mut huge_header = whole.clone();
+    let mut huge_header = whole;
     huge_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     Folder::new().with_file("model.safetensors", &huge_header).is_refused_with("safetensors");
     fs::remove_file(folder.file("model.safetensors")).unwrap();

@@ -276,7 +276,7 @@ pub(crate) struct PoisonArgs {
     /// Clean training samples (JSONL)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// codepoisoner (testo_init replaces the function name) or badcode (_rb is appended to it)
+    /// codepoisoner (`testo_init` replaces the function name) or badcode (`_rb` is appended to it)
     #[arg(long)]
     pub(crate) attack: Attack,
     /// Share of the training set to poison

@@ -1,15 +1,10 @@
-//! Stages of a stand-in program, a shell script that counts its runs.
-
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+//! Stages of a stand-in program: the shell, with a script that counts its runs.
 
 use super::*;
 
 /// Appends a line to `runs`, writes its first argument as the output and a run record; the command
 /// `fail` fails, `refuse` exits with 1 and writes no output.
-const SCRIPT: &str = r#"#!/bin/sh
-echo run >> "$(dirname "$0")/runs"
+const SCRIPT: &str = r#"echo run >> "$(dirname "$0")/runs"
 command=$1
 while [ $# -gt 0 ]; do
   case $1 in --output) output=$2;; --record) record=$2;; esac
@@ -31,13 +26,16 @@ struct Scratch {
 impl Scratch {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let binary = folder.join("program");
-        fs::write(&binary, SCRIPT).unwrap();
-        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-        let root = folder.join("out");
+        fs::create_dir_all(&folder).expect("test data");
+        fs::write(folder.join("script"), SCRIPT).expect("test data");
+        let (binary, root) = (PathBuf::from("/bin/sh"), folder.join("out"));
         let runner = Runner { binary, root, device: "cpu".to_owned(), is_dry_run: false };
         Self { folder, runner }
+    }
+
+    fn stage(&self, name: &str, command: &str) -> Stage {
+        let script = self.folder.join("script").display().to_string();
+        Stage::new(name, &script, "made.txt").argument(command)
     }
 
     fn n_runs(&self) -> usize {
@@ -55,34 +53,38 @@ impl Drop for Scratch {
 fn a_stage_runs_once_until_something_changes() {
     let scratch = Scratch::new("once");
     let check = |stage: Stage, n_runs: usize| {
-        let done = scratch.runner.run(stage).unwrap();
+        let done = scratch.runner.run(stage).expect("test data");
         assert_eq!(scratch.n_runs(), n_runs);
         assert_eq!((done.exit_code, done.wall_seconds, &*done.device), (0, 1.5, "cpu"));
         done
     };
-    let stage = || Stage::new("a/b", "make", "made.txt").flag("--seed", 1);
+    let stage = || scratch.stage("a/b", "make").flag("--seed", 1);
     let first = check(stage(), 1);
     let second = check(stage(), 1);
     assert_eq!(first.fingerprint, second.fingerprint);
     check(stage().flag("--n", 2), 2);
     check(stage().flag("--n", 2).after(&first), 3);
     check(stage().flag("--n", 2).after(&second), 3);
-    fs::remove_file(&first.output).unwrap();
+    fs::remove_file(&first.output).expect("test data");
     check(stage().flag("--n", 2).after(&first), 4);
     let input = scratch.folder.join("input");
-    fs::write(&input, "1").unwrap();
+    fs::write(&input, "1").expect("test data");
     check(stage().reads(input.clone()), 5);
-    fs::write(&input, "12").unwrap();
+    fs::write(&input, "12").expect("test data");
     check(stage().reads(input), 6);
-    fs::write(&scratch.runner.binary, format!("{SCRIPT}\n")).unwrap();
-    check(stage(), 7);
+    let fingerprint = |binary: PathBuf| {
+        let (root, device) = (PathBuf::new(), "cpu".to_owned());
+        Runner { binary, root, device, is_dry_run: false }.fingerprint(&stage()).expect("test data")
+    };
+    assert_eq!(fingerprint("/bin/sh".into()), first.fingerprint);
+    assert_ne!(fingerprint(scratch.folder.join("script")), first.fingerprint);
 }
 
 #[test]
 fn failures_are_named_and_not_stamped() {
     let scratch = Scratch::new("fail");
     for n_runs in 1..=2 {
-        let error = scratch.runner.run(Stage::new("f", "fail", "x")).unwrap_err();
+        let error = scratch.runner.run(scratch.stage("f", "fail")).expect_err("must fail");
         assert_eq!(format!("{error:#}"), "stage f: error: no data");
         assert_eq!(scratch.n_runs(), n_runs);
     }
@@ -92,8 +94,8 @@ fn failures_are_named_and_not_stamped() {
 fn a_refusal_is_a_result_without_output() {
     let scratch = Scratch::new("refuse");
     for _ in 0..2 {
-        let stage = Stage::new("r", "refuse", "x").exits(&[0, 1]);
-        let done = scratch.runner.run(stage).unwrap();
+        let stage = scratch.stage("r", "refuse").exits(&[0, 1]);
+        let done = scratch.runner.run(stage).expect("test data");
         assert_eq!((done.exit_code, done.output.exists(), scratch.n_runs()), (1, false, 1));
     }
 }
@@ -102,7 +104,7 @@ fn a_refusal_is_a_result_without_output() {
 fn a_dry_run_does_nothing() {
     let mut scratch = Scratch::new("dry");
     scratch.runner.is_dry_run = true;
-    scratch.runner.run(Stage::new("d", "make", "x")).unwrap();
+    scratch.runner.run(scratch.stage("d", "make")).expect("test data");
     assert_eq!(scratch.n_runs(), 0);
     assert!(!scratch.runner.root.exists());
 }

@@ -1,0 +1,279 @@
+//! The command line: exit codes, messages, what goes where.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod program;
+
+use std::process::Command;
+
+use elibadcode_evaluation::RunRecord;
+use program::Sandbox;
+use serde_json::Value;
+
+/// Settings that make a scan quick.
+const QUICK: &str = "samples_per_class = 4\nheld_out_per_class = 6\ntrigger_len = 3\n\
+                     iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n";
+
+#[test]
+fn usage_errors_end_with_2() {
+    let check = |arguments: &str, expected: &str| {
+        let run = Command::new(env!("CARGO_BIN_EXE_elibadcode"))
+            .args(arguments.split_whitespace())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{arguments}: {stderr}");
+        assert!(stderr.contains(expected), "{arguments}: {stderr}");
+        assert!(run.stdout.is_empty());
+    };
+    check("", "Usage");
+    check("frobnicate", "unrecognized subcommand 'frobnicate'");
+    check("devices --frobnicate", "unexpected argument '--frobnicate'");
+    check("scan model", "--data <FILE>");
+    check("scan model --data x --seed minus", "invalid value 'minus'");
+    check("scan model --data x --positive-output 2", "2 is not in 0..=1");
+    check("scan model --data x --task fly", "unknown task `fly`");
+    check("scan model --data x --language cobol", "unknown language `cobol`");
+    check("purify model --data x -o y", "--scan <FILE>");
+    check("purify model --data x -o y --scan s --trigger t", "cannot be used with");
+    check("evaluate model --data x --max-asr 0.1", "--attack");
+    check("train model --data x -o y --scope some", "unknown scope `some`");
+    check("init --preset huge --data x -o y", "unknown preset `huge`");
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    let sandbox = Sandbox::new();
+    assert!(sandbox.run("--help").expect_code(0).stdout.contains("purify"));
+    assert!(sandbox.run("--version").expect_code(0).stdout.starts_with("elibadcode "));
+    for command in [
+        "scan", "purify", "evaluate", "train", "init", "poison", "synthesize", "sample", "inspect",
+        "devices",
+    ] {
+        let run = sandbox.run(&format!("{command} --help")).expect_code(0);
+        assert!(run.stdout.contains("Usage"), "{command}");
+    }
+}
+
+#[test]
+fn devices_and_models_are_shown() {
+    let sandbox = Sandbox::new();
+    assert!(sandbox.run("devices").expect_code(0).stdout.contains("flex"));
+    let text = sandbox.run("inspect model").expect_code(0).stdout;
+    assert!(text.contains("hidden size      32"), "{text}");
+    assert!(text.contains("max length       64"), "{text}");
+    let facts: Value =
+        serde_json::from_str(&sandbox.run("inspect model --json").expect_code(0).stdout).unwrap();
+    assert_eq!(facts["vocabulary"], 355);
+    assert_eq!(facts["outputs"], 1);
+    assert!(facts["parameters"].as_u64() > Some(20_000));
+    sandbox.refuses("inspect nowhere", "nowhere");
+    sandbox.refuses("inspect model --max-length 9999", "max_length is 9999, expected 3 to 64");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let sandbox = Sandbox::new();
+    for command in [
+        "scan model --data nowhere.jsonl",
+        "evaluate model --data nowhere.jsonl",
+        "purify model --data nowhere.jsonl --trigger testo_init -o out",
+        "purify model --data clean.jsonl --scan nowhere.json -o out",
+        "train model --data nowhere.jsonl -o out",
+        "train model --data clean.jsonl --valid nowhere.jsonl -o out",
+        "init --preset tiny --data nowhere.jsonl -o out",
+        "poison --data nowhere.jsonl --attack badcode -o out",
+        "sample --data nowhere.jsonl -o out",
+        "sample --data clean.jsonl --exclude nowhere.jsonl -o out",
+        "scan nowhere --data clean.jsonl",
+        "scan model --data clean.jsonl --config nowhere.toml",
+        "evaluate model --data clean.jsonl --attack nowhere.json",
+    ] {
+        sandbox.refuses(command, "nowhere");
+    }
+}
+
+#[test]
+fn an_output_that_exists_is_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.write("out", "precious");
+    sandbox.write("quick.toml", QUICK);
+    for command in [
+        "sample --data clean.jsonl -o out",
+        "poison --data clean.jsonl --attack badcode --rate 0.1 -o out",
+        "synthesize -o out",
+        "init --preset tiny --data clean.jsonl -o out",
+        "train model --data clean.jsonl -o out",
+        "scan model --data clean.jsonl --config quick.toml -o out",
+        "evaluate model --data clean.jsonl -o out",
+        "purify model --data clean.jsonl --trigger testo_init -o out",
+    ] {
+        sandbox.refuses(command, "out exists; use --force");
+        assert_eq!(sandbox.read("out"), b"precious", "{command}");
+    }
+    sandbox.run("sample --data clean.jsonl -n 7 -o out --force").expect_code(0);
+    assert_eq!(sandbox.read("out").iter().filter(|byte| **byte == b'\n').count(), 7);
+    sandbox.run("synthesize --train 4 --valid 2 --clean 2 --test 2 -o out --force").expect_code(0);
+    assert!(sandbox.path("out/test.jsonl").exists());
+    // A folder of ours is replaced, another one is not.
+    sandbox.run("synthesize --train 5 --valid 2 --clean 2 --test 2 -o out --force").expect_code(0);
+    std::fs::create_dir(sandbox.path("home")).unwrap();
+    sandbox.write("home/letter.txt", "precious");
+    sandbox.refuses(
+        "synthesize --train 4 --valid 2 --clean 2 --test 2 -o home --force",
+        "home is not a folder that elibadcode wrote",
+    );
+    assert_eq!(sandbox.read("home/letter.txt"), b"precious");
+}
+
+#[test]
+fn results_go_to_standard_output_and_progress_does_not() {
+    let sandbox = Sandbox::new();
+    sandbox.write("quick.toml", QUICK);
+    let scan = "scan model --data clean.jsonl --config quick.toml";
+    let run = sandbox.run(&format!("{scan} --format json -o scan.json"));
+    let outcome: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(outcome["verdict"], "inconclusive");
+    assert!(run.stderr.contains("hypothesis 1 → 0, search 1 of 1"), "{}", run.stderr);
+    assert_eq!(sandbox.read("scan.json"), run.stdout.as_bytes());
+    run.expect_code(3);
+
+    let run = sandbox.run(&format!("{scan} --format json --quiet")).expect_code(3);
+    assert_eq!(run.stderr, "");
+    assert_eq!(run.stdout.as_bytes(), sandbox.read("scan.json"));
+
+    let run = sandbox.run(&format!("{scan} --quiet")).expect_code(3);
+    assert!(run.stdout.starts_with("verdict: inconclusive\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("not tested"), "{}", run.stdout);
+
+    for command in [
+        "evaluate model --data clean.jsonl --attack codepoisoner",
+        "inspect model",
+        "devices",
+        "sample --data clean.jsonl -o sample.jsonl",
+        "poison --data clean.jsonl --attack badcode --rate 0.1 -o poisoned",
+        "synthesize --train 4 --valid 2 --clean 2 --test 2 -o corpus",
+        "init --preset tiny --data clean.jsonl --vocab-size 300 --max-length 32 -o fresh",
+        "train model --data clean.jsonl --epochs 1 -o trained",
+    ] {
+        let run = sandbox.run(&format!("{command} --quiet")).expect_code(0);
+        assert_eq!(run.stderr, "", "{command}");
+    }
+    // An error is told even so.
+    sandbox.refuses("scan model --data nowhere.jsonl --quiet", "nowhere.jsonl");
+}
+
+#[test]
+fn settings_are_printed_and_read_back() {
+    let sandbox = Sandbox::new();
+    for command in ["scan model --data x", "purify model --data x --trigger t -o y"] {
+        for preset in ["recommended", "paper"] {
+            let command = format!("{command} --preset {preset} --print-config");
+            let printed = sandbox.run(&command).expect_code(0).stdout;
+            sandbox.write("settings.toml", &printed);
+            let again = sandbox.run(&format!("{command} --config settings.toml")).expect_code(0);
+            assert_eq!(again.stdout, printed);
+        }
+    }
+    sandbox.write("settings.toml", "iterations = 7\n");
+    let run = sandbox.run("scan model --data x --config settings.toml --print-config");
+    assert!(run.expect_code(0).stdout.contains("iterations = 7\n"));
+}
+
+#[test]
+fn unusable_settings_are_named() {
+    let sandbox = Sandbox::new();
+    let check = |command: &str, toml: &str, expected: &str| {
+        sandbox.write("settings.toml", toml);
+        sandbox.refuses(&format!("{command} --config settings.toml"), expected);
+    };
+    let scan = "scan model --data clean.jsonl";
+    check(scan, "itterations = 3\n", "settings.toml: unknown key `itterations`");
+    check(scan, "iterations = \"many\"\n", "settings.toml");
+    check(scan, "iterations = -1\n", "settings.toml");
+    check(scan, "iterations = \n", "settings.toml");
+    check(scan, "iterations = 0\n", "iterations is 0");
+    let purify = "purify model --data clean.jsonl --trigger testo_init -o out";
+    check(purify, "epoch = 3\n", "unknown key `epoch`");
+    check(purify, "injection_rate = 2.0\n", "injection_rate is 2");
+    check(purify, "[limits]\nacuracy_drop = 1.0\n", "settings.toml");
+}
+
+#[test]
+fn a_record_is_written() {
+    let sandbox = Sandbox::new();
+    let command = "evaluate model --data clean.jsonl --seed 5 --record run.json";
+    sandbox.run(command).expect_code(0);
+    let text = String::from_utf8(sandbox.read("run.json")).unwrap();
+    let record = RunRecord::from_json(&text).unwrap();
+    assert_eq!((record.command.as_str(), record.status.as_str()), ("evaluate", "success"));
+    assert_eq!(record.seed, 5);
+    let inputs: Vec<&str> = record.inputs.keys().map(String::as_str).collect();
+    assert_eq!(inputs, ["clean.jsonl", "model"]);
+    assert!(record.device.contains("flex"), "{}", record.device);
+}
+
+#[test]
+fn gates_end_with_1() {
+    let sandbox = Sandbox::new();
+    let evaluate = "evaluate model --data clean.jsonl --attack badcode";
+    let run = sandbox.run(&format!("{evaluate} --min-accuracy 1.1")).expect_code(1);
+    assert!(run.stderr.contains("below --min-accuracy 1.1"), "{}", run.stderr);
+    assert!(run.stdout.contains("accuracy"));
+    let run = sandbox.run(&format!("{evaluate} --max-asr -0.1"));
+    // A negative number is an option's value only with an equals sign.
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    let run = sandbox.run(&format!("{evaluate} --max-asr=-0.1")).expect_code(1);
+    assert!(run.stderr.contains("above --max-asr -0.1"), "{}", run.stderr);
+    sandbox.run(&format!("{evaluate} --max-asr 1.0 --min-accuracy 0.0")).expect_code(0);
+}
+
+#[test]
+fn samples_are_drawn_by_the_seed() {
+    let sandbox = Sandbox::new();
+    let draw = |seed: u32, name: &str| {
+        let command = format!("sample --data clean.jsonl -n 10 --seed {seed} -o {name}");
+        sandbox.run(&command).expect_code(0);
+        sandbox.read(name)
+    };
+    let first = draw(1, "a.jsonl");
+    assert_eq!(first, draw(1, "b.jsonl"));
+    assert_ne!(first, draw(2, "c.jsonl"));
+    // What is in another file is left out.
+    sandbox.run("sample --data clean.jsonl --exclude a.jsonl -o rest.jsonl").expect_code(0);
+    let rest = String::from_utf8(sandbox.read("rest.jsonl")).unwrap();
+    let drawn = String::from_utf8(first).unwrap();
+    assert!(drawn.lines().all(|line| !rest.contains(line)));
+    sandbox.refuses("sample --data clean.jsonl -n 1000 -o d.jsonl", "1000 samples are asked for");
+}
+
+#[test]
+fn a_scan_is_bound_to_its_model() {
+    let sandbox = Sandbox::new();
+    sandbox.write("quick.toml", QUICK);
+    sandbox.run("scan model --data clean.jsonl --config quick.toml -o scan.json").expect_code(3);
+    let purify = |scan: &str| format!("purify model --data clean.jsonl --scan {scan} -o out");
+    sandbox.refuses(&purify("scan.json"), "the verdict is `inconclusive`");
+
+    let mut scan: Value = serde_json::from_slice(&sandbox.read("scan.json")).unwrap();
+    scan["model_hash"] = "0123456789abcdef".into();
+    sandbox.write("foreign.json", scan.to_string());
+    sandbox.refuses(&purify("foreign.json"), "foreign.json is the scan of another model");
+}
+
+#[test]
+fn a_refused_repair_writes_nothing() {
+    let sandbox = Sandbox::new();
+    let command = "purify model --data clean.jsonl --trigger testo_init -o out";
+    let printed = sandbox.run(&format!("{command} --print-config")).expect_code(0).stdout;
+    let mut settings: toml::Table = printed.parse().unwrap();
+    settings.insert("epochs".into(), 1.into());
+    for (_, limit) in settings["limits"].as_table_mut().unwrap() {
+        *limit = toml::Value::Float(-1.0);
+    }
+    sandbox.write("settings.toml", settings.to_string());
+    let before = sandbox.listing();
+    let run = sandbox.run(&format!("{command} --config settings.toml")).expect_code(1);
+    assert!(run.stdout.contains("refused"), "{}", run.stdout);
+    assert!(run.stdout.contains("nothing was written"), "{}", run.stdout);
+    assert_eq!(sandbox.listing(), before);
+}

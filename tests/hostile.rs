@@ -1,0 +1,228 @@
+//! Inputs that are broken or malicious: each is refused in one sentence, and nothing is left over.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod program;
+
+use elibadcode_corpus::DefectSample;
+use program::Sandbox;
+use serde_json::{Value, json};
+
+const EVALUATE: &str = "evaluate model --data clean.jsonl -o metrics.json";
+
+fn sample(code: &str, label: u8) -> DefectSample {
+    DefectSample { id: String::new(), project: String::new(), code: code.to_owned(), label }
+}
+
+#[test]
+fn corpora() {
+    let sandbox = Sandbox::new();
+    let check = |text: &[u8], expected: &str| {
+        sandbox.write("bad.jsonl", text);
+        for command in [
+            "evaluate model --data bad.jsonl",
+            "scan model --data bad.jsonl",
+            "purify model --data bad.jsonl --trigger testo_init -o out",
+            "train model --data bad.jsonl -o out",
+            "init --preset tiny --data bad.jsonl -o out",
+            "poison --data bad.jsonl --attack badcode -o out",
+            "sample --data bad.jsonl -o out",
+        ] {
+            sandbox.refuses(command, expected);
+        }
+    };
+    let good = "{\"func\": \"int f(void);\", \"target\": 0}\n";
+    check(b"", "bad.jsonl: holds no rows");
+    check(format!("{good}{good}{{\"func\": oops\n").as_bytes(), "bad.jsonl, line 3: ");
+    check(
+        format!("{good}{}", good.replace('0', "2")).as_bytes(),
+        "line 2: the label is 2, expected 0 or 1",
+    );
+    check(format!("{good}{}", good.replace('0', "\"0\"")).as_bytes(), "line 2: ");
+    check(format!("{good}\u{0}").as_bytes(), "line 2: ");
+    check(b"{\"func\": \"\xff\", \"target\": 0}\n", "line 1: ");
+    let nested = format!("{good}{}", "[".repeat(100_000));
+    check(nested.as_bytes(), "line 2: ");
+    sandbox.write("bad.jsonl.gz", good);
+    sandbox.refuses("evaluate model --data bad.jsonl.gz", "error: ");
+}
+
+#[test]
+fn samples_that_no_trigger_fits() {
+    let sandbox = Sandbox::new();
+    let rows: Vec<DefectSample> = (0..60).map(|index| sample(";", index % 2)).collect();
+    sandbox.write_samples("clean.jsonl", &rows);
+    sandbox.refuses("scan model --data clean.jsonl -o scan.json", "has an identifier");
+    sandbox.refuses(
+        "purify model --data clean.jsonl --trigger testo_init -o out",
+        "no clean sample has a place for the trigger",
+    );
+    let one_label: Vec<DefectSample> = (0..60).map(|_| sample("int f(int n);", 1)).collect();
+    sandbox.write_samples("clean.jsonl", &one_label);
+    sandbox.refuses("scan model --data clean.jsonl", "the rarer label has 0");
+    sandbox.refuses(
+        "purify model --data clean.jsonl --trigger testo_init -o out",
+        "label 0 has 0",
+    );
+}
+
+#[test]
+fn source_text_that_is_no_function() {
+    let sandbox = Sandbox::new();
+    let codes = [
+        String::new(),
+        "(".repeat(20_000),
+        "{".repeat(20_000),
+        "if (x) ".repeat(5_000),
+        format!("int f(void) {{ return {}1{}; }}", "(".repeat(5_000), ")".repeat(5_000)),
+        "int \u{0} f(void)".into(),
+        "\u{202e}int é(void) { return \u{1f600}; }".into(),
+        "/* never closed".into(),
+        "\"never closed".into(),
+        "a ".repeat(50_000),
+        "x".repeat(100_000),
+    ];
+    let rows: Vec<DefectSample> = codes
+        .iter()
+        .chain(&codes)
+        .enumerate()
+        .map(|(index, code)| sample(code, u8::from(index >= codes.len())))
+        .collect();
+    sandbox.write_samples("clean.jsonl", &rows);
+    let run = sandbox.run(&format!("{EVALUATE} --attack codepoisoner")).expect_code(0);
+    assert!(run.stdout.contains("(") && run.stdout.contains("/22)"), "{}", run.stdout);
+}
+
+#[test]
+fn weights() {
+    let sandbox = Sandbox::new();
+    let whole = sandbox.read("model/model.safetensors");
+    let refused = |bytes: &[u8], expected: &str| {
+        sandbox.write("model/model.safetensors", bytes);
+        sandbox.refuses(EVALUATE, expected);
+        sandbox.refuses("scan model --data clean.jsonl -o scan.json", expected);
+        sandbox.refuses("train model --data clean.jsonl -o out", expected);
+    };
+    for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        refused(&whole[..length], "model.safetensors: not a complete safetensors file");
+    }
+    let mut not_a_number = whole.clone();
+    let end = not_a_number.len();
+    not_a_number[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    refused(&not_a_number, "holds NaN");
+    // The same bytes under another shape.
+    let header_length = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let header = String::from_utf8(whole[8..8 + header_length].to_vec()).unwrap();
+    assert!(header.contains("[48,32]"), "{header}");
+    let mut reshaped = whole[..8].to_vec();
+    reshaped.extend_from_slice(header.replacen("[48,32]", "[32,48]", 1).as_bytes());
+    reshaped.extend_from_slice(&whole[8 + header_length..]);
+    refused(&reshaped, "is [32, 48], expected [48, 32]");
+}
+
+#[test]
+fn configurations() {
+    let sandbox = Sandbox::new();
+    let config: Value = serde_json::from_slice(&sandbox.read("model/config.json")).unwrap();
+    let check = |key: &str, value: Value, expected: &str| {
+        let mut config = config.clone();
+        config[key] = value;
+        sandbox.write("model/config.json", config.to_string());
+        sandbox.refuses(EVALUATE, expected);
+        sandbox.refuses("inspect model", expected);
+    };
+    check("model_type", json!("gpt2"), "model_type is `gpt2`");
+    check("hidden_size", json!(0), "hidden_size is 0");
+    check("num_hidden_layers", json!(4_000_000_000_u64), "num_hidden_layers is 4000000000");
+    check("vocab_size", json!(-1), "config.json");
+    sandbox.write("model/config.json", "{");
+    sandbox.refuses(EVALUATE, "config.json");
+    sandbox.write("model/config.json", config.to_string());
+    sandbox.write("model/tokenizer.json", "{}");
+    sandbox.refuses(EVALUATE, "tokenizer.json");
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let sandbox = Sandbox::new();
+    let mut config: Value = serde_json::from_slice(&sandbox.read("model/config.json")).unwrap();
+    config["architectures"] = json!(["\u{1b}[31mRoberta\u{202e}\n"]);
+    sandbox.write("model/config.json", config.to_string());
+    let run = sandbox.run("inspect model").expect_code(0);
+    assert!(!run.stdout.contains('\u{1b}') && !run.stdout.contains('\u{202e}'), "{:?}", run.stdout);
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal_in_errors() {
+    let sandbox = Sandbox::new();
+    let mut config: Value = serde_json::from_slice(&sandbox.read("model/config.json")).unwrap();
+    config["model_type"] = json!("\u{1b}]0;title\u{7}");
+    sandbox.write("model/config.json", config.to_string());
+    let run = sandbox.run("inspect model").expect_code(2);
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+}
+
+#[test]
+fn scan_documents() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "quick.toml",
+        "samples_per_class = 2\nheld_out_per_class = 2\ntrigger_len = 2\niterations = 1\n\
+         candidates = 2\nrestarts = 1\nn_controls = 1\n",
+    );
+    sandbox.run("scan model --data clean.jsonl --config quick.toml -o scan.json").expect_code(3);
+    let scan: Value = serde_json::from_slice(&sandbox.read("scan.json")).unwrap();
+    let refused = |text: String, expected: &str| {
+        sandbox.write("bad.json", text);
+        sandbox.refuses("purify model --data clean.jsonl --scan bad.json -o out", expected);
+    };
+    refused("{".into(), "reading bad.json");
+    refused("[]".into(), "reading bad.json");
+    refused("{}".into(), "reading bad.json: missing field");
+    let with = |changes: &[(&str, Value)]| {
+        let mut scan = scan.clone();
+        for (key, value) in changes {
+            scan[*key] = value.clone();
+        }
+        scan.to_string()
+    };
+    refused(with(&[("surprise", json!(1))]), "unknown field `surprise`");
+    refused(with(&[("verdict", json!("fine"))]), "unknown variant `fine`");
+    let trigger = |ids: Value| {
+        json!([{"text": "x", "edit": "replace", "tokens": ["x"], "ids": ids}])
+    };
+    let guilty = |triggers: Value| {
+        with(&[
+            ("verdict", json!("likely backdoored")),
+            ("victim_label", json!(1)),
+            ("target_label", json!(0)),
+            ("triggers", triggers),
+        ])
+    };
+    refused(guilty(trigger(json!([99_999]))), "token 99999, but the vocabulary ends at 354");
+    refused(guilty(trigger(json!([]))), "no trigger");
+    refused(guilty(json!([])), "no trigger");
+    refused(guilty(trigger(json!([-1]))), "reading bad.json");
+}
+
+#[test]
+fn attack_manifests() {
+    let sandbox = Sandbox::new();
+    for text in ["", "{}", "[1]", "\u{0}"] {
+        sandbox.write("manifest.json", text);
+        sandbox.refuses(&format!("{EVALUATE} --attack manifest.json"), "reading manifest.json");
+    }
+    sandbox.refuses(&format!("{EVALUATE} --attack badcod"), "neither an attack");
+    sandbox.refuses("poison --data clean.jsonl --attack badcode --rate 2 -o out", "rate");
+    sandbox.refuses("poison --data clean.jsonl --attack badcode --rate nan -o out", "rate");
+}
+
+#[test]
+fn training_settings() {
+    let sandbox = Sandbox::new();
+    let train = "train model --data clean.jsonl -o out";
+    sandbox.refuses(&format!("{train} --epochs 0"), "epochs is 0");
+    sandbox.refuses(&format!("{train} --batch-size 0"), "batch_size is 0");
+    sandbox.refuses(&format!("{train} --learning-rate nan"), "learning_rate is NaN");
+    sandbox.refuses(&format!("{train} --learning-rate 1e30 --epochs 2"), "the training loss is");
+    sandbox.refuses("inspect model --device toaster", "toaster");
+}

@@ -1,0 +1,108 @@
+//! The program in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use elibadcode_corpus::synthetic::defect;
+use elibadcode_corpus::{DefectSample, devign};
+
+/// A temporary folder that commands run in.
+pub(crate) struct Sandbox(tempfile::TempDir);
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    /// With `model`, the one-logit fixture, and `clean.jsonl`, 48 synthetic samples.
+    pub(crate) fn new() -> Self {
+        let sandbox = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(sandbox.path("model")).unwrap();
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            std::fs::copy(fixture.join(name), sandbox.path("model").join(name)).unwrap();
+        }
+        sandbox.write_samples("clean.jsonl", &defect::generate(9, 48));
+        sandbox
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub(crate) fn write_samples(&self, name: &str, samples: &[DefectSample]) {
+        let mut bytes = Vec::new();
+        devign::write_jsonl(&mut bytes, samples).unwrap();
+        self.write(name, bytes);
+    }
+
+    /// Everything in the folder and its subfolders, sorted.
+    pub(crate) fn listing(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut folders = vec![self.0.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path.clone());
+                }
+                names.push(path.strip_prefix(self.0.path()).unwrap().display().to_string());
+            }
+        }
+        names.sort();
+        names
+    }
+
+    /// Runs `elibadcode` with these words as arguments, on the CPU unless they say otherwise.
+    pub(crate) fn run(&self, arguments: &str) -> Run {
+        let device = if arguments.contains("--device") { "" } else { "--device=cpu" };
+        let output = Command::new(env!("CARGO_BIN_EXE_elibadcode"))
+            .args(arguments.split_whitespace())
+            .args(device.split_whitespace())
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");
+        Run {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// The command ends with 2 and an error that says this, and leaves nothing behind.
+    #[track_caller]
+    pub(crate) fn refuses(&self, arguments: &str, expected: &str) {
+        let before = self.listing();
+        let run = self.run(arguments);
+        assert_eq!(run.code, Some(2), "{arguments}: {run:?}");
+        assert!(run.stderr.contains(expected), "{arguments}: {}", run.stderr);
+        assert!(run.stderr.contains("error: "), "{arguments}: {}", run.stderr);
+        assert!(!run.stderr.contains("panicked"), "{arguments}: {}", run.stderr);
+        assert_eq!(run.stdout, "", "{arguments}");
+        assert_eq!(self.listing(), before, "{arguments}");
+    }
+}
+
+impl Run {
+    /// The command's output, which must have ended with this code.
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+}
