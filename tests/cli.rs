@@ -46,7 +46,15 @@ fn help_and_version_end_with_0() {
     assert!(sandbox.run("--help").expect_code(0).stdout.contains("purify"));
     assert!(sandbox.run("--version").expect_code(0).stdout.starts_with("elibadcode "));
     for command in [
-        "scan", "purify", "evaluate", "train", "init", "poison", "synthesize", "sample", "inspect",
+        "scan",
+        "purify",
+        "evaluate",
+        "train",
+        "init",
+        "poison",
+        "synthesize",
+        "sample",
+        "inspect",
         "devices",
     ] {
         let run = sandbox.run(&format!("{command} --help")).expect_code(0);
@@ -111,7 +119,7 @@ fn an_output_that_exists_is_kept() {
         assert_eq!(sandbox.read("out"), b"precious", "{command}");
     }
     sandbox.run("sample --data clean.jsonl -n 7 -o out --force").expect_code(0);
-    assert_eq!(sandbox.read("out").iter().filter(|byte| **byte == b'\n').count(), 7);
+    assert_eq!(String::from_utf8(sandbox.read("out")).unwrap().lines().count(), 7);
     sandbox.run("synthesize --train 4 --valid 2 --clean 2 --test 2 -o out --force").expect_code(0);
     assert!(sandbox.path("out/test.jsonl").exists());
     // A folder of ours is replaced, another one is not.

@@ -54,15 +54,12 @@ fn samples_that_no_trigger_fits() {
     sandbox.refuses("scan model --data clean.jsonl -o scan.json", "has an identifier");
     sandbox.refuses(
         "purify model --data clean.jsonl --trigger testo_init -o out",
-        "no clean sample has a place for the trigger",
+        "only 0 of the clean samples with label 1 that were kept aside have a place",
     );
     let one_label: Vec<DefectSample> = (0..60).map(|_| sample("int f(int n);", 1)).collect();
     sandbox.write_samples("clean.jsonl", &one_label);
     sandbox.refuses("scan model --data clean.jsonl", "the rarer label has 0");
-    sandbox.refuses(
-        "purify model --data clean.jsonl --trigger testo_init -o out",
-        "label 0 has 0",
-    );
+    sandbox.refuses("purify model --data clean.jsonl --trigger testo_init -o out", "label 0 has 0");
 }
 
 #[test]
@@ -89,7 +86,7 @@ fn source_text_that_is_no_function() {
         .collect();
     sandbox.write_samples("clean.jsonl", &rows);
     let run = sandbox.run(&format!("{EVALUATE} --attack codepoisoner")).expect_code(0);
-    assert!(run.stdout.contains("(") && run.stdout.contains("/22)"), "{}", run.stdout);
+    assert!(run.stdout.contains("/22)"), "{}", run.stdout);
 }
 
 #[test]
@@ -187,9 +184,8 @@ fn scan_documents() {
     };
     refused(with(&[("surprise", json!(1))]), "unknown field `surprise`");
     refused(with(&[("verdict", json!("fine"))]), "unknown variant `fine`");
-    let trigger = |ids: Value| {
-        json!([{"text": "x", "edit": "replace", "tokens": ["x"], "ids": ids}])
-    };
+    let trigger =
+        |ids: Value| json!([{"text": "x", "edit": "replace", "tokens": ["x"], "ids": ids}]);
     let guilty = |triggers: Value| {
         with(&[
             ("verdict", json!("likely backdoored")),

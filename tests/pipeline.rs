@@ -39,9 +39,8 @@ fn chain() -> Sandbox {
         "samples_per_class = 6\nheld_out_per_class = 20\ntrigger_len = 3\niterations = 3\n\
          candidates = 12\nrestarts = 2\nn_controls = 8\n",
     );
-    let scan = sandbox.run(
-        "scan trained --data corpus/clean.jsonl --config scan.toml -o scan.json --seed 11",
-    );
+    let scan = sandbox
+        .run("scan trained --data corpus/clean.jsonl --config scan.toml -o scan.json --seed 11");
     assert!(matches!(scan.code, Some(0 | 1 | 3)), "{}", scan.stderr);
     assert!(scan.stdout.starts_with("verdict: "), "{}", scan.stdout);
 

@@ -76,11 +76,7 @@ impl Sandbox {
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");
-        Run {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// The command ends with 2 and an error that says this, and leaves nothing behind.

@@ -42,9 +42,9 @@ pub(crate) struct ReproduceArgs {
     /// Only show what would run
     #[arg(long)]
     dry_run: bool,
-    /// Cells at a time
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
-    jobs: u8,
+    /// Cells at a time [default: one per core, at most 8: training keeps one core busy]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: Option<u8>,
     /// Where the program computes: its --device
     #[arg(long, default_value = "auto")]
     device: String,
@@ -98,7 +98,8 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     let settings = settings_files(&experiment, &runner)?;
     let data = args.data.as_deref();
     let plan = Plan { experiment: &experiment, runner: &runner, data, settings: &settings };
-    let n_jobs = usize::from(args.jobs);
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_jobs = args.jobs.map_or(n_cores.min(8), usize::from);
 
     let foundations: Foundations = in_parallel(n_jobs, &experiment.seeds, |&seed| {
         (seed, plan.foundation(seed).map_err(|error| failure(&error)))

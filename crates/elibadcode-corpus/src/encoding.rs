@@ -6,8 +6,32 @@
 use std::ops::Range;
 
 use elibadcode_syntax::{Function, Language};
+use serde::{Deserialize, Serialize};
 
 use crate::tokenizer::CodeTokenizer;
+
+/// What a model's input text is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputFormat {
+    /// Code tokens joined by one space; no comments. The paper's format.
+    #[default]
+    CodeTokens,
+    /// The source as it is, with every run of white space as one space.
+    Whitespace,
+}
+
+impl std::str::FromStr for InputFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "code-tokens" => Ok(Self::CodeTokens),
+            "whitespace" => Ok(Self::Whitespace),
+            other => Err(format!("unknown format `{other}`, expected code-tokens or whitespace")),
+        }
+    }
+}
 
 /// The ids of one code token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +47,7 @@ pub struct TokenSpan {
 pub struct EncodedCode {
     /// `<s> … </s>`, at most the length asked for.
     pub ids: Vec<u32>,
-    /// The code tokens that fit, in order; the last may be cut.
+    /// The code tokens that fit, in order; the last may be cut. Empty for white-space input.
     pub spans: Vec<TokenSpan>,
     /// Whether the end of the function was cut off.
     pub truncated: bool,
@@ -50,6 +74,24 @@ fn clean(token: &str) -> String {
 }
 
 impl CodeTokenizer {
+    /// Encodes source text with its white space collapsed, to at most `max_length` ids.
+    pub fn encode_whitespace(&self, code: &str, max_length: usize) -> EncodedCode {
+        let special = self.special();
+        let room = max_length.saturating_sub(1);
+        let mut ids = vec![special.bos];
+        ids.extend(self.text_ids(&collapsed(code)));
+        let truncated = ids.len() > room;
+        ids.truncate(room);
+        ids.push(special.eos);
+        EncodedCode { ids, spans: Vec::new(), truncated }
+    }
+
+    /// The ids of a piece of source text with its white space collapsed, that follows a space.
+    pub fn piece_after_space(&self, code: &str) -> Vec<u32> {
+        let text = collapsed(code);
+        if text.is_empty() { Vec::new() } else { self.text_ids(&format!(" {text}")) }
+    }
+
     /// Encodes a parsed function to at most `max_length` ids, special tokens included.
     pub fn encode(&self, function: &Function, max_length: usize) -> EncodedCode {
         let special = self.special();
@@ -75,4 +117,9 @@ impl CodeTokenizer {
         ids.push(special.eos);
         EncodedCode { ids, spans, truncated }
     }
+}
+
+/// Every run of white space as one space, none at the ends.
+fn collapsed(code: &str) -> String {
+    code.split_whitespace().collect::<Vec<_>>().join(" ")
 }

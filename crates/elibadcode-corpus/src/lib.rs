@@ -20,7 +20,7 @@ pub mod split;
 pub mod synthetic;
 mod tokenizer;
 
-pub use encoding::{EncodedCode, LabelledIds, TokenSpan, code_token_texts};
+pub use encoding::{EncodedCode, InputFormat, LabelledIds, TokenSpan, code_token_texts};
 pub use error::Error;
 pub use sample::{DefectSample, Task};
 pub use seed::stage_rng;

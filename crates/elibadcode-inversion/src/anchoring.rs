@@ -16,6 +16,8 @@ pub struct Anchored {
     pub loss: f64,
     /// For each slot of the whole trigger, what the loss becomes without it.
     pub loss_without: Vec<f64>,
+    /// Indices of the kept slots in the whole trigger, ascending.
+    pub kept: Vec<usize>,
 }
 
 /// One line of the slot profile.
@@ -38,59 +40,52 @@ pub fn anchor(
     config: &ScanConfig,
 ) -> Result<Anchored, Error> {
     let all: Vec<usize> = (0..objective.samples().len()).collect();
-    let losses_without = |trigger: &TriggerIds| {
-        let shorter: Vec<TriggerIds> =
-            (0..trigger.ids.len()).map(|slot| without_slot(trigger, slot)).collect();
-        objective.losses(&shorter, &all)
+    let losses_of = |slot_sets: &[Vec<usize>]| {
+        let parts: Vec<TriggerIds> =
+            slot_sets.iter().map(|slots| with_slots(trigger, slots)).collect();
+        objective.losses(&parts, &all)
     };
     let empty =
         Error::EmptyAnchor { n_slots: trigger.ids.len(), threshold: config.anchor_threshold };
-    let whole_loss = objective.losses(std::slice::from_ref(trigger), &all)[0];
-    let loss_without = losses_without(trigger);
-    let mut kept = trigger.clone();
-    let mut loss = whole_loss;
+    let mut kept: Vec<usize> = (0..trigger.ids.len()).collect();
+    let whole_loss = losses_of(std::slice::from_ref(&kept))[0];
+    let loss_without = losses_of(&each_without_one(&kept));
     match config.anchor_rule {
         AnchorRule::LeaveOneOut => {
-            for slot in (0..trigger.ids.len()).rev() {
-                if (loss_without[slot] - whole_loss).abs() <= config.anchor_threshold {
-                    kept = without_slot(&kept, slot);
-                }
-            }
-            if kept.ids.is_empty() {
+            kept.retain(|&slot| (loss_without[slot] - whole_loss).abs() > config.anchor_threshold);
+            if kept.is_empty() {
                 return Err(empty);
             }
-            loss = objective.losses(std::slice::from_ref(&kept), &all)[0];
         }
-        AnchorRule::BackwardElimination => {
-            let mut losses = None;
-            loop {
-                let (slot, lowest) = losses
-                    .as_ref()
-                    .unwrap_or(&loss_without)
-                    .iter()
-                    .copied()
-                    .enumerate()
-                    .min_by(|(_, a), (_, b)| a.total_cmp(b))
-                    .expect("a trigger has at least one slot");
-                // The rise is measured from the whole trigger, so that small rises do not add up.
-                if lowest - whole_loss > config.anchor_threshold {
-                    break;
-                }
-                if kept.ids.len() == 1 {
-                    return Err(empty);
-                }
-                kept = without_slot(&kept, slot);
-                loss = lowest;
-                losses = Some(losses_without(&kept));
+        AnchorRule::BackwardElimination => loop {
+            let shorter = each_without_one(&kept);
+            let (index, lowest) = losses_of(&shorter)
+                .into_iter()
+                .enumerate()
+                .min_by(|(_, a), (_, b)| a.total_cmp(b))
+                .expect("a trigger has at least one slot");
+            // The rise is measured from the whole trigger, so that small rises do not add up.
+            if lowest - whole_loss > config.anchor_threshold {
+                break;
             }
-        }
+            if kept.len() == 1 {
+                return Err(empty);
+            }
+            kept.remove(index);
+        },
     }
-    Ok(Anchored { trigger: kept, loss, loss_without })
+    let loss = losses_of(std::slice::from_ref(&kept))[0];
+    Ok(Anchored { trigger: with_slots(trigger, &kept), loss, loss_without, kept })
 }
 
-/// The trigger without one slot; without the first, it is appended to the identifier's own name.
-fn without_slot(trigger: &TriggerIds, slot: usize) -> TriggerIds {
-    let mut ids = trigger.ids.clone();
-    ids.remove(slot);
-    TriggerIds { ids, keeps_name: trigger.keeps_name || slot == 0 }
+fn each_without_one(slots: &[usize]) -> Vec<Vec<usize>> {
+    (0..slots.len()).map(|index| [&slots[..index], &slots[index + 1..]].concat()).collect()
+}
+
+/// Some slots of a trigger; without the first, they are appended to the identifier's own name.
+fn with_slots(trigger: &TriggerIds, slots: &[usize]) -> TriggerIds {
+    TriggerIds {
+        ids: slots.iter().map(|&slot| trigger.ids[slot]).collect(),
+        keeps_name: trigger.keeps_name || !slots.contains(&0),
+    }
 }

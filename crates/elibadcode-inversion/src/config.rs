@@ -24,8 +24,8 @@ pub struct ScanConfig {
     /// Candidates per iteration. Paper: 64 (Fig. 13).
     pub candidates: usize,
     /// Searches of the most suspicious hypothesis, each from another random trigger; the others
-    /// get one. More of them find more of the planted tokens, all of which are handed to the
-    /// repair. Paper: 1.
+    /// get one, and without a convincing trigger after two there are no more. More of them find
+    /// more of the planted tokens, all of which are handed to the repair. Paper: 1.
     pub restarts: usize,
     /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
     /// first token of a renamed identifier (spec section 4).
@@ -110,7 +110,7 @@ impl ScanConfig {
     /// The paper's search with the deviations that this project measured to help.
     pub fn recommended() -> Self {
         Self {
-            iterations: 40,
+            iterations: 20,
             restarts: 4,
             vocabulary_rule: VocabularyRule::SlotAware,
             retokenize: true,
@@ -118,7 +118,7 @@ impl ScanConfig {
             screening_samples: 8,
             screening_survivors: 8,
             stop_loss: 0.02,
-            patience: 10,
+            patience: 6,
             anchor_rule: AnchorRule::BackwardElimination,
             ..Self::paper()
         }

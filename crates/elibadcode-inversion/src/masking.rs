@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use elibadcode_corpus::{CodeTokenizer, EncodedCode};
+use elibadcode_corpus::{CodeTokenizer, EncodedCode, InputFormat};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::{Function, Identifier, Role};
 use serde::{Deserialize, Serialize};
@@ -75,34 +75,40 @@ pub fn maskable(
     occurrences: Occurrences,
     n_slots: usize,
 ) -> Vec<MaskedSample> {
-    let encoded = model.tokenizer.encode(function, model.max_length);
+    let encoded = model.encode_function(function);
     function
         .identifiers()
         .iter()
         .filter_map(|identifier| {
-            mask(model, &encoded, identifier, sample_index, occurrences, n_slots)
+            let segments = match model.input_format() {
+                InputFormat::CodeTokens => segments(&encoded, identifier, occurrences)?,
+                InputFormat::Whitespace => pieces(model, function, identifier, occurrences)?,
+            };
+            // The first hole must hold the whole trigger within the window.
+            let has_room = segments[0].len() + n_slots < model.max_length;
+            has_room.then(|| MaskedSample {
+                sample_index,
+                identifier: identifier.text.clone(),
+                role: identifier.role,
+                segments,
+                name: model.tokenizer.word(&identifier.text, true).to_vec(),
+            })
         })
         .collect()
 }
 
-fn mask(
-    model: &LoadedModel,
+/// The ids before, between and behind an identifier's occurrences.
+fn segments(
     encoded: &EncodedCode,
     identifier: &Identifier,
-    sample_index: usize,
     occurrences: Occurrences,
-    n_slots: usize,
-) -> Option<MaskedSample> {
+) -> Option<Vec<Vec<u32>>> {
     let mut holes = id_ranges(encoded, identifier);
     if occurrences == Occurrences::First {
         holes.truncate(1);
     }
-    // The first hole must hold the whole trigger within the window.
-    if holes.first()?.start + n_slots + 1 > model.max_length {
-        return None;
-    }
     // A name at the very start has no space before it and would need other ids.
-    if holes[0].start == 1 {
+    if holes.first()?.start == 1 {
         return None;
     }
     let mut segments = Vec::with_capacity(holes.len() + 1);
@@ -112,13 +118,35 @@ fn mask(
         from = hole.end;
     }
     segments.push(encoded.ids[from..encoded.ids.len() - 1].to_vec());
-    Some(MaskedSample {
-        sample_index,
-        identifier: identifier.text.clone(),
-        role: identifier.role,
-        segments,
-        name: model.tokenizer.word(&identifier.text, true).to_vec(),
-    })
+    Some(segments)
+}
+
+/// The same for white-space input, where a space is put around every hole: the tokens of a name
+/// would otherwise depend on the character before it.
+fn pieces(
+    model: &LoadedModel,
+    function: &Function,
+    identifier: &Identifier,
+    occurrences: Occurrences,
+) -> Option<Vec<Vec<u32>>> {
+    let mut holes = &identifier.occurrences[..];
+    if occurrences == Occurrences::First {
+        holes = &holes[..1];
+    }
+    let code = function.text();
+    let first = holes.first()?;
+    let (tokenizer, room) = (&model.tokenizer, model.max_length);
+    let mut start = tokenizer.encode_whitespace(&code[..first.start], room).ids;
+    if start.len() <= 2 {
+        return None;
+    }
+    start.pop();
+    let mut segments = vec![start];
+    for (index, hole) in holes.iter().enumerate() {
+        let end = holes.get(index + 1).map_or(code.len(), |next| next.start);
+        segments.push(tokenizer.piece_after_space(&code[hole.end..end]));
+    }
+    Some(segments)
 }
 
 /// Where the identifier's occurrences stand among the ids.

@@ -7,7 +7,7 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_models::{LoadedModel, predicted_label};
 use elibadcode_syntax::Language;
 
-use crate::anchoring::{SlotLoss, anchor};
+use crate::anchoring::{Anchored, SlotLoss, anchor};
 use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::gcg::{Iteration, search};
@@ -84,7 +84,11 @@ pub fn scan(
         tests.push(test);
     }
     tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
-    for _ in 1..config.restarts {
+    for restart in 1..config.restarts {
+        // A first search can fail by bad luck; after two, only a suspicious model is worth more.
+        if restart >= 2 && tests[0].suspicion() < config.min_success_rate {
+            break;
+        }
         tests[0].search(observe)?;
     }
     let mut n_forwards = subject.clean.len() as u64;
@@ -314,21 +318,17 @@ fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {
     }
 }
 
-/// Which slots were kept; the kept ids are a subsequence of all ids.
-fn slot_profile(whole: &InvertedTrigger, anchored: &crate::anchoring::Anchored) -> Vec<SlotLoss> {
-    let mut kept = anchored.trigger.ids.iter().peekable();
+/// What each slot of the whole trigger contributes.
+fn slot_profile(whole: &InvertedTrigger, anchored: &Anchored) -> Vec<SlotLoss> {
     whole
-        .ids
+        .tokens
         .iter()
-        .zip(&whole.tokens)
         .zip(&anchored.loss_without)
         .enumerate()
-        .map(|(slot, ((id, token), &loss_without))| {
-            let could_be = kept.peek() == Some(&id) && !(slot == 0 && anchored.trigger.keeps_name);
-            if could_be {
-                kept.next();
-            }
-            SlotLoss { token: token.clone(), loss_without, kept: could_be }
+        .map(|(slot, (token, &loss_without))| SlotLoss {
+            token: token.clone(),
+            loss_without,
+            kept: anchored.kept.contains(&slot),
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use elibadcode_corpus::{CodeTokenizer, EncodedCode};
+use elibadcode_corpus::{CodeTokenizer, EncodedCode, InputFormat};
 use elibadcode_syntax::{Function, Language};
 use fs_err as fs;
 use rand_chacha::ChaCha8Rng;
@@ -41,6 +41,9 @@ pub struct Provenance {
     /// The output row of a two-output head that means label 1; 1 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive_output: Option<usize>,
+    /// What the input text is made of; code tokens if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_format: Option<InputFormat>,
     /// Which command wrote the folder, from what, with which settings.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub made_by: Value,
@@ -105,14 +108,16 @@ impl ModelDir {
         Ok(())
     }
 
-    /// The folder with another input length or label order than it says itself.
+    /// The folder with another input length, label order or input format than it says itself.
     pub fn with_input(
         mut self,
         max_length: Option<usize>,
         positive_output: Option<usize>,
+        input_format: Option<InputFormat>,
     ) -> Result<Self, Error> {
         self.provenance.max_length = max_length.or(self.provenance.max_length);
         self.provenance.positive_output = positive_output.or(self.provenance.positive_output);
+        self.provenance.input_format = input_format.or(self.provenance.input_format);
         let path = self.path.clone();
         self.check_input(&path)?;
         Ok(self)
@@ -215,7 +220,25 @@ fn encoder_and_head(tensors: BTreeMap<String, HostTensor>) -> BTreeMap<String, H
 impl LoadedModel {
     /// Parses and encodes one function.
     pub fn encode(&self, code: &str, language: Language) -> EncodedCode {
-        self.tokenizer.encode(&Function::parse(code, language), self.max_length)
+        match self.input_format() {
+            InputFormat::CodeTokens => self.encode_function(&Function::parse(code, language)),
+            InputFormat::Whitespace => self.tokenizer.encode_whitespace(code, self.max_length),
+        }
+    }
+
+    /// Encodes a parsed function.
+    pub fn encode_function(&self, function: &Function) -> EncodedCode {
+        match self.input_format() {
+            InputFormat::CodeTokens => self.tokenizer.encode(function, self.max_length),
+            InputFormat::Whitespace => {
+                self.tokenizer.encode_whitespace(function.text(), self.max_length)
+            }
+        }
+    }
+
+    /// What the input text is made of.
+    pub fn input_format(&self) -> InputFormat {
+        self.provenance.input_format.unwrap_or_default()
     }
 
     /// The same folder with other weights.

@@ -65,8 +65,8 @@ impl UnlearningConfig {
             other_injection_rate: 1.0,
             keeps_originals: true,
             variation_rate: 0.25,
-            epochs: 5,
-            encoder_learning_rate: 5e-4,
+            epochs: 4,
+            encoder_learning_rate: 6e-4,
             ..Self::paper()
         }
     }
@@ -83,6 +83,15 @@ impl UnlearningConfig {
         ] {
             if !(0.0..=1.0).contains(&rate) {
                 return Err(Error::Config(format!("{name} is {rate}, expected 0 to 1")));
+            }
+        }
+        for (name, limit) in [
+            ("accuracy_drop", self.limits.accuracy_drop),
+            ("excess_success", self.limits.excess_success),
+            ("other_class_drop", self.limits.other_class_drop),
+        ] {
+            if !limit.is_finite() {
+                return Err(Error::Config(format!("{name} is {limit}, expected a number")));
             }
         }
         if !(self.check_rate > 0.0 && self.check_rate < 1.0) {

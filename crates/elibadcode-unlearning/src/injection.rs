@@ -69,7 +69,7 @@ pub(crate) fn places(
             {
                 masks.push(mask);
             }
-            let clean = model.tokenizer.encode(&function, model.max_length).ids;
+            let clean = model.encode_function(&function).ids;
             Places { clean, label: sample.label, masks }
         })
         .collect()

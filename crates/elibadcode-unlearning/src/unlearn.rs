@@ -15,6 +15,8 @@ use crate::injection::{CheckSample, Places, check_triggers, places, varied};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
 const MIN_PER_CLASS: usize = 20;
+/// Fewer samples of a class than this cannot vouch for a repair.
+const MIN_CHECKS: usize = 5;
 
 /// One scope that was tried.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,6 +90,16 @@ pub fn unlearn(
     let checks: Vec<CheckSample> =
         places.iter().filter_map(|it| it.check_sample(model, &space, triggers, &mut rng)).collect();
     let before = Checks::measure(&model.network, &checks, target_label);
+    for (label, n) in
+        [(victim_label, before.asr.total), (target_label, before.other_class_clean.total)]
+    {
+        if n < MIN_CHECKS {
+            return Err(Error::Samples(format!(
+                "only {n} of the clean samples with label {label} that were kept aside have a \
+                 place for the trigger; at least {MIN_CHECKS} are needed to check the repair"
+            )));
+        }
+    }
 
     let mut attempts: Vec<Attempt> = Vec::new();
     for &scope in &config.scopes {

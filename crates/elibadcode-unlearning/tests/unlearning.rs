@@ -6,7 +6,7 @@ use std::path::Path;
 use elibadcode_corpus::DefectSample;
 use elibadcode_corpus::synthetic::defect;
 use elibadcode_inversion::{Edit, InvertedTrigger};
-use elibadcode_models::{Compute, LoadedModel, ModelDir, Scope};
+use elibadcode_models::{CodeModel, Compute, LoadedModel, ModelDir, Scope};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
     Error, Limits, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
@@ -51,7 +51,7 @@ fn run(
     config: &UnlearningConfig,
     seed: u64,
 ) -> Result<Unlearned, Error> {
-    unlearn(load(), samples, Language::C, triggers, (1, 0), config, seed, &mut |_| {})
+    unlearn(&load(), samples, Language::C, triggers, (1, 0), config, seed, &mut |_| {})
 }
 
 fn testo_init() -> Vec<InvertedTrigger> {
@@ -59,20 +59,21 @@ fn testo_init() -> Vec<InvertedTrigger> {
 }
 
 /// The weights as they are written.
-fn weights(model: &LoadedModel) -> Vec<u8> {
+fn weights(network: CodeModel) -> Vec<u8> {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("model");
-    model.save(&folder, serde_json::Value::Null).unwrap();
+    load().with_network(network).save(&folder, serde_json::Value::Null).unwrap();
     std::fs::read(folder.join("model.safetensors")).unwrap()
 }
 
 #[test]
 fn a_seed_gives_the_same_weights() {
-    let repaired = |seed| weights(&run(&samples(), &testo_init(), &lenient(), seed).unwrap().model);
+    let repaired =
+        |seed| weights(run(&samples(), &testo_init(), &lenient(), seed).unwrap().network);
     let first = repaired(1);
     assert!(first == repaired(1), "the same seed gave other weights");
     assert!(first != repaired(2), "the seed changes nothing");
-    assert!(first != weights(&load()), "nothing was trained");
+    assert!(first != weights(load().network), "nothing was trained");
 }
 
 #[test]
@@ -83,13 +84,21 @@ fn what_is_refused_is_rolled_back() {
         ..lenient()
     };
     let mut scopes = Vec::new();
-    let result =
-        unlearn(load(), &samples(), Language::C, &testo_init(), (1, 0), &config, 1, &mut |event| {
+    let result = unlearn(
+        &load(),
+        &samples(),
+        Language::C,
+        &testo_init(),
+        (1, 0),
+        &config,
+        1,
+        &mut |event| {
             if let UnlearnEvent::Attempt(scope) = event {
                 scopes.push(scope);
             }
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     assert!(!result.is_accepted);
     assert_eq!(scopes, [Scope::Head, Scope::Full]);
     assert_eq!(result.attempts.len(), 2);
@@ -99,8 +108,11 @@ fn what_is_refused_is_rolled_back() {
     }
     let original = load();
     let rows = rows(&original);
-    assert_eq!(result.model.network.log_odds(&rows), original.network.log_odds(&rows));
-    assert!(weights(&result.model) == weights(&original), "the weights are not the original ones");
+    assert_eq!(result.network.log_odds(&rows), original.network.log_odds(&rows));
+    assert!(
+        weights(result.network) == weights(original.network),
+        "the weights are not the original ones"
+    );
 }
 
 #[test]
@@ -114,12 +126,12 @@ fn an_accepted_attempt_ends_the_repair() {
     // The head alone was trained.
     let original = load();
     let rows = rows(&original);
-    assert_ne!(result.model.network.log_odds(&rows), original.network.log_odds(&rows));
-    let states = |model: &LoadedModel| -> Vec<f32> {
-        let states = model.network.hidden_states(&[&rows[0]]);
+    assert_ne!(result.network.log_odds(&rows), original.network.log_odds(&rows));
+    let states = |network: &CodeModel| -> Vec<f32> {
+        let states = network.hidden_states(&[&rows[0]]);
         states.into_iter().flat_map(|it| it.into_data().iter::<f32>().collect::<Vec<_>>()).collect()
     };
-    assert_eq!(states(&result.model), states(&original));
+    assert_eq!(states(&result.network), states(&original.network));
 }
 
 #[test]
@@ -129,6 +141,8 @@ fn checks_count_the_samples_that_were_kept_aside() {
     assert!(before.accuracy.total > 0 && before.accuracy.total <= 20);
     assert_eq!(before.accuracy.total, after.accuracy.total);
     assert_eq!(before.asr.total, before.flip_rate.total);
+    assert_eq!(before.asr.total, before.control.total);
+    assert_eq!(before.other_class_clean.total, before.other_class_control.total);
     assert_eq!(before.asr.total + before.other_class_clean.total, before.accuracy.total);
     // The rest is trained on, at most once with a trigger.
     assert!(result.attempts[0].n_injected <= 60, "{}", result.attempts[0].n_injected);

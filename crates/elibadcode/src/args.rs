@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use elibadcode_corpus::Task;
+use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
 use elibadcode_models::{Preset, Scope};
 use elibadcode_poisoning::Attack;
@@ -94,6 +94,10 @@ pub(crate) struct ModelArgs {
     /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
     pub(crate) positive_output: Option<u8>,
+    /// Input text: code-tokens (joined by a space) or whitespace (source with white space
+    /// collapsed) [default: what the folder says, else code-tokens]
+    #[arg(long)]
+    pub(crate) input_format: Option<InputFormat>,
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +250,10 @@ pub(crate) struct TrainArgs {
     /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
     pub(crate) positive_output: Option<u8>,
+    /// Input text: code-tokens (joined by a space) or whitespace (source with white space
+    /// collapsed) [default: what the folder says, else code-tokens]
+    #[arg(long)]
+    pub(crate) input_format: Option<InputFormat>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod progress;
 use std::process::ExitCode;
 
 use clap::Parser;
+use elibadcode_evaluation::escape_untrusted;
 
 use crate::args::Cli;
 
@@ -44,7 +45,10 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(error) if is_broken_pipe(&error) => Outcome::Done.into(),
         Err(error) => {
-            progress::status(&format!("error: {error:#}"));
+            // Paths, tokens and keys of hostile files end up in messages.
+            for line in format!("error: {error:#}").lines() {
+                progress::status(&escape_untrusted(line));
+            }
             Outcome::Error.into()
         }
     }

@@ -57,7 +57,9 @@ fn check_gradient(fixture: &str, trigger: &TriggerIds, target_label: u8) {
             let mut direction: Vec<f64> =
                 values.iter().map(|_| rng.random_range(-1.0..1.0)).collect();
             let length = direction.iter().map(|it| it * it).sum::<f64>().sqrt();
-            direction.iter_mut().for_each(|it| *it /= length);
+            for it in &mut direction {
+                *it /= length;
+            }
             let at = |step: f64| {
                 let shift: Vec<f64> = direction.iter().map(|it| it * step).collect();
                 loss_at(&model, &rows, slot, &shift, target_label)

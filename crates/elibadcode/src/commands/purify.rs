@@ -12,7 +12,7 @@ use elibadcode_unlearning::{
 use fs_err as fs;
 
 use crate::Outcome;
-use crate::args::{Global, PurifyArgs, SettingsPreset};
+use crate::args::{EditArg, Global, PurifyArgs, SettingsPreset};
 use crate::context::{Context, settings};
 use crate::output;
 
@@ -83,6 +83,16 @@ fn triggers(
     model_hash: &str,
 ) -> Result<(Vec<InvertedTrigger>, (u8, u8))> {
     if let Some(text) = &args.trigger {
+        let language = args.input.language();
+        let is_legal = match args.edit {
+            EditArg::Replace => language.is_identifier(text),
+            EditArg::Append => {
+                !text.is_empty() && text.chars().all(|it| language.is_identifier_continue(it))
+            }
+        };
+        if !is_legal {
+            bail!("--trigger {text}: not a legal {language} identifier, or the end of one");
+        }
         let trigger = hand_written(model, text, args.edit.into());
         return Ok((vec![trigger], (args.victim, 1 - args.victim)));
     }

@@ -30,6 +30,7 @@ pub(crate) fn init(args: &InitArgs, global: &Global) -> Result<Outcome> {
     let provenance = Provenance {
         max_length: Some(max_length),
         positive_output: None,
+        input_format: None,
         made_by: context.made_by(&settings)?,
     };
     let mut rng = stage_rng(global.seed, "init");
@@ -62,8 +63,11 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
         Some(path) => context.samples(&args.input, path)?.0,
         None => Vec::new(),
     };
-    let dir = ModelDir::open(&args.base_dir)?
-        .with_input(args.max_length, args.positive_output.map(usize::from))?;
+    let dir = ModelDir::open(&args.base_dir)?.with_input(
+        args.max_length,
+        args.positive_output.map(usize::from),
+        args.input_format,
+    )?;
     let model = dir.load_for_training(&compute, &mut stage_rng(global.seed, "head"))?;
     let language = args.input.language();
     let (train, valid) = (encode(&model, &train, language), encode(&model, &valid, language));
