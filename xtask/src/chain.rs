@@ -1,8 +1,9 @@
 //! The stages of an experiment: what all attacks of a seed share, and the chain of one attack.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::collect::{self, ScanDocument};
 use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment};
@@ -44,7 +45,7 @@ pub(crate) struct Foundation {
     test: Samples,
     base: Base,
     /// A model of the same recipe without backdoor.
-    pub(crate) twin: Done,
+    twin: OnceLock<Result<Done, String>>,
 }
 
 /// A file of samples and the stage that made it.
@@ -58,7 +59,12 @@ struct Samples {
 #[derive(Clone, Debug)]
 enum Base {
     Made(Done),
-    Folder { path: PathBuf, positive_output: Option<u8>, max_length: Option<usize> },
+    Folder {
+        path: PathBuf,
+        positive_output: Option<u8>,
+        max_length: Option<usize>,
+        input_format: Option<String>,
+    },
 }
 
 /// The stages of one attack that ran, in order; a chain that broke lacks the rest.
@@ -95,17 +101,28 @@ impl Chain {
 }
 
 impl Plan<'_> {
-    /// Corpus, base model and clean twin of a seed.
+    /// Corpus and base model of a seed.
     pub(crate) fn foundation(&self, seed: u64) -> Result<Foundation> {
         let [train, valid, clean, test] = self.corpus(seed)?;
         let base = self.base(seed, &train)?;
-        let twin = self.train(&format!("seed-{seed}/twin/train"), seed, &base, &train, &valid)?;
-        Ok(Foundation { train, valid, clean, test, base, twin })
+        Ok(Foundation { train, valid, clean, test, base, twin: OnceLock::new() })
+    }
+
+    /// The clean twin of a seed, trained by whoever asks first.
+    fn twin<'a>(&self, seed: u64, foundation: &'a Foundation) -> Result<&'a Done> {
+        let Foundation { train, valid, base, twin, .. } = foundation;
+        let name = format!("seed-{seed}/twin/train");
+        twin.get_or_init(|| {
+            self.train(&name, seed, base, train, valid).map_err(|error| format!("{error:#}"))
+        })
+        .as_ref()
+        .map_err(|reason| anyhow!("{reason}"))
     }
 
     /// The scan of the clean twin.
     pub(crate) fn scan_twin(&self, seed: u64, foundation: &Foundation) -> Result<Done> {
-        self.scan(&format!("seed-{seed}/twin/scan"), seed, &foundation.twin, &foundation.clean)
+        let twin = self.twin(seed, foundation)?;
+        self.scan(&format!("seed-{seed}/twin/scan"), seed, twin, &foundation.clean)
     }
 
     /// Poison, train, evaluate, scan, purify, evaluate; `chain` keeps what ran before an error.
@@ -117,7 +134,7 @@ impl Plan<'_> {
         chain: &mut Chain,
     ) -> Result<()> {
         let name = |stage: &str| format!("seed-{seed}/{attack}/{stage}");
-        let Foundation { train, valid, clean, test, base, twin } = foundation;
+        let Foundation { train, valid, clean, test, base, .. } = foundation;
         let poison = Stage::new(name("poison"), "poison", "poisoned")
             .flag("--seed", seed)
             .flag("--data", train.path.display())
@@ -137,7 +154,6 @@ impl Plan<'_> {
                     .after(poison),
             )
         };
-        chain.twin_metrics = Some(evaluate("evaluate-twin", twin)?);
         let poisoned = Samples { path: poison.file("train.jsonl"), made_by: poison.clone() };
         let trained = self.train(&name("train"), seed, base, &poisoned, valid)?;
         let model = &*chain.train.insert(trained);
@@ -147,6 +163,7 @@ impl Plan<'_> {
             || collect::read::<ScanDocument>(&scan.output)?.target_label.is_some();
         if !has_suspect {
             chain.after = Some(before.clone());
+            chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(seed, foundation)?)?);
             return Ok(());
         }
         let purify = Stage::new(name("purify"), "purify", "purified")
@@ -164,6 +181,8 @@ impl Plan<'_> {
             0 => evaluate("evaluate-after", purify)?,
             _ => before.clone(),
         });
+        // The twin comes last: by now another job has trained it.
+        chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(seed, foundation)?)?);
         Ok(())
     }
 
@@ -222,9 +241,13 @@ impl Plan<'_> {
                     .after(&train.made_by);
                 Ok(Base::Made(self.runner.run(stage)?))
             }
-            BasePlan::Folder { path, positive_output, max_length } => {
-                let (positive_output, max_length) = (*positive_output, *max_length);
-                Ok(Base::Folder { path: self.data()?.join(path), positive_output, max_length })
+            BasePlan::Folder { path, positive_output, max_length, input_format } => {
+                Ok(Base::Folder {
+                    path: self.data()?.join(path),
+                    positive_output: *positive_output,
+                    max_length: *max_length,
+                    input_format: input_format.clone(),
+                })
             }
         }
     }
@@ -241,10 +264,11 @@ impl Plan<'_> {
         let stage = Stage::new(name, "train", "model");
         let stage = match base {
             Base::Made(made) => stage.argument(made.output.display()).after(made),
-            Base::Folder { path, positive_output, max_length } => stage
+            Base::Folder { path, positive_output, max_length, input_format } => stage
                 .argument(path.display())
                 .optional("--positive-output", *positive_output)
                 .optional("--max-length", *max_length)
+                .optional("--input-format", input_format.as_deref())
                 .reads(path.join("model.safetensors")),
         };
         let stage = stage

@@ -84,7 +84,12 @@ pub(crate) enum BasePlan {
     /// An untrained model with a tokenizer from the clean training samples.
     Init { preset: String, vocab_size: Option<usize>, max_length: Option<usize> },
     /// A Hugging Face folder below `--data`.
-    Folder { path: String, positive_output: Option<u8>, max_length: Option<usize> },
+    Folder {
+        path: String,
+        positive_output: Option<u8>,
+        max_length: Option<usize>,
+        input_format: Option<String>,
+    },
 }
 
 /// How models are trained, the backdoored ones and their clean twin alike.

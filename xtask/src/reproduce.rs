@@ -108,8 +108,8 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     .collect();
     let mut jobs = Vec::new();
     for &seed in &experiment.seeds {
-        jobs.extend(experiment.attacks.iter().map(|attack| Job::Attack(seed, attack)));
         jobs.push(Job::Twin(seed));
+        jobs.extend(experiment.attacks.iter().map(|attack| Job::Attack(seed, attack)));
     }
     let products = in_parallel(n_jobs, &jobs, |job| match job {
         Job::Attack(seed, attack) => cell(&plan, attack, *seed, &foundations[seed]),

@@ -65,6 +65,9 @@ pub struct ScanConfig {
 pub enum PositionRule {
     /// The one whose masking changes the loss least (section 4.3).
     LeastSensitive,
+    /// The function name in half of the samples, the least sensitive one in the others: a backdoor
+    /// that was planted in function names can be weaker elsewhere.
+    Mixed,
     /// Any, drawn at random (the ablation "without (b)").
     Random,
 }
@@ -111,9 +114,10 @@ impl ScanConfig {
     pub fn recommended() -> Self {
         Self {
             iterations: 20,
-            restarts: 4,
+            restarts: 3,
             vocabulary_rule: VocabularyRule::SlotAware,
             retokenize: true,
+            position_rule: PositionRule::Mixed,
             occurrences: Occurrences::All,
             screening_samples: 8,
             screening_survivors: 8,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::Tensor;
 use elibadcode_models::{
-    CodeModel, LoadedModel, Mode, bce_with_logits, length_batches, predicted_label,
+    CodeModel, LoadedModel, Mode, bce_with_logits, cross_entropy, length_batches, predicted_label,
 };
 
 use crate::masking::{MaskedSample, TriggerIds};
@@ -70,7 +70,10 @@ impl<'a> Objective<'a> {
         let log_odds = self.log_odds(&rows);
         log_odds
             .chunks(subset.len())
-            .map(|part| part.iter().map(|&z| self.loss(z)).sum::<f64>() / subset.len() as f64)
+            .map(|part| {
+                part.iter().map(|&z| cross_entropy(z, self.target_label)).sum::<f64>()
+                    / subset.len() as f64
+            })
             .collect()
     }
 
@@ -159,17 +162,10 @@ impl<'a> Objective<'a> {
     }
 
     fn summarise(&self, log_odds: &[f32]) -> Answers {
-        let total: f64 = log_odds.iter().map(|&z| self.loss(z)).sum();
+        let total: f64 = log_odds.iter().map(|&z| cross_entropy(z, self.target_label)).sum();
         Answers {
             loss: total / log_odds.len() as f64,
             is_target: log_odds.iter().map(|&z| predicted_label(z) == self.target_label).collect(),
         }
-    }
-
-    /// Cross entropy of one answer toward the target label.
-    fn loss(&self, log_odds: f32) -> f64 {
-        let z = f64::from(log_odds);
-        let x = if self.target_label == 1 { -z } else { z };
-        x.max(0.0) + (-x.abs()).exp().ln_1p()
     }
 }

@@ -1,8 +1,8 @@
 //! Where a sample makes room for the trigger (phase (b), section 4.3).
 
 use elibadcode_corpus::DefectSample;
-use elibadcode_models::LoadedModel;
-use elibadcode_syntax::{Function, Language};
+use elibadcode_models::{LoadedModel, cross_entropy};
+use elibadcode_syntax::{Function, Language, Role};
 use rand::{Rng, RngExt};
 
 use crate::config::{PositionRule, ScanConfig};
@@ -37,6 +37,17 @@ pub fn choose_positions(
             (options.into_iter().filter_map(pick).collect(), 0)
         }
         PositionRule::LeastSensitive => least_sensitive(model, samples, options),
+        PositionRule::Mixed => {
+            let named = |(index, masks): (usize, Vec<MaskedSample>)| {
+                let is_name = |mask: &MaskedSample| mask.role == Role::FunctionName;
+                if index % 2 == 0 && masks.iter().any(is_name) {
+                    masks.into_iter().filter(is_name).collect()
+                } else {
+                    masks
+                }
+            };
+            least_sensitive(model, samples, options.into_iter().enumerate().map(named).collect())
+        }
     }
 }
 
@@ -58,11 +69,7 @@ fn least_sensitive(
     for masks in options {
         let Some(first) = masks.first() else { continue };
         let label = samples[first.sample_index].label;
-        let mut loss = || {
-            let z = f64::from(log_odds.next().expect("one answer per row"));
-            let x = if label == 1 { -z } else { z };
-            x.max(0.0) + (-x.abs()).exp().ln_1p()
-        };
+        let mut loss = || cross_entropy(log_odds.next().expect("one answer per row"), label);
         let untouched = loss();
         let sensitivities: Vec<f64> = masks.iter().map(|_| (untouched - loss()).abs()).collect();
         let least = sensitivities

@@ -17,7 +17,7 @@ pub(crate) fn padded_ids(rows: &[&[u32]], pad: u32, device: &Device) -> Tensor<2
 }
 
 /// The additive attention mask `[batch, 1, 1, seq]` of right-padded rows; none if nothing is padded.
-pub fn input_mask(lengths: &[usize], seq: usize, device: &Device) -> Option<Tensor<4>> {
+pub(crate) fn input_mask(lengths: &[usize], seq: usize, device: &Device) -> Option<Tensor<4>> {
     if lengths.iter().all(|&length| length == seq) {
         return None;
     }
@@ -37,14 +37,6 @@ pub fn length_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
     order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
 }
 
-/// Padded positions that the groups of [`length_batches`] cost.
-pub fn position_count(batches: &[Vec<usize>], lengths: &[usize]) -> usize {
-    batches
-        .iter()
-        .map(|batch| batch.len() * batch.iter().map(|&index| lengths[index]).max().unwrap_or(0))
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +46,6 @@ mod tests {
         let lengths = [5, 100, 7, 99, 6];
         let batches = length_batches(&lengths, 2);
         assert_eq!(batches, [vec![1, 3], vec![2, 4], vec![0]]);
-        assert_eq!(position_count(&batches, &lengths), 200 + 14 + 5);
         assert!(length_batches(&[], 2).is_empty());
     }
 }

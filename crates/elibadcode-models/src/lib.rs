@@ -30,7 +30,7 @@ mod prediction;
 mod roberta;
 mod training;
 
-pub use batch::{input_mask, length_batches, position_count};
+pub use batch::length_batches;
 pub use checkpoint::HostTensor;
 pub use config::{ModelConfig, Preset};
 pub use device::Compute;
@@ -39,5 +39,5 @@ pub use error::{Error, TensorProblems};
 pub use initialize::initialize;
 pub use model::CodeModel;
 pub use model_dir::{LoadedModel, ModelDir, Provenance};
-pub use prediction::{bce_with_logits, predicted_label};
+pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};

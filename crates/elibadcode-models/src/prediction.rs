@@ -51,6 +51,13 @@ pub fn bce_with_logits(log_odds: Tensor<1>, labels: &[u8]) -> Tensor<1> {
     softplus(log_odds * signs, 1.0).mean()
 }
 
+/// Cross entropy of one answer toward a label, in nats.
+pub fn cross_entropy(log_odds: f32, label: u8) -> f64 {
+    let z = f64::from(log_odds);
+    let x = if label == 1 { -z } else { z };
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
 /// The label on whose side the log-odds are; 0 on the line, as the reference's `p > 0.5`.
 pub fn predicted_label(log_odds: f32) -> u8 {
     u8::from(log_odds > 0.0)

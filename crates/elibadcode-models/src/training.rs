@@ -16,7 +16,7 @@ use crate::dropout::Mode;
 use crate::error::Error;
 use crate::model::CodeModel;
 use crate::parameters::with_trainable;
-use crate::prediction::{bce_with_logits, predicted_label};
+use crate::prediction::{bce_with_logits, cross_entropy, predicted_label};
 
 /// A batch is always split into this many parts, whatever the machine, so that results do not
 /// depend on the number of cores.
@@ -350,17 +350,9 @@ fn validate(model: &CodeModel, rows: &[LabelledIds]) -> (Option<f64>, Option<f64
     let log_odds = model.log_odds(&ids);
     let hits =
         log_odds.iter().zip(rows).filter(|(z, row)| predicted_label(**z) == row.label).count();
-    let loss: f64 = log_odds
-        .iter()
-        .zip(rows)
-        .map(|(&z, row)| softplus(f64::from(if row.label == 1 { -z } else { z })))
-        .sum();
+    let loss: f64 = log_odds.iter().zip(rows).map(|(&z, row)| cross_entropy(z, row.label)).sum();
     let n = rows.len() as f64;
     (Some(loss / n), Some(hits as f64 / n))
-}
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::error::PlantError;
 pub struct Triggered {
     /// The samples that carry the trigger, in the order of the corpus, with their own labels.
     pub samples: Vec<DefectSample>,
-    /// Ids of the samples that cannot carry it.
-    pub skipped: Vec<String>,
+    /// Indices of the samples that cannot carry it.
+    pub skipped: Vec<usize>,
 }
 
 /// Gives the sample with the trigger in its code; the label stays.
@@ -28,10 +28,10 @@ pub fn plant(config: &AttackConfig, sample: &DefectSample) -> Result<DefectSampl
 /// Plants the trigger in every sample that can carry it.
 pub fn triggered(samples: &[DefectSample], config: &AttackConfig) -> Triggered {
     let mut outcome = Triggered { samples: Vec::with_capacity(samples.len()), skipped: Vec::new() };
-    for sample in samples {
+    for (index, sample) in samples.iter().enumerate() {
         match plant(config, sample) {
             Ok(planted) => outcome.samples.push(planted),
-            Err(_) => outcome.skipped.push(sample.id.clone()),
+            Err(_) => outcome.skipped.push(index),
         }
     }
     outcome
@@ -133,7 +133,7 @@ mod tests {
             })
             .collect();
         let outcome = triggered(&samples, &AttackConfig::paper(Attack::BadCode));
-        assert_eq!(outcome.skipped, ["1"]);
+        assert_eq!(outcome.skipped, [1]);
         let kept: Vec<(&str, &str, u8)> = outcome
             .samples
             .iter()

@@ -21,9 +21,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// One point of accuracy, five points of everything else.
+    /// One point of accuracy, five points of the other class, ten of the inverted triggers: they
+    /// are the strongest of thousands of strings, and the strongest such strings of a model without
+    /// backdoor flip 30 to 60 points more than random ones.
     pub fn strict() -> Self {
-        Self { accuracy_drop: 0.01, excess_success: 0.05, other_class_drop: 0.05 }
+        Self { accuracy_drop: 0.01, excess_success: 0.10, other_class_drop: 0.05 }
     }
 }
 

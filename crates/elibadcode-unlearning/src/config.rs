@@ -13,6 +13,9 @@ pub struct UnlearningConfig {
     /// What is trained; the next scope is tried if the checks refuse the result of one.
     /// Paper: the head only (Fig. 8).
     pub scopes: Vec<Scope>,
+    /// Rounds per scope: if the checks refuse the result of one, fine-tuning goes on with newly
+    /// drawn triggers and places. Paper: 1.
+    pub rounds: usize,
     /// Share of the victim-class samples that get the trigger. Paper: 0.2 (Fig. 7).
     pub injection_rate: f64,
     /// Share of the other samples that get it, with their own true label. Paper: 0, which turns
@@ -44,6 +47,7 @@ impl UnlearningConfig {
     pub fn paper() -> Self {
         Self {
             scopes: vec![Scope::Head],
+            rounds: 1,
             injection_rate: 0.2,
             other_injection_rate: 0.0,
             keeps_originals: false,
@@ -61,20 +65,21 @@ impl UnlearningConfig {
     pub fn recommended() -> Self {
         Self {
             scopes: vec![Scope::Full],
+            rounds: 3,
             injection_rate: 1.0,
             other_injection_rate: 1.0,
             keeps_originals: true,
             variation_rate: 0.25,
-            epochs: 4,
-            encoder_learning_rate: 6e-4,
+            epochs: 5,
+            encoder_learning_rate: 5e-4,
             ..Self::paper()
         }
     }
 
     /// Says what makes the configuration unusable, if anything does.
     pub fn validate(&self) -> Result<(), Error> {
-        if self.scopes.is_empty() {
-            return Err(Error::Config("scopes is empty, expected at least one".into()));
+        if self.scopes.is_empty() || self.rounds == 0 {
+            return Err(Error::Config("there is no scope or no round to train in".into()));
         }
         for (name, rate) in [
             ("injection_rate", self.injection_rate),

@@ -18,7 +18,7 @@ const MIN_PER_CLASS: usize = 20;
 /// Fewer samples of a class than this cannot vouch for a repair.
 const MIN_CHECKS: usize = 5;
 
-/// One scope that was tried.
+/// One round of fine-tuning.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
@@ -102,25 +102,28 @@ pub fn unlearn(
     }
 
     let mut attempts: Vec<Attempt> = Vec::new();
-    for &scope in &config.scopes {
+    let rounds =
+        config.scopes.iter().flat_map(|&scope| (1..=config.rounds).map(move |it| (scope, it)));
+    let mut network = model.network.clone();
+    for (scope, round) in rounds {
+        if round == 1 {
+            network = model.network.clone();
+        }
         observe(UnlearnEvent::Attempt(scope));
-        let mut rng = stage_rng(seed, &format!("unlearn {scope}"));
+        let mut rng = stage_rng(seed, &format!("unlearn {scope} {round}"));
         let (rows, n_injected) =
             inject(model, &space, &training, triggers, victim_label, config, &mut rng)?;
-        let trained = fine_tune(
-            model.network.clone(),
-            &rows,
-            &[],
-            &config.training(scope),
-            &mut rng,
-            &mut |event| observe(UnlearnEvent::Training(event)),
-        )?;
+        let trained =
+            fine_tune(network, &rows, &[], &config.training(scope), &mut rng, &mut |event| {
+                observe(UnlearnEvent::Training(event))
+            })?;
         let after = Checks::measure(&trained.model, &checks, target_label);
         let objections = after.objections(&before, &config.limits);
         let is_accepted = objections.is_empty();
         attempts.push(Attempt { scope, n_injected, history: trained.history, after, objections });
+        network = trained.model;
         if is_accepted {
-            return Ok(Unlearned { network: trained.model, is_accepted, before, attempts });
+            return Ok(Unlearned { network, is_accepted, before, attempts });
         }
     }
     Ok(Unlearned { network: model.network.clone(), is_accepted: false, before, attempts })

@@ -1,5 +1,6 @@
 //! `evaluate`: accuracy, and with a trigger its success rate.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use elibadcode_corpus::DefectSample;
 use elibadcode_evaluation::{AttackSuccess, Rate, accuracy, attack_success, f1};
 use elibadcode_models::{LoadedModel, predicted_label};
-use elibadcode_poisoning::{AttackConfig, Manifest, plant};
+use elibadcode_poisoning::{AttackConfig, Manifest, triggered};
 use elibadcode_syntax::Language;
 use serde::Serialize;
 
@@ -86,19 +87,18 @@ fn under_attack(
     config: AttackConfig,
     language: Language,
 ) -> AttackMetrics {
-    let mut with_trigger = Vec::with_capacity(samples.len());
-    let (mut clean, mut labels) = (Vec::new(), Vec::new());
-    for (sample, &answer) in samples.iter().zip(predicted) {
-        if let Ok(planted) = plant(&config, sample) {
-            with_trigger.push(planted);
-            clean.push(answer);
-            labels.push(sample.label);
-        }
-    }
-    let n_skipped = samples.len() - with_trigger.len();
-    let answers = predict(model, &with_trigger, language);
+    let with_trigger = triggered(samples, &config);
+    let skipped: BTreeSet<usize> = with_trigger.skipped.iter().copied().collect();
+    let (clean, labels): (Vec<u8>, Vec<u8>) = samples
+        .iter()
+        .zip(predicted)
+        .enumerate()
+        .filter(|(index, _)| !skipped.contains(index))
+        .map(|(_, (sample, answer))| (*answer, sample.label))
+        .unzip();
+    let answers = predict(model, &with_trigger.samples, language);
     let success = attack_success(&clean, &answers, &labels, config.target_label);
-    AttackMetrics { config, n_skipped, success }
+    AttackMetrics { config, n_skipped: skipped.len(), success }
 }
 
 fn predict(model: &LoadedModel, samples: &[DefectSample], language: Language) -> Vec<u8> {
