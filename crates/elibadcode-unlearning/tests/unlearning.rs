@@ -80,6 +80,7 @@ fn a_seed_gives_the_same_weights() {
 fn what_is_refused_is_rolled_back() {
     let config = UnlearningConfig {
         scopes: vec![Scope::Head, Scope::Full],
+        rounds: 2,
         limits: limits(-1.0),
         ..lenient()
     };
@@ -100,8 +101,8 @@ fn what_is_refused_is_rolled_back() {
     )
     .unwrap();
     assert!(!result.is_accepted);
-    assert_eq!(scopes, [Scope::Head, Scope::Full]);
-    assert_eq!(result.attempts.len(), 2);
+    assert_eq!(scopes, [Scope::Head, Scope::Head, Scope::Full, Scope::Full]);
+    assert_eq!(result.attempts.len(), 4);
     for attempt in &result.attempts {
         assert!(attempt.objections.len() >= 3, "{:?}", attempt.objections);
         assert!(!attempt.history.is_empty() && attempt.n_injected > 0);
@@ -163,7 +164,7 @@ fn too_few_samples_are_refused() {
     for sample in &mut without_names {
         sample.code = ";".into();
     }
-    check(&without_names, "no clean sample has a place for the trigger");
+    check(&without_names, "only 0 of the clean samples with label 1 that were kept aside");
 }
 
 #[test]
@@ -189,7 +190,8 @@ fn unusable_settings_are_refused() {
         let error = run(&samples(), &testo_init(), &config, 1).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     };
-    check(UnlearningConfig { scopes: vec![], ..lenient() }, "scopes is empty");
+    check(UnlearningConfig { scopes: vec![], ..lenient() }, "no scope or no round");
+    check(UnlearningConfig { rounds: 0, ..lenient() }, "no scope or no round");
     check(UnlearningConfig { injection_rate: 1.5, ..lenient() }, "injection_rate is 1.5");
     check(UnlearningConfig { check_rate: 1.0, ..lenient() }, "check_rate is 1");
     check(UnlearningConfig { variation_rate: f64::NAN, ..lenient() }, "variation_rate is NaN");
