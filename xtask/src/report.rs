@@ -150,7 +150,7 @@ mod tests {
         let text = report.markdown(&results);
         for part in [
             "# Reproduction, scale real",
-            "4000 of devign/train.jsonl + devign/train_extra.jsonl.gz",
+            "2000 of devign/train.jsonl + devign/train_extra.jsonl.gz",
             "4.0 % of the training set",
             "(paper: Table 1)",
             "- badcode, seed 1: a note.",
