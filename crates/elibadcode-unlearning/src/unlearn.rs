@@ -115,7 +115,7 @@ pub fn unlearn(
             inject(model, &space, &training, triggers, victim_label, config, &mut rng)?;
         let trained =
             fine_tune(network, &rows, &[], &config.training(scope), &mut rng, &mut |event| {
-                observe(UnlearnEvent::Training(event))
+                observe(UnlearnEvent::Training(event));
             })?;
         let after = Checks::measure(&trained.model, &checks, target_label);
         let objections = after.objections(&before, &config.limits);
