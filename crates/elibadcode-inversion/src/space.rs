@@ -96,7 +96,14 @@ impl<'a> TriggerSpace<'a> {
         }
         let text = self.text(trigger);
         let after_space = !trigger.keeps_name && self.rule == VocabularyRule::SlotAware;
-        if self.model.tokenizer.word(&text, after_space)[..] != trigger.ids[..] {
+        let tokenizer = &self.model.tokenizer;
+        let is_exact = if !after_space && tokenizer.word("a", false) == tokenizer.word("a", true) {
+            // This tokenizer puts a space before everything, so the text is tried behind a name.
+            tokenizer.word(&format!("a_{text}"), true).ends_with(&trigger.ids)
+        } else {
+            tokenizer.word(&text, after_space)[..] == trigger.ids[..]
+        };
+        if !is_exact {
             return false;
         }
         if trigger.keeps_name {

@@ -23,7 +23,7 @@ use crate::space::TriggerSpace;
 /// Fewer held-out samples than this decide nothing.
 const MIN_HELD_OUT: usize = 20;
 /// A class that the model gets wrong more often than this cannot be said to be flipped.
-const MIN_CLASS_ACCURACY: f64 = 0.3;
+const MIN_CLASS_ACCURACY: f64 = 0.5;
 
 /// Held-out samples of the victim label, with a trigger's places chosen in two ways.
 #[derive(Debug)]
