@@ -62,6 +62,26 @@ pub struct LabelledIds {
     pub label: u8,
 }
 
+/// Two functions as token ids, with their label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelledPairIds {
+    /// `<s> … </s>` of one function.
+    pub first: Vec<u32>,
+    /// `<s> … </s>` of the other.
+    pub second: Vec<u32>,
+    /// 1 clone, 0 not a clone.
+    pub label: u8,
+}
+
+/// A function and the query that should find it, as token ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchIds {
+    /// `<s> … </s>` of the function.
+    pub code: Vec<u32>,
+    /// `<s> … </s>` of the query.
+    pub query: Vec<u32>,
+}
+
 /// The code tokens of a source text, without comments.
 pub fn code_token_texts(code: &str, language: Language) -> Vec<String> {
     let function = Function::parse(code, language);

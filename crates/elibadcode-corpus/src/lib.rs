@@ -20,8 +20,10 @@ pub mod split;
 pub mod synthetic;
 mod tokenizer;
 
-pub use encoding::{EncodedCode, InputFormat, LabelledIds, TokenSpan, code_token_texts};
+pub use encoding::{
+    EncodedCode, InputFormat, LabelledIds, LabelledPairIds, SearchIds, TokenSpan, code_token_texts,
+};
 pub use error::Error;
-pub use sample::{DefectSample, Task};
+pub use sample::{CloneFunction, ClonePair, CloneSamples, DefectSample, SearchSample, Task};
 pub use seed::stage_rng;
 pub use tokenizer::{CodeTokenizer, SpecialTokens};

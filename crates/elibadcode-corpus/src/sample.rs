@@ -66,3 +66,44 @@ pub struct DefectSample {
     /// 1 defective, 0 not defective.
     pub label: u8,
 }
+
+/// One function of the clone-detection task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneFunction {
+    /// The function's own identifier (`idx`), unique within a corpus.
+    pub id: String,
+    /// Source text of one Java method.
+    pub code: String,
+}
+
+/// Two functions, and whether they do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClonePair {
+    /// Index of a function of the same [`CloneSamples`].
+    pub first: usize,
+    /// Index of the other one.
+    pub second: usize,
+    /// 1 clone, 0 not a clone.
+    pub label: u8,
+}
+
+/// Pairs over a table of functions: a function is stored, parsed and encoded once, however many
+/// pairs it is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloneSamples {
+    /// The functions.
+    pub functions: Vec<CloneFunction>,
+    /// The pairs; every index is one of `functions`.
+    pub pairs: Vec<ClonePair>,
+}
+
+/// One function of the code-search task and the sentence that describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchSample {
+    /// The row's own identifier (`url`), unique within a corpus.
+    pub id: String,
+    /// Source text of one Python function, without its docstring.
+    pub code: String,
+    /// The tokens of its docstring, joined by a space.
+    pub query: String,
+}
