@@ -104,6 +104,11 @@ fn missing(what: &str, feature: &str) -> Error {
 
 /// Threads that may run forward passes side by side: a GPU serializes them anyway.
 pub(crate) fn n_workers(device: &Device) -> usize {
-    let is_cpu = cpu().is_ok_and(|compute| compute.device == device.clone().without_autodiff());
-    if is_cpu { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+    if is_cpu(device) { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+}
+
+/// Whether tensors of the device lie in main memory.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    let device = device.clone().without_autodiff();
+    [flex(), ndarray()].into_iter().flatten().any(|compute| compute.device == device)
 }

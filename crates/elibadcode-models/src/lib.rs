@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod activation;
 mod batch;
 mod checkpoint;
 mod config;

@@ -94,7 +94,8 @@ impl ModuleVisitor for Collector {
 
 /// The values of a tensor in row-major order.
 pub(crate) fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
+    let data = tensor.into_data();
+    data.try_to_vec::<f32>().unwrap_or_else(|_| data.iter::<f32>().collect())
 }
 
 /// Names and PyTorch shapes of every parameter, without initializing any.

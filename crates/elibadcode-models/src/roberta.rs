@@ -2,10 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Int, Tensor, s};
 
-use crate::batch::input_mask;
+use crate::activation::{attention_weights, gelu};
 use crate::config::ModelConfig;
 use crate::dropout::{Mode, dropout};
 
@@ -89,7 +88,7 @@ impl Layer {
     fn forward(
         &self,
         states: Tensor<3>,
-        mask: Option<&Tensor<4>>,
+        lengths: &[usize],
         n_rows: usize,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
@@ -105,11 +104,8 @@ impl Layer {
         let value = split(self.value.forward(states), seq);
 
         let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, n_rows, seq]
-        let scores = match mask {
-            Some(mask) => scores + mask.clone(),
-            None => scores,
-        };
-        let weights = dropout(softmax(scores, 3), self.attention_dropout_rate, mode);
+        let weights =
+            dropout(attention_weights(scores, lengths), self.attention_dropout_rate, mode);
         let context = weights.matmul(value).swap_dims(1, 2).reshape([batch, n_rows, hidden]);
         let attended =
             dropout(self.attention_output.forward(context), self.hidden_dropout_rate, mode);
@@ -153,12 +149,11 @@ impl Roberta {
         mode: &mut Mode<'_>,
     ) -> Tensor<2> {
         let [batch, seq, hidden] = words.dims();
-        let mask = input_mask(lengths, seq, &words.device());
         let mut states = self.embeddings.forward(words, mode);
         let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter().enumerate() {
             let n_rows = if index == last { 1 } else { seq };
-            states = layer.forward(states, mask.as_ref(), n_rows, mode);
+            states = layer.forward(states, lengths, n_rows, mode);
         }
         states.reshape([batch, hidden])
     }
@@ -166,11 +161,10 @@ impl Roberta {
     /// The embedding output and every layer's states, each `[batch, seq, hidden]`.
     pub(crate) fn hidden_states(&self, words: Tensor<3>, lengths: &[usize]) -> Vec<Tensor<3>> {
         let [_, seq, _] = words.dims();
-        let mask = input_mask(lengths, seq, &words.device());
         let mut all = vec![self.embeddings.forward(words, &mut Mode::Evaluate)];
         for layer in &self.layers {
             let states = all[all.len() - 1].clone();
-            all.push(layer.forward(states, mask.as_ref(), seq, &mut Mode::Evaluate));
+            all.push(layer.forward(states, lengths, seq, &mut Mode::Evaluate));
         }
         all
     }
