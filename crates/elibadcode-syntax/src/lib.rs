@@ -17,6 +17,7 @@
 //! ```
 
 mod binding;
+mod canonical;
 mod comments;
 mod error;
 mod function;
@@ -27,6 +28,10 @@ mod scan;
 mod tree;
 mod vocabulary;
 
+pub use canonical::{
+    Canonical, CanonicalName, CanonicalOptions, NameKind, Renaming, Violation, canonicalize,
+    canonicalize_text, law_violation, renamed_text,
+};
 pub use error::RenameError;
 pub use function::{CodeToken, Function};
 pub use identifier::{Identifier, Role};
