@@ -52,6 +52,7 @@ mod java;
 mod law;
 mod python;
 mod scopes;
+mod skeleton;
 
 pub use law::{Renaming, Violation, law_violation, renamed_text};
 
@@ -62,7 +63,10 @@ use serde::Serialize;
 
 use crate::comments::{self, Edit};
 use crate::scan::own_range;
+use crate::tree::Parsed;
 use crate::{Function, Language, tree};
+use scopes::Binding;
+use skeleton::Skeleton;
 
 /// What becomes canonical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -147,32 +151,55 @@ pub fn canonicalize(function: &Function, options: &CanonicalOptions) -> Canonica
 pub fn canonicalize_text(text: &str, language: Language, options: &CanonicalOptions) -> Canonical {
     let parsed = tree::parse(text, language);
     let has_errors = parsed.tree.root_node().has_error();
-    let (facts, edits) = collect::collect(&parsed, language);
-    let own = |range: Range<usize>| own_range(range, parsed.shift, text);
-    let edits: Vec<Edit> = if options.strip_comments {
-        edits.into_iter().filter_map(|edit| Some(Edit { range: own(edit.range)?, ..edit })).collect()
+    let (bindings, edits) = if has_errors {
+        let skeleton = Skeleton::new(text, language);
+        let (mut bindings, mut edits) =
+            declarations(&tree::parse(&skeleton.text, language), &skeleton.text, language);
+        for range in bindings.iter_mut().flat_map(|binding| &mut binding.occurrences) {
+            *range = skeleton.restore(range);
+        }
+        for edit in &mut edits {
+            edit.range = skeleton.restore(&edit.range);
+        }
+        (bindings, edits)
     } else {
-        Vec::new()
+        declarations(&parsed, text, language)
     };
+    let edits = if options.strip_comments { edits } else { Vec::new() };
     let mut names: Vec<CanonicalName> = Vec::new();
-    for binding in scopes::resolve(&facts) {
+    for binding in bindings {
         let is_function = binding.kind == NameKind::Function;
         if binding.kept || (options.function_name_only && !(is_function && names.is_empty())) {
             continue;
         }
-        let occurrences: Vec<Range<usize>> = binding.occurrences.into_iter().filter_map(own).collect();
-        let Some(first) = occurrences.first() else { continue };
         names.push(CanonicalName {
             canonical: String::new(),
-            original: text[first.clone()].to_owned(),
+            original: text[binding.occurrences[0].clone()].to_owned(),
             kind: binding.kind,
-            occurrences,
+            occurrences: binding.occurrences,
         });
     }
     let changes = changes(&names);
     number(&mut names, &kept_words(text, &changes, &edits));
     let text = rewrite(text, &changes, |index| &names[index].canonical, &edits);
     Canonical { text, names, has_errors }
+}
+
+/// The names that the text declares, and its comments.
+fn declarations(
+    parsed: &Parsed<'_>,
+    text: &str,
+    language: Language,
+) -> (Vec<Binding>, Vec<Edit>) {
+    let (facts, edits) = collect::collect(parsed, language);
+    let own = |range: Range<usize>| own_range(range, parsed.shift, text);
+    let mut bindings = scopes::resolve(&facts);
+    for binding in &mut bindings {
+        binding.occurrences = binding.occurrences.drain(..).filter_map(own).collect();
+    }
+    bindings.retain(|binding| !binding.occurrences.is_empty());
+    let own_edit = |edit: Edit| Some(Edit { range: own(edit.range)?, ..edit });
+    (bindings, edits.into_iter().filter_map(own_edit).collect())
 }
 
 /// The occurrences of all names in order, each with the index of its name.

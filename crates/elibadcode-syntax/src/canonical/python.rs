@@ -8,6 +8,9 @@ use crate::tree::Step;
 /// Scopes that an assignment declares its targets in.
 const OWNERS: [ScopeKind; 2] = [ScopeKind::Function, ScopeKind::Class];
 
+/// The method that the call of a class passes its arguments on to.
+pub(super) const INITIALIZER: &str = "__init__";
+
 /// Opens the scope of the node at the end of `path`, if it has one.
 pub(super) fn open(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     let [.., parent, step] = path else { return };
@@ -126,9 +129,8 @@ fn function(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     let action = Action::Declare(Declaration { kept: in_class && !is_first, ..function });
     collector.note(leaf, Space::Ordinary, action);
     let Some(inner) = collector.prepared(path) else { return };
-    // A call of a class passes its arguments on to the initializer.
     let class = path.iter().rev().find(|step| step.kind == "class_definition");
-    let called = if in_class && collector.text(leaf) == "__init__" {
+    let called = if in_class && collector.text(leaf) == INITIALIZER {
         class.and_then(|class| class.node.child_by_field_name("name"))
     } else {
         definition.node.child_by_field_name("name")
