@@ -76,8 +76,9 @@ fn names_are_printed() {
 
 #[test]
 fn many_rows_keep_their_order() {
-    let rows: String =
-        (0..3000).map(|i| format!("{{\"idx\": {i}, \"func\": \"int f{i}(int a{i});\"}}\n")).collect();
+    let rows: String = (0..3000)
+        .map(|i| format!("{{\"idx\": {i}, \"func\": \"int f{i}(int a{i});\"}}\n"))
+        .collect();
     let expected: String =
         (0..3000).map(|i| format!("{{\"idx\": {i}, \"func\": \"int f0(int v0);\"}}\n")).collect();
     let (code, stdout, _) = filter("--language c --jsonl", rows.as_bytes());
@@ -104,7 +105,7 @@ fn bad_rows_are_named_or_counted() {
     check(b"{\"target\": 1}", "the row has no field `func` or `code`");
     check(b"{\"func\": 1}", "the field `func` is no string");
     check(b"[]", "the row is no object");
-    check("[".repeat(100_000).as_bytes(), "recursion limit exceeded");
+    check("[".repeat(100_000).as_bytes(), "EOF while parsing a list");
     let (code, stdout, stderr) = filter("--language c", b"int f(\xff");
     assert_eq!((code, &*stdout), (Some(2), ""));
     assert!(stderr.contains("standard input: byte 7 is not UTF-8"), "{stderr}");
@@ -118,7 +119,7 @@ fn files_in_and_out() {
     assert_eq!(run.stdout, "");
     let rows = String::from_utf8(sandbox.read("out.jsonl")).unwrap();
     assert_eq!(rows.lines().count(), 48);
-    assert!(rows.lines().all(|row| row.contains(" f0(")), "{rows}");
+    assert!(rows.lines().all(|row| row.contains("f0(")), "{rows}");
     sandbox.refuses("canonicalize --language c clean.jsonl -o out.jsonl", "exists; use --force");
     sandbox.refuses("canonicalize --language c nowhere.c", "nowhere.c");
     sandbox.write("a.jsonl", "{\"func\": \"int f;\"}\n{\"func\": 2}\n");
@@ -135,7 +136,8 @@ fn files_in_and_out() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let row = format!("{{\"func\": \"int f(int a) {{ return {}; }}\"}}\n", "a + ".repeat(500) + "a");
+    let row =
+        format!("{{\"func\": \"int f(int a) {{ return {}; }}\"}}\n", "a + ".repeat(500) + "a");
     let mut child = Command::new(env!("CARGO_BIN_EXE_elibadcode"))
         .args(["canonicalize", "--language", "c", "--jsonl", "-q"])
         .stdin(Stdio::piped())

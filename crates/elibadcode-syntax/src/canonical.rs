@@ -149,22 +149,7 @@ pub fn canonicalize(function: &Function, options: &CanonicalOptions) -> Canonica
 
 /// As [`canonicalize`], for text that is not needed as a [`Function`]: parses once.
 pub fn canonicalize_text(text: &str, language: Language, options: &CanonicalOptions) -> Canonical {
-    let parsed = tree::parse(text, language);
-    let has_errors = parsed.tree.root_node().has_error();
-    let (bindings, edits) = if has_errors {
-        let skeleton = Skeleton::new(text, language);
-        let (mut bindings, mut edits) =
-            declarations(&tree::parse(&skeleton.text, language), &skeleton.text, language);
-        for range in bindings.iter_mut().flat_map(|binding| &mut binding.occurrences) {
-            *range = skeleton.restore(range);
-        }
-        for edit in &mut edits {
-            edit.range = skeleton.restore(&edit.range);
-        }
-        (bindings, edits)
-    } else {
-        declarations(&parsed, text, language)
-    };
+    let Declared { bindings, edits, has_errors } = declared(text, language);
     let edits = if options.strip_comments { edits } else { Vec::new() };
     let mut names: Vec<CanonicalName> = Vec::new();
     for binding in bindings {
@@ -185,12 +170,47 @@ pub fn canonicalize_text(text: &str, language: Language, options: &CanonicalOpti
     Canonical { text, names, has_errors }
 }
 
-/// The names that the text declares, and its comments.
-fn declarations(
-    parsed: &Parsed<'_>,
-    text: &str,
-    language: Language,
-) -> (Vec<Binding>, Vec<Edit>) {
+/// Where the functions, parameters and variables of this name stand that the text declares.
+pub(crate) fn occurrences_of(text: &str, language: Language, name: &str) -> Vec<Range<usize>> {
+    let mut occurrences: Vec<Range<usize>> = declared(text, language)
+        .bindings
+        .into_iter()
+        .filter(|binding| {
+            let is_value = !matches!(binding.kind, NameKind::Type | NameKind::Label);
+            is_value && !binding.kept && &text[binding.occurrences[0].clone()] == name
+        })
+        .flat_map(|binding| binding.occurrences)
+        .collect();
+    occurrences.sort_unstable_by_key(|range| range.start);
+    occurrences
+}
+
+/// The names that a text declares, and its comments.
+struct Declared {
+    bindings: Vec<Binding>,
+    edits: Vec<Edit>,
+    has_errors: bool,
+}
+
+fn declared(text: &str, language: Language) -> Declared {
+    let parsed = tree::parse(text, language);
+    if !parsed.tree.root_node().has_error() {
+        let (bindings, edits) = declarations(&parsed, text, language);
+        return Declared { bindings, edits, has_errors: false };
+    }
+    let skeleton = Skeleton::new(text, language);
+    let parsed = tree::parse(&skeleton.text, language);
+    let (mut bindings, mut edits) = declarations(&parsed, &skeleton.text, language);
+    for range in bindings.iter_mut().flat_map(|binding| &mut binding.occurrences) {
+        *range = skeleton.restore(range);
+    }
+    for edit in &mut edits {
+        edit.range = skeleton.restore(&edit.range);
+    }
+    Declared { bindings, edits, has_errors: true }
+}
+
+fn declarations(parsed: &Parsed<'_>, text: &str, language: Language) -> (Vec<Binding>, Vec<Edit>) {
     let (facts, edits) = collect::collect(parsed, language);
     let own = |range: Range<usize>| own_range(range, parsed.shift, text);
     let mut bindings = scopes::resolve(&facts);

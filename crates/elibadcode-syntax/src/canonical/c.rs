@@ -19,7 +19,7 @@ pub(super) fn open(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             collector.enter(path, ScopeKind::Block);
         }
         "for_statement" => collector.enter(path, ScopeKind::Block),
-        "parameter_list" if is_prototype(path) => collector.enter(path, ScopeKind::Block),
+        "parameter_list" if is_prototype(path) => collector.enter(path, ScopeKind::Prototype),
         _ => {}
     }
 }
@@ -36,7 +36,8 @@ fn is_prototype(path: &[Step<'_>]) -> bool {
 
 /// What the identifier at the end of `path` does.
 pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
-    let [.., parent, leaf] = path else { return };
+    let [above @ .., leaf] = path else { return };
+    let Some(parent) = above.last() else { return };
     match leaf.kind {
         "statement_identifier" => return label(collector, path),
         "type_identifier" => return type_name(collector, path),
@@ -47,14 +48,13 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         return label(collector, path);
     }
     let (action, scope) = match classify(path, collector.facts.source) {
+        Use::Reference if is_own_list(above) => bare_parameter(collector, above, leaf),
         Use::Declare(Role::FunctionName) => {
             let scope = collector.nearest(collector.scope(), &[ScopeKind::Function]);
             let declaration = Declaration::hoisted(NameKind::Function);
             (Action::Declare(declaration), collector.parent(scope))
         }
-        Use::Declare(Role::Parameter) => {
-            (declare(NameKind::Parameter, leaf), collector.scope())
-        }
+        Use::Declare(Role::Parameter) => (declare(NameKind::Parameter, leaf), collector.scope()),
         Use::Declare(Role::Local) => (local(path), collector.scope()),
         Use::Candidate if collector.nearest(collector.scope(), &[ScopeKind::Function]) == 0 => {
             (Action::Candidate, 0)
@@ -65,6 +65,33 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         Use::CallName | Use::Other => return,
     };
     collector.note_in(scope, leaf.node.byte_range(), Space::Ordinary, action);
+}
+
+/// A name without a type in the parameter list of a function that does not declare it either.
+///
+/// In `int HELPER(name)(int a) {` a macro makes the function's name of it; otherwise it is an
+/// `int` as in old C.
+fn bare_parameter(
+    collector: &Collector<'_>,
+    list: &[Step<'_>],
+    leaf: &Step<'_>,
+) -> (Action, usize) {
+    let [.., outer, function, _] = list else { return (Action::Refer, collector.scope()) };
+    if outer.kind == "function_declarator" && function.field == Some("declarator") {
+        let declaration = Declaration::hoisted(NameKind::Function);
+        (Action::Declare(declaration), collector.parent(collector.scope()))
+    } else {
+        (declare(NameKind::Parameter, leaf), collector.scope())
+    }
+}
+
+/// Whether this parameter list follows the name of the function whose body follows it.
+fn is_own_list(list: &[Step<'_>]) -> bool {
+    let [.., function, parameters] = list else { return false };
+    let name = function.node.child_by_field_name("declarator");
+    parameters.kind == "parameter_list"
+        && name.is_some_and(|name| name.kind() == "identifier")
+        && !is_prototype(list)
 }
 
 fn declare(kind: NameKind, leaf: &Step<'_>) -> Action {
@@ -129,12 +156,17 @@ fn type_name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         };
         return collector.note(leaf, Space::Type, action);
     }
+    if let [list @ .., parameter, _] = path
+        && parameter.kind == "parameter_declaration"
+        && parameter.node.named_child_count() == 1
+        && is_own_list(list)
+    {
+        let (action, scope) = bare_parameter(collector, list, leaf);
+        return collector.note_in(scope, leaf.node.byte_range(), Space::Ordinary, action);
+    }
     let (_, kind, _) = climb(path, path.len() - 1, Shape::Plain);
-    let action = if kind == Some("type_definition") {
-        declare(NameKind::Type, leaf)
-    } else {
-        Action::Refer
-    };
+    let action =
+        if kind == Some("type_definition") { declare(NameKind::Type, leaf) } else { Action::Refer };
     collector.note(leaf, Space::Ordinary, action);
 }
 

@@ -148,8 +148,7 @@ fn variable(collector: &mut Collector<'_>, leaf: &Step<'_>, kind: NameKind, from
 /// A pattern variable lives on behind the statement in some places, and never before its pattern.
 fn pattern(collector: &mut Collector<'_>, leaf: &Step<'_>) {
     let from = leaf.node.start_byte();
-    let declaration =
-        Declaration { from, fresh: true, ..Declaration::new(NameKind::Variable) };
+    let declaration = Declaration { from, fresh: true, ..Declaration::new(NameKind::Variable) };
     collector.note(leaf, Space::Ordinary, Action::Declare(declaration));
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Canonical, CanonicalName, CanonicalOptions, canonicalize_text, changes, java, rewrite};
+use super::{
+    Canonical, CanonicalName, CanonicalOptions, canonicalize_text, changes, java, rewrite,
+};
 use crate::{Function, Language};
 
 /// How the names of a renaming are chosen.
@@ -61,7 +63,8 @@ pub fn law_violation(
             found: found.text,
         })
     };
-    if let Some(violation) = check("canonical text is not its own canonical form", &canonical.text) {
+    if let Some(violation) = check("canonical text is not its own canonical form", &canonical.text)
+    {
         return Some(violation);
     }
     let with_comments = CanonicalOptions { strip_comments: false, ..*options };

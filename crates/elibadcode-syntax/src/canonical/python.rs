@@ -16,7 +16,7 @@ pub(super) fn open(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     let [.., parent, step] = path else { return };
     match (parent.kind, step.field) {
         ("function_definition" | "lambda", Some("parameters" | "body"))
-        | ("class_definition", Some("body")) => return collector.enter_prepared(path),
+        | ("class_definition", Some("body")) => collector.enter_prepared(path),
         // Evaluated where the function stands, not in it.
         ("default_parameter", Some("value"))
         | ("typed_parameter", Some("type"))
@@ -100,9 +100,7 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             }
             _ => collector.note(leaf, Space::Ordinary, Action::Refer),
         },
-        ("type", _)
-            if above_kind == "type_alias_statement" && parent.field == Some("left") =>
-        {
+        ("type", _) if above_kind == "type_alias_statement" && parent.field == Some("left") => {
             declare(collector, leaf, NameKind::Type);
         }
         _ => target_or_reference(collector, path),

@@ -28,6 +28,8 @@ pub(super) enum ScopeKind {
     Function,
     /// A block, and whatever else ends a name's life.
     Block,
+    /// The parameters of a function without a body.
+    Prototype,
     /// A comprehension.
     Comprehension,
     /// The body of a class, whose names are members.
@@ -316,7 +318,9 @@ impl<'s> Resolver<'_, 's> {
             return same;
         }
         for (index, occurrence) in occurrences() {
-            if let Some(binding) = self.found[index]
+            // No code can refer to the parameters of a prototype.
+            if self.facts.scopes[occurrence.scope].kind != ScopeKind::Prototype
+                && let Some(binding) = self.found[index]
                 && let Some(first) = by_name.get_mut(&(occurrence.space, self.name(index)))
             {
                 if *first == usize::MAX {

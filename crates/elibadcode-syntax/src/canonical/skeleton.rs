@@ -140,11 +140,7 @@ fn is_name(text: &str, range: Range<usize>, language: Language) -> bool {
         Language::Java => INHERITED.contains(&word),
         Language::Python => word == INITIALIZER || SOFT_KEYWORDS.contains(&word),
     };
-    !is_number
-        && !is_string_prefix
-        && !is_directive
-        && !has_meaning
-        && !language.is_reserved(word)
+    !is_number && !is_string_prefix && !is_directive && !has_meaning && !language.is_reserved(word)
 }
 
 #[cfg(test)]

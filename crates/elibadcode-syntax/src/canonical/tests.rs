@@ -45,8 +45,14 @@ fn c_scopes() {
         "int f(void (*cb)(int n, int n2), int n) { int (*p)(int n); return cb(n, v1); }",
         "int f0(void (*v0)(int v2, int v3), int v4) { int (*v5)(int v6); return v0(v4, v1); }",
     );
-    check("int f(a, b) int a; char *b; { return a; }", "int f0(v0, v1) int v0; char *v1; { return v0; }");
-    check("void f(int a, int b) { a * b; (a) & b; }", "void f0(int v0, int v1) { v0 * v1; (v0) & v1; }");
+    check(
+        "int f(a, b) int a; char *b; { return a; }",
+        "int f0(v0, v1) int v0; char *v1; { return v0; }",
+    );
+    check(
+        "void f(int a, int b) { a * b; (a) & b; }",
+        "void f0(int v0, int v1) { v0 * v1; (v0) & v1; }",
+    );
     check(
         "void f(void) { extern int e; int g(int); e = g(1); int f(void); f(); }",
         "void f0(void) { extern int e; int g(int); e = g(1); int f0(void); f0(); }",
@@ -59,8 +65,16 @@ fn c_scopes() {
         "static int n; static void f(void) { n = m; } int g(void) { f(); return n; }",
         "static int v0; static void f0(void) { v0 = m; } int f1(void) { f0(); return v0; }",
     );
+    check(
+        "void HELPER(f)(int a, int b) { f(a); HELPER(f)(b); HELPER(g)(b); }",
+        "void f0(f1)(int v0, int v1) { f1(v0); f0(f1)(v1); f0(g)(v1); }",
+    );
+    check("f(a, b) { return a + b; }", "f0(v0, v1) { return v0 + v1; }");
     check("START_TEST(f) { int a; }", "START_TEST(f0) { int v0; }");
-    check("void f(int a) { x = (T) { .a = a, [a] = v0 }; }", "void f0(int v1) { x = (T) { .a = v1, [v1] = v0 }; }");
+    check(
+        "void f(int a) { x = (T) { .a = a, [a] = v0 }; }",
+        "void f0(int v1) { x = (T) { .a = v1, [v1] = v0 }; }",
+    );
 }
 
 #[test]
@@ -96,8 +110,14 @@ fn java_scopes() {
         "void f0() { class t0 { int n, v0; t0(int v1) { this.n = v1; } int f1() { return v0; } } t0 v2 = new t0(1); v2.n = t0.x; }",
     );
     check("Foo(int a) { super(a); this.a = a; }", "f0(int v0) { super(v0); this.a = v0; }");
-    check("void f(E a) { switch (a) { case X: int b; b = 1; break; case Y: b = 2; } }", "void f0(E v0) { switch (v0) { case X: int v1; v1 = 1; break; case Y: v1 = 2; } }");
-    check("void f(X x) { g(x::get, this::f, this::g, \"x\", 'x'); }", "void f0(X v0) { g(v0::get, this::f0, this::g, \"x\", 'x'); }");
+    check(
+        "void f(E a) { switch (a) { case X: int b; b = 1; break; case Y: b = 2; } }",
+        "void f0(E v0) { switch (v0) { case X: int v1; v1 = 1; break; case Y: v1 = 2; } }",
+    );
+    check(
+        "void f(X x) { g(x::get, this::f, this::g, \"x\", 'x'); }",
+        "void f0(X v0) { g(v0::get, this::f0, this::g, \"x\", 'x'); }",
+    );
 }
 
 #[test]
@@ -111,6 +131,10 @@ fn python_scopes() {
     check(
         "def f(x):\n    y = [x for x in x if x]\n    return {x: y for y in y for z in z}, x, z",
         "def f0(v0):\n    v1 = [v2 for v2 in v0 if v2]\n    return {v0: v3 for v3 in v1 for v4 in v4}, v0, z",
+    );
+    check(
+        "def f(n):\n    g = map(lambda n: [0 for i in range(n)], n)\n    return [[m for k in m] for m in n]",
+        "def f0(v0):\n    v1 = map(lambda v2: [0 for v3 in range(v2)], v0)\n    return [[v4 for v5 in v4] for v4 in v0]",
     );
     check(
         "def f(n):\n    print(f'{n!r:>{n}} {m} {n=}', 'n')\n    return lambda n=n: n + k",
