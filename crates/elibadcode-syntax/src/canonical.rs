@@ -34,7 +34,8 @@
 //! in order of first occurrence, so that nothing depends on the old names. A number is left out if
 //! the text has that word in a place that is kept: no kept name is ever captured.
 //!
-//! Text with errors is canonicalized too, on a tree that does not depend on the length of names.
+//! Text with errors is canonicalized too, on a tree that depends neither on the length of names nor
+//! on comments and formatting, so that the law holds for nearly all of it.
 //!
 //! ```
 //! use elibadcode_syntax::{CanonicalOptions, Language, canonicalize_text};
@@ -207,6 +208,8 @@ fn declared(text: &str, language: Language) -> Declared {
     for edit in &mut edits {
         edit.range = skeleton.restore(&edit.range);
     }
+    edits.extend(skeleton.comments.into_iter().map(|range| Edit::comment(range, language)));
+    edits.sort_by_key(|edit| edit.range.start);
     Declared { bindings, edits, has_errors: true }
 }
 

@@ -129,11 +129,15 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         ("method_reference", _) if leaf.node.prev_sibling().is_some() => {
             member(collector, leaf, parent.node.child(0), Space::Method);
         }
-        ("scoped_identifier", Some("name"))
-        | ("enum_constant", Some("name"))
-        | ("element_value_pair", Some("key"))
-        | ("annotation" | "marker_annotation", Some("name"))
-        | ("annotation_type_element_declaration", Some("name")) => {}
+        (
+            "scoped_identifier"
+            | "enum_constant"
+            | "annotation"
+            | "marker_annotation"
+            | "annotation_type_element_declaration",
+            Some("name"),
+        )
+        | ("element_value_pair", Some("key")) => {}
         _ => collector.note(leaf, Space::Ordinary, Action::Refer),
     }
 }
@@ -141,7 +145,7 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
 fn variable(collector: &mut Collector<'_>, leaf: &Step<'_>, kind: NameKind, from: usize) {
     // What stands beside the method would be fields of its class.
     let hoisted = collector.scope() == 0;
-    let declaration = Declaration { from, hoisted, ..Declaration::new(kind) };
+    let declaration = Declaration { hoisted, from, ..Declaration::new(kind) };
     collector.note(leaf, Space::Ordinary, Action::Declare(declaration));
 }
 

@@ -73,9 +73,9 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         | ("default_parameter" | "typed_default_parameter", Some("name")) => {
             declare(collector, leaf, NameKind::Parameter);
         }
-        ("aliased_import", Some("alias"))
-        | ("except_clause", Some("alias"))
-        | ("splat_pattern", _) => declare(collector, leaf, NameKind::Variable),
+        ("aliased_import" | "except_clause", Some("alias")) | ("splat_pattern", _) => {
+            declare(collector, leaf, NameKind::Variable)
+        }
         ("except_clause", Some("value")) if is_second_value(parent, leaf) => {
             declare(collector, leaf, NameKind::Variable);
         }

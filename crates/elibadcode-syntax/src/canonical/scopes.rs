@@ -42,7 +42,7 @@ pub(super) struct Scope {
 }
 
 /// A declaration of a name.
-#[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Declaration {
     pub(super) kind: NameKind,
     /// Seen in all of its scope, not only from `from` on.
@@ -344,9 +344,9 @@ impl<'s> Resolver<'_, 's> {
                 self.bindings[same[binding]].occurrences.push(occurrence.range.clone());
             }
         }
-        for binding in 0..self.bindings.len() {
+        for (binding, &shared) in same.iter().enumerate() {
             let kept = self.bindings[binding].kept;
-            self.bindings[same[binding]].kept |= kept;
+            self.bindings[shared].kept |= kept;
         }
         let mut bindings = self.bindings;
         bindings.retain(|binding| !binding.occurrences.is_empty());

@@ -1,5 +1,6 @@
 //! `canonicalize`: functions in, the same functions with canonical names out.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
@@ -76,10 +77,10 @@ pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
     let mut text =
         format!("{} functions, {} with syntax errors", tally.n_functions, tally.n_with_errors);
     if args.keep_going {
-        text += &format!(", {} bad rows left out", tally.n_bad_rows);
+        let _ = write!(text, ", {} bad rows left out", tally.n_bad_rows);
     }
     if let Some(n) = args.check_law {
-        text += &format!(", {n} renamings each: {} break the law", tally.n_violations);
+        let _ = write!(text, ", {n} renamings each: {} break the law", tally.n_violations);
     }
     context.say(&text);
     context.finish(&options)?;
