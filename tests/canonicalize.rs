@@ -76,11 +76,13 @@ fn names_are_printed() {
 
 #[test]
 fn many_rows_keep_their_order() {
-    let rows: String = (0..3000)
-        .map(|i| format!("{{\"idx\": {i}, \"func\": \"int f{i}(int a{i});\"}}\n"))
-        .collect();
-    let expected: String =
-        (0..3000).map(|i| format!("{{\"idx\": {i}, \"func\": \"int f0(int v0);\"}}\n")).collect();
+    let row = |i: usize, name: &str, parameter: &str| {
+        format!("{{\"idx\": {i}, \"func\": \"int {name}(int {parameter});\"}}\n")
+    };
+    let rows: Vec<String> = (0..3000).map(|i| row(i, &format!("f{i}"), &format!("a{i}"))).collect();
+    let expected: Vec<String> = (0..3000).map(|i| row(i, "f0", "v0")).collect();
+    let rows = rows.concat();
+    let expected = expected.concat();
     let (code, stdout, _) = filter("--language c --jsonl", rows.as_bytes());
     assert_eq!(code, Some(0));
     assert!(stdout == expected, "rows are missing or in another order");

@@ -68,7 +68,7 @@ impl Writer<'_> {
     }
 
     fn block(&mut self, depth: usize) {
-        for _ in 0..1 + (self.pick)(3) {
+        for _ in 0..=(self.pick)(3) {
             self.statement(depth);
         }
     }
@@ -117,10 +117,10 @@ impl Writer<'_> {
             (Language::Python, ..) => (format!("{a} = {b}.{c}[{a}]"), ""),
         };
         self.line(depth, &head);
-        if tail != "" || head.ends_with(':') {
+        if !tail.is_empty() || head.ends_with(':') {
             self.block(depth + 1);
         }
-        if tail != "" {
+        if !tail.is_empty() {
             self.line(depth, tail);
         }
     }

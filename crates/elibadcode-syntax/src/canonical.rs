@@ -12,7 +12,8 @@
 //!
 //! - Names of functions that the text defines, always, also `main`, `__init__` or `toString` if
 //!   they name the function that the text is about; calls of the function itself follow, in Java
-//!   also through `this`. All overloads of a Java method share its name.
+//!   also through `this`. All overloads of a Java method share its name. Where a macro makes the
+//!   name (`HELPER(name)(int a)` in C), the macro's own name counts as one too.
 //! - Parameters, also `self`, also those of lambdas, nested functions and C prototypes.
 //! - Variables, constants, catch, resource, pattern, loop and comprehension variables, enumerators,
 //!   aliases of Python imports, C file-scope variables.
@@ -22,12 +23,13 @@
 //!   a class that has a name is kept if the text takes a member of that name from some object other
 //!   than `this`, whose class only a compiler could tell.
 //! - Names of Python arguments (`f(n=1)`) where `f` is a function, class or lambda of the text;
-//!   everywhere else they belong to somebody else's function and stay.
+//!   everywhere else (`functools.partial(f, n=1)`, methods) they are taken for names of somebody
+//!   else's function and stay.
 //!
 //! **What is kept**, and so is not covered: called functions, types, fields and macros of others
 //! and everything behind a dot or an arrow (members of C structs and of Python classes, also the
 //! recursion of a Python method through `self.`), macros even if the text defines them, imports,
-//! `global` names, `extern` variables, text in strings. Names in the body of a macro follow the
+//! `global` names, `extern` variables, Python 3.12 type parameters, text in strings. Names in the body of a macro follow the
 //! declarations; all declarations of such a name share one canonical name.
 //!
 //! **Numbering.** Functions are `f0`, `f1`, …, variables `v0`, …, types `t0`, …, labels `l0`, …, each

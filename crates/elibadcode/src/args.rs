@@ -349,6 +349,7 @@ pub(crate) struct InspectArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags as typed")]
 pub(crate) struct CanonicalizeArgs {
     /// Source files, one function each, or with --jsonl files of rows [default: standard input]
     #[arg(value_name = "FILE")]

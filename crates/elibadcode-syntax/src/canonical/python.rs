@@ -74,7 +74,7 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             declare(collector, leaf, NameKind::Parameter);
         }
         ("aliased_import" | "except_clause", Some("alias")) | ("splat_pattern", _) => {
-            declare(collector, leaf, NameKind::Variable)
+            declare(collector, leaf, NameKind::Variable);
         }
         ("except_clause", Some("value")) if is_second_value(parent, leaf) => {
             declare(collector, leaf, NameKind::Variable);

@@ -37,12 +37,13 @@ struct Done {
     is_violation: bool,
 }
 
+/// How many there were.
 #[derive(Default)]
 struct Tally {
-    n_functions: usize,
-    n_with_errors: usize,
-    n_bad_rows: usize,
-    n_violations: usize,
+    functions: usize,
+    with_errors: usize,
+    bad_rows: usize,
+    violations: usize,
 }
 
 struct Plan<'a> {
@@ -75,16 +76,16 @@ pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
         }
     }
     let mut text =
-        format!("{} functions, {} with syntax errors", tally.n_functions, tally.n_with_errors);
+        format!("{} functions, {} with syntax errors", tally.functions, tally.with_errors);
     if args.keep_going {
-        let _ = write!(text, ", {} bad rows left out", tally.n_bad_rows);
+        let _ = write!(text, ", {} bad rows left out", tally.bad_rows);
     }
     if let Some(n) = args.check_law {
-        let _ = write!(text, ", {n} renamings each: {} break the law", tally.n_violations);
+        let _ = write!(text, ", {n} renamings each: {} break the law", tally.violations);
     }
     context.say(&text);
     context.finish(&options)?;
-    Ok(if tally.n_violations > 0 { Outcome::Found } else { Outcome::Done })
+    Ok(if tally.violations > 0 { Outcome::Found } else { Outcome::Done })
 }
 
 impl Plan<'_> {
@@ -116,7 +117,7 @@ impl Plan<'_> {
             }
             let code = utf8(bytes).map_err(|problem| anyhow::anyhow!("{name}: {problem}"))?;
             let input = Input { place: name.to_owned(), row: None, code };
-            return self.work(vec![input], out, tally);
+            return self.work(&[input], out, tally);
         }
         let mut batch = Vec::new();
         let mut n_bytes = 0;
@@ -136,7 +137,8 @@ impl Plan<'_> {
             }
             n_bytes += n_read;
             if n_read == 0 || batch.len() == BATCH_ROWS || n_bytes > BATCH_BYTES {
-                self.work(std::mem::take(&mut batch), out, tally)?;
+                self.work(&batch, out, tally)?;
+                batch.clear();
                 n_bytes = n_read;
             }
             if n_read == 0 {
@@ -147,9 +149,9 @@ impl Plan<'_> {
                     let code = std::mem::take(&mut field.value);
                     batch.push(Input { place, row: Some((row, field)), code });
                 }
-                Err(_) if self.args.keep_going => tally.n_bad_rows += 1,
+                Err(_) if self.args.keep_going => tally.bad_rows += 1,
                 Err(problem) => {
-                    self.work(batch, out, tally)?;
+                    self.work(&batch, out, tally)?;
                     bail!("{place}: {problem}");
                 }
             }
@@ -168,8 +170,8 @@ impl Plan<'_> {
     }
 
     /// Works on a batch in parallel and writes the results in order.
-    fn work(&self, batch: Vec<Input>, out: &mut dyn Write, tally: &mut Tally) -> Result<()> {
-        let first = tally.n_functions;
+    fn work(&self, batch: &[Input], out: &mut dyn Write, tally: &mut Tally) -> Result<()> {
+        let first = tally.functions;
         let done: Vec<Done> = batch
             .par_iter()
             .enumerate()
@@ -177,9 +179,9 @@ impl Plan<'_> {
             .collect();
         for Done { output, has_errors, is_violation } in done {
             out.write_all(output.as_bytes())?;
-            tally.n_functions += 1;
-            tally.n_with_errors += usize::from(has_errors);
-            tally.n_violations += usize::from(is_violation);
+            tally.functions += 1;
+            tally.with_errors += usize::from(has_errors);
+            tally.violations += usize::from(is_violation);
         }
         Ok(())
     }
