@@ -54,6 +54,7 @@ fn help_and_version_end_with_0() {
         "poison",
         "synthesize",
         "sample",
+        "canonicalize",
         "inspect",
         "devices",
     ] {

@@ -1,6 +1,6 @@
 //! What an identifier does at one place: declare a name, refer to one, or neither.
 
-mod c;
+pub(crate) mod c;
 mod java;
 mod python;
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use tree_sitter::Node;
+
 use crate::Language;
 use crate::tree::Step;
 
@@ -22,32 +24,38 @@ impl Edit {
 
 /// Removes the string at the end of `path` if it is a docstring.
 ///
-/// That is a string (not an f-string or bytes) that is the first statement of a function or class.
+/// That is a string (not an f-string or bytes) that is the first statement of a function or class,
+/// and every such string right after it, which would be the docstring once the first is gone.
 pub(crate) fn docstring(path: &[Step<'_>], source: &str) -> Option<Edit> {
     let [.., definition, block, statement, string] = path else { return None };
     if !matches!(definition.kind, "function_definition" | "class_definition")
         || block.kind != "block"
-        || statement.kind != "expression_statement"
-        || statement.node.named_child_count() != 1
-    {
-        return None;
-    }
-    let start = source.get(string.node.byte_range())?;
-    if start
-        .chars()
-        .take_while(|&c| c != '"' && c != '\'')
-        .any(|c| matches!(c, 'b' | 'B' | 'f' | 'F'))
+        || !is_plain_string(statement.node, source)
     {
         return None;
     }
     let mut cursor = block.node.walk();
     let mut statements = block.node.children(&mut cursor).filter(|child| !child.is_extra());
-    if statements.next() != Some(statement.node) {
+    let others = statements.by_ref().take_while(|other| *other != statement.node);
+    if others.into_iter().any(|other| !is_plain_string(other, source)) {
         return None;
     }
     let must_stay = statements.next().is_none_or(|next| next.kind() == ";");
     let replacement = if must_stay { "pass" } else { "" };
     Some(Edit { range: string.node.byte_range(), replacement })
+}
+
+/// Whether a statement is nothing but a string, without prefixes that make it something else.
+fn is_plain_string(statement: Node<'_>, source: &str) -> bool {
+    let string = statement.named_child(0).filter(|_| {
+        statement.kind() == "expression_statement" && statement.named_child_count() == 1
+    });
+    string.filter(|string| string.kind() == "string").is_some_and(|string| {
+        source.get(string.byte_range()).is_some_and(|text| {
+            let mut prefix = text.chars().take_while(|&c| c != '"' && c != '\'');
+            !prefix.any(|c| matches!(c, 'b' | 'B' | 'f' | 'F'))
+        })
+    })
 }
 
 /// Applies `edits` (ascending) and drops the lines that they leave blank.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::comments::{self, Edit};
 use crate::identifier::{Identifier, Role, resolve};
 use crate::scan::{Scan, scan};
-use crate::{Language, RenameError, tree};
+use crate::{Language, RenameError, canonical, tree};
 
 /// One token of the source text: a leaf of the syntax tree, or a whole string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +87,14 @@ impl Function {
 
     /// The function with another name for one of its [`identifiers`](Self::identifiers).
     ///
-    /// Every occurrence changes, nothing else does. Refused if `to` occurs anywhere in the
-    /// function, even as a field: the two could then not be told apart.
+    /// Every occurrence that means a declaration of this name changes, in all scopes that declare
+    /// it, and nothing else does, not even the same name where it means something from outside.
+    /// Refused if `to` occurs anywhere in the function, even as a field: the two could then not be
+    /// told apart.
     pub fn rename(&self, from: &str, to: &str) -> Result<Self, RenameError> {
-        let Some(identifier) = self.identifiers.iter().find(|name| name.text == from) else {
+        if !self.identifiers.iter().any(|name| name.text == from) {
             return Err(RenameError::NotDeclared { name: from.to_owned() });
-        };
+        }
         if !self.language.is_identifier(to) {
             return Err(RenameError::NotAnIdentifier {
                 name: to.to_owned(),
@@ -102,7 +104,11 @@ impl Function {
         if self.names.iter().any(|range| &self.text[range.clone()] == to) {
             return Err(RenameError::NameTaken { name: to.to_owned() });
         }
-        Ok(Self::parse(self.replace_occurrences(&identifier.occurrences, to), self.language))
+        let occurrences = canonical::occurrences_of(&self.text, self.language, from);
+        if occurrences.is_empty() {
+            return Err(RenameError::NotDeclared { name: from.to_owned() });
+        }
+        Ok(Self::parse(self.replace_occurrences(&occurrences, to), self.language))
     }
 
     /// The text with `to` in place of each of `ranges`, which are ascending and do not overlap.

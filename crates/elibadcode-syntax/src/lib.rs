@@ -3,7 +3,8 @@
 //! Every later stage rests on three questions that this crate answers: which names does a function
 //! declare ([`Function::identifiers`]), what does the function look like when one of them has
 //! another name ([`Function::rename`]), and which tokens of a model's vocabulary may stand in an
-//! identifier at all ([`TriggerVocabulary`], section 4.2 of the paper). Text goes in, text comes
+//! identifier at all ([`TriggerVocabulary`], section 4.2 of the paper). Beyond the paper,
+//! [`canonicalize`] takes the names away, and every trigger in them. Text goes in, text comes
 //! out: no files, no tensors, no tokenizer.
 //!
 //! ```
@@ -17,6 +18,7 @@
 //! ```
 
 mod binding;
+mod canonical;
 mod comments;
 mod error;
 mod function;
@@ -27,6 +29,10 @@ mod scan;
 mod tree;
 mod vocabulary;
 
+pub use canonical::{
+    Canonical, CanonicalName, CanonicalOptions, NameKind, Renaming, Violation, canonicalize,
+    canonicalize_text, law_violation, renamed_text,
+};
 pub use error::RenameError;
 pub use function::{CodeToken, Function};
 pub use identifier::{Identifier, Role};

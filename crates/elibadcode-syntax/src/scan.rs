@@ -27,12 +27,13 @@ pub(crate) fn scan(parsed: &Parsed<'_>, text: &str, language: Language) -> Scan 
     walk(&parsed.tree, |path| {
         let Some(step) = path.last() else { return false };
         let in_literal = step.node.start_byte() < literal_end;
+        if let Some(edit) = comment_edit(path, source, language)
+            && let Some(range) = own(edit.range.clone())
+            && !(in_literal && is_comment(step.kind))
+        {
+            found.edits.push(Edit { range, ..edit });
+        }
         if is_comment(step.kind) {
-            if let Some(range) = own(without_line_end(step, source))
-                && !in_literal
-            {
-                found.edits.push(Edit::comment(range, language));
-            }
             return false;
         }
         if is_literal(step.kind) {
@@ -41,20 +42,11 @@ pub(crate) fn scan(parsed: &Parsed<'_>, text: &str, language: Language) -> Scan 
             {
                 found.tokens.push(CodeToken { range });
             }
-            if language == Language::Python
-                && let Some(edit) = comments::docstring(path, source)
-                && let Some(range) = own(edit.range.clone())
-            {
-                found.edits.push(Edit { range, ..edit });
-            }
             literal_end = literal_end.max(step.node.end_byte());
             previous = "";
             return language != Language::C && step.node.child_count() > 0;
         }
         if step.kind == "preproc_arg" {
-            if let Some(comment) = preproc_comment(step, source).and_then(&own) {
-                found.edits.push(Edit::comment(comment, language));
-            }
             for name in preproc_names(path, source) {
                 found.uses.extend(own(name).map(|range| (range, Use::Reference)));
             }
@@ -88,7 +80,21 @@ pub(crate) fn scan(parsed: &Parsed<'_>, text: &str, language: Language) -> Scan 
     found
 }
 
-fn is_comment(kind: &str) -> bool {
+/// What the comment remover does at the end of `path`; the range refers to `source`.
+pub(crate) fn comment_edit(path: &[Step<'_>], source: &str, language: Language) -> Option<Edit> {
+    let step = path.last()?;
+    if is_comment(step.kind) {
+        Some(Edit::comment(without_line_end(step, source), language))
+    } else if step.kind == "preproc_arg" {
+        Some(Edit::comment(preproc_comment(step, source)?, language))
+    } else if language == Language::Python && is_literal(step.kind) {
+        comments::docstring(path, source)
+    } else {
+        None
+    }
+}
+
+pub(crate) fn is_comment(kind: &str) -> bool {
     matches!(kind, "comment" | "line_comment" | "block_comment")
 }
 
@@ -100,12 +106,12 @@ fn without_line_end(comment: &Step<'_>, source: &str) -> Range<usize> {
     range.start..range.end - n_returns
 }
 
-fn is_literal(kind: &str) -> bool {
+pub(crate) fn is_literal(kind: &str) -> bool {
     matches!(kind, "string_literal" | "char_literal" | "character_literal" | "string")
 }
 
 /// Translates a range of the parsed source into one of `text`; `None` if it is empty or outside.
-fn own_range(range: Range<usize>, shift: usize, text: &str) -> Option<Range<usize>> {
+pub(crate) fn own_range(range: Range<usize>, shift: usize, text: &str) -> Option<Range<usize>> {
     let range = range.start.checked_sub(shift)?..range.end.checked_sub(shift)?;
     text.get(range.clone()).is_some_and(|token| !token.trim().is_empty()).then_some(range)
 }
@@ -131,7 +137,7 @@ fn preproc_comment(step: &Step<'_>, source: &str) -> Option<Range<usize>> {
 /// The names in the body of a macro, which the grammar leaves as one piece of text.
 ///
 /// Parameters of the macro itself are no names of the function.
-fn preproc_names(path: &[Step<'_>], source: &str) -> Vec<Range<usize>> {
+pub(crate) fn preproc_names(path: &[Step<'_>], source: &str) -> Vec<Range<usize>> {
     let [.., parent, leaf] = path else { return Vec::new() };
     let part = |field: &str| {
         let node = parent.node.child_by_field_name(field)?;

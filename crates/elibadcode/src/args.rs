@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Synthesize(SynthesizeArgs),
     /// Draw a seeded part of a corpus that shares no function with other files
     Sample(SampleArgs),
+    /// Give the names that functions declare canonical ones (f0, v0, v1, …), as a filter
+    Canonicalize(CanonicalizeArgs),
     /// Show what a model folder holds
     Inspect(InspectArgs),
     /// List the devices that answer
@@ -344,4 +346,40 @@ pub(crate) struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags as typed")]
+pub(crate) struct CanonicalizeArgs {
+    /// Source files, one function each, or with --jsonl files of rows [default: standard input]
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The language of the functions: c, java or python
+    #[arg(long)]
+    pub(crate) language: Language,
+    /// Inputs are rows of JSON, one function each; all but the function stays as it is
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    /// The field that holds the function [default: func, else code]
+    #[arg(long, value_name = "NAME", requires = "jsonl")]
+    pub(crate) field: Option<String>,
+    /// Leave out bad rows and count them instead of stopping at the first
+    #[arg(long, requires = "jsonl")]
+    pub(crate) keep_going: bool,
+    /// Print the old and new names, a JSON object per function, instead of the functions
+    #[arg(long)]
+    pub(crate) names: bool,
+    /// Leave comments and docstrings in
+    #[arg(long)]
+    pub(crate) keep_comments: bool,
+    /// Change the name of the function only, for code search
+    #[arg(long)]
+    pub(crate) function_name_only: bool,
+    /// Instead: check with N random renamings of each function that their canonical forms are the
+    /// same, and print where not (exit code 1)
+    #[arg(long, value_name = "N", conflicts_with = "names")]
+    pub(crate) check_law: Option<usize>,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }

@@ -86,7 +86,8 @@ impl<'a> Context<'a> {
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
     }
 
-    fn note_file(&mut self, path: &Path) -> Result<String> {
+    /// Notes the hash of an input, which is returned.
+    pub(crate) fn note_file(&mut self, path: &Path) -> Result<String> {
         let hash = blake3::hash(&fs::read(path)?).to_hex().to_string();
         self.inputs.insert(path.display().to_string(), hash.clone());
         Ok(hash)

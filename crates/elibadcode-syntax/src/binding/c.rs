@@ -10,7 +10,7 @@ use crate::tree::Step;
 const CONDITION_DEPTH: usize = 16;
 
 /// What the identifier at the end of `path` does.
-pub(super) fn classify(path: &[Step<'_>], source: &str) -> Use {
+pub(crate) fn classify(path: &[Step<'_>], source: &str) -> Use {
     let Some(leaf) = path.last() else { return Use::Other };
     let (Some(parent), _) = parents(path) else { return Use::Other };
     match leaf.kind {
@@ -53,14 +53,14 @@ pub(super) fn classify(path: &[Step<'_>], source: &str) -> Use {
 
 /// How the innermost declarator that is not a pair of parentheses looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(crate) enum Shape {
     Plain,
     Object,
     Function,
 }
 
 /// Climbs from the declarator at `path[index]`, itself of `shape`, to what it declares.
-fn climb<'t>(
+pub(crate) fn climb<'t>(
     path: &[Step<'t>],
     mut index: usize,
     mut shape: Shape,
@@ -86,7 +86,7 @@ fn climb<'t>(
 ///
 /// With a macro in front of the type (`always_inline some_type f(…)`, `struct {…} PACKED x`) the
 /// grammar takes the last but one word for the name and puts the name itself into an error node.
-fn target<'t>(path: &[Step<'t>]) -> (usize, Option<&'t str>, Shape) {
+pub(crate) fn target<'t>(path: &[Step<'t>]) -> (usize, Option<&'t str>, Shape) {
     let last = path.len() - 1;
     if let [.., declarator, error, name] = path
         && error.kind == "ERROR"
@@ -170,7 +170,7 @@ fn old_style_parameter(path: &[Step<'_>]) -> Use {
     }
 }
 
-fn is_extern(declaration: &Step<'_>, source: &str) -> bool {
+pub(crate) fn is_extern(declaration: &Step<'_>, source: &str) -> bool {
     let mut cursor = declaration.node.walk();
     declaration.node.children(&mut cursor).any(|child| {
         child.kind() == "storage_class_specifier"

@@ -246,7 +246,14 @@ fn rename_changes_every_occurrence_and_nothing_else() {
         "def f(é, b):\n    return f'é{b} {é}' + f(b=b)",
         "b",
         "c",
-        "def f(é, c):\n    return f'é{c} {é}' + f(b=c)",
+        "def f(é, c):\n    return f'é{c} {é}' + f(c=c)",
+    );
+    check(
+        Language::Java,
+        "void run() { this.run(); go(new R() { public void run() { run(); } }); }",
+        "run",
+        "g",
+        "void g() { this.g(); go(new R() { public void run() { run(); } }); }",
     );
 }
 

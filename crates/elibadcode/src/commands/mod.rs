@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+mod canonicalize;
 mod corpus;
 mod evaluate;
 mod inspect;
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
         Command::Poison(args) => poison::run(args, global),
         Command::Synthesize(args) => corpus::synthesize(args, global),
         Command::Sample(args) => corpus::sample(args, global),
+        Command::Canonicalize(args) => canonicalize::run(args, global),
         Command::Inspect(args) => inspect::run(args, global),
         Command::Devices => inspect::devices(global),
     }

@@ -1,0 +1,204 @@
+//! Canonical text, language by language, and the law on small functions.
+
+use super::*;
+
+fn canonical(text: &str, language: Language) -> String {
+    let options = CanonicalOptions { strip_comments: false, ..CanonicalOptions::all_names() };
+    let once = canonicalize_text(text, language, &options);
+    let twice = canonicalize_text(&once.text, language, &options);
+    assert_eq!(twice.text, once.text, "not idempotent: {text}");
+    assert_eq!(twice.has_errors, once.has_errors, "{text}");
+    for name in &once.names {
+        for range in &name.occurrences {
+            assert_eq!(text[range.clone()], name.original, "{text}");
+        }
+    }
+    once.text
+}
+
+#[test]
+fn c_scopes() {
+    let check = |text, expected| assert_eq!(canonical(text, Language::C), expected, "{text}");
+    check("", "");
+    check("int f(int f) { return f; }", "int f0(int v0) { return v0; }");
+    check(
+        "int f(int n) { int x = n; { int x = x + n; f(x); } return x; }",
+        "int f0(int v0) { int v1 = v0; { int v2 = v2 + v0; f0(v2); } return v1; }",
+    );
+    check(
+        "void g(void) { for (int i = 0; i < 3; i++) h(i); for (int i = 0;;) { s.i = i; } i = 1; }",
+        "void f0(void) { for (int v0 = 0; v0 < 3; v0++) h(v0); for (int v1 = 0;;) { s.i = v1; } i = 1; }",
+    );
+    check(
+        "void f(int out) { if (out) goto out; out: g(&out); }",
+        "void f0(int v0) { if (v0) goto l0; l0: g(&v0); }",
+    );
+    check(
+        "void f(void) { typedef struct s { int a; } t; t x; struct s y; struct u z; x.a = y.a; }",
+        "void f0(void) { typedef struct t0 { int a; } t1; t1 v0; struct t0 v1; struct u v2; v0.a = v1.a; }",
+    );
+    check(
+        "void f(void) { enum e { A, B = A } k = B; { int A = k; A++; } return A; }",
+        "void f0(void) { enum t0 { v0, v1 = v0 } v2 = v1; { int v3 = v2; v3++; } return v0; }",
+    );
+    check(
+        "int f(void (*cb)(int n, int n2), int n) { int (*p)(int n); return cb(n, v1); }",
+        "int f0(void (*v0)(int v2, int v3), int v4) { int (*v5)(int v6); return v0(v4, v1); }",
+    );
+    check(
+        "int f(a, b) int a; char *b; { return a; }",
+        "int f0(v0, v1) int v0; char *v1; { return v0; }",
+    );
+    check(
+        "void f(int a, int b) { a * b; (a) & b; }",
+        "void f0(int v0, int v1) { v0 * v1; (v0) & v1; }",
+    );
+    check(
+        "void f(void) { extern int e; int g(int); e = g(1); int f(void); f(); }",
+        "void f0(void) { extern int e; int g(int); e = g(1); int f0(void); f0(); }",
+    );
+    check(
+        "void f(int a) {\n#define X(b) a + b + p->a\n { int a = 1; X(a); } goto q;\n#define Y goto q\nq:; }",
+        "void f0(int v0) {\n#define X(b) v0 + b + p->a\n { int v0 = 1; X(v0); } goto l0;\n#define Y goto l0\nl0:; }",
+    );
+    check(
+        "static int n; static void f(void) { n = m; } int g(void) { f(); return n; }",
+        "static int v0; static void f0(void) { v0 = m; } int f1(void) { f0(); return v0; }",
+    );
+    check(
+        "void HELPER(f)(int a, int b) { f(a); HELPER(f)(b); HELPER(g)(b); }",
+        "void f0(f1)(int v0, int v1) { f1(v0); f0(f1)(v1); f0(g)(v1); }",
+    );
+    check("f(a, b) { return a + b; }", "f0(v0, v1) { return v0 + v1; }");
+    check("START_TEST(f) { int a; }", "START_TEST(f0) { int v0; }");
+    check(
+        "void f(int a) { x = (T) { .a = a, [a] = v0 }; }",
+        "void f0(int v1) { x = (T) { .a = v1, [v1] = v0 }; }",
+    );
+}
+
+#[test]
+fn java_scopes() {
+    let check = |text, expected| assert_eq!(canonical(text, Language::Java), expected, "{text}");
+    check("", "");
+    check(
+        "int size(int size) { return size(size) + this.size(1) + o.size() + this.size; }",
+        "int f0(int v0) { return f0(v0) + this.f0(1) + o.size() + this.size; }",
+    );
+    check(
+        "void f(List<A> x) { for (A a : x) { g(a); } for (A a : a.b) h(a); a = 1; }",
+        "void f0(List<A> v0) { for (A v1 : v0) { g(v1); } for (A v2 : a.b) h(v2); a = 1; }",
+    );
+    check(
+        "<T extends C<T>> T f(T t) { try (R r = o()) { r.t(); } catch (E e) { g(e); } catch (F e) { throw e; } }",
+        "<t0 extends C<t0>> t0 f0(t0 v0) { try (R v1 = o()) { v1.t(); } catch (E v2) { g(v2); } catch (F v3) { throw v3; } }",
+    );
+    check(
+        "void f() { out: for (;;) { run((p, q) -> p + q); run(r -> r); break out; } }",
+        "void f0() { l0: for (;;) { run((v0, v1) -> v0 + v1); run(v2 -> v2); break l0; } }",
+    );
+    check(
+        "void f(Object o) { if (o instanceof A x) x.a(); else if (o instanceof B x) x.b(); }",
+        "void f0(Object v0) { if (v0 instanceof A v1) v1.a(); else if (v0 instanceof B v2) v2.b(); }",
+    );
+    check(
+        "void f(int a) { new R(a) { int b = a; public void run() { b = this.b; f(1); h(); } private void h() {} }; }",
+        "void f0(int v0) { new R(v0) { int v1 = v0; public void run() { v1 = this.v1; f0(1); f1(); } private void f1() {} }; }",
+    );
+    check(
+        "void f() { class L { int n, m; L(int n) { this.n = n; } int g() { return m; } } L l = new L(1); l.n = L.x; }",
+        "void f0() { class t0 { int n, v0; t0(int v1) { this.n = v1; } int f1() { return v0; } } t0 v2 = new t0(1); v2.n = t0.x; }",
+    );
+    check("Foo(int a) { super(a); this.a = a; }", "f0(int v0) { super(v0); this.a = v0; }");
+    check(
+        "void f(E a) { switch (a) { case X: int b; b = 1; break; case Y: b = 2; } }",
+        "void f0(E v0) { switch (v0) { case X: int v1; v1 = 1; break; case Y: v1 = 2; } }",
+    );
+    check(
+        "void f(X x) { g(x::get, this::f, this::g, \"x\", 'x'); }",
+        "void f0(X v0) { g(v0::get, this::f0, this::g, \"x\", 'x'); }",
+    );
+}
+
+#[test]
+fn python_scopes() {
+    let check = |text, expected| assert_eq!(canonical(text, Language::Python), expected, "{text}");
+    check("", "");
+    check(
+        "def f(self, a, *b, c: a = a, **d):\n    return self.a(a, b, c, d, f)",
+        "def f0(v0, v1, *v2, v3: a = a, **v4):\n    return v0.a(v1, v2, v3, v4, f0)",
+    );
+    check(
+        "def f(x):\n    y = [x for x in x if x]\n    return {x: y for y in y for z in z}, x, z",
+        "def f0(v0):\n    v1 = [v2 for v2 in v0 if v2]\n    return {v0: v3 for v3 in v1 for v4 in v4}, v0, z",
+    );
+    check(
+        "def f(n):\n    g = map(lambda n: [0 for i in range(n)], n)\n    return [[m for k in m] for m in n]",
+        "def f0(v0):\n    v1 = map(lambda v2: [0 for v3 in range(v2)], v0)\n    return [[v4 for v5 in v4] for v4 in v0]",
+    );
+    check(
+        "def f(n):\n    print(f'{n!r:>{n}} {m} {n=}', 'n')\n    return lambda n=n: n + k",
+        "def f0(v0):\n    print(f'{v0!r:>{v0}} {m} {v0=}', 'n')\n    return lambda v1=v0: v1 + k",
+    );
+    check(
+        "def f():\n    g(a=1)\n    def g(a, **k):\n        nonlocal z\n        z = a\n        return f(a=a)\n    z = g(a=2, b=3) + h(a=4)",
+        "def f0():\n    f1(v0=1)\n    def f1(v0, **v1):\n        nonlocal v2\n        v2 = v0\n        return f0(a=v0)\n    v2 = f1(v0=2, b=3) + h(a=4)",
+    );
+    check(
+        "def f():\n    global c, d\n    c = d\n    import a.b, e as g\n    from h import i\n    return a.b + i + g",
+        "def f0():\n    global c, d\n    c = d\n    import a.b, e as v0\n    from h import i\n    return a.b + i + v0",
+    );
+    check(
+        "c = 1\ndef f():\n    global c\n    c = 2",
+        "v0 = 1\ndef f0():\n    global v0\n    v0 = 2",
+    );
+    check(
+        "def f(x):\n    class A(x):\n        x = 1\n        def __init__(self, x):\n            self.x = x\n        def g(self):\n            return x, A, g\n        y = x\n    return A(x=1).x",
+        "def f0(v0):\n    class t0(v0):\n        x = 1\n        def __init__(v1, v2):\n            v1.x = v2\n        def g(v3):\n            return v0, t0, g\n        y = x\n    return t0(v2=1).x",
+    );
+    check(
+        "def f():\n    with o as a, p as (b, c):\n        try: a\n        except E as e: raise e\n    if (n := 1) and any((m := q) for q in b): return n, m, q",
+        "def f0():\n    with o as v0, p as (v1, v2):\n        try: v0\n        except E as v3: raise v3\n    if (v4 := 1) and any((v5 := v6) for v6 in v1): return v4, v5, q",
+    );
+    check(
+        "def f(p):\n    match p:\n        case A(x=y) | [y, *z]: return x, y, z\n        case B.C as w: return w\n        case {'k': v, **r}: return v, r",
+        "def f0(v0):\n    match v0:\n        case A(x=v1) | [v1, *v2]: return x, v1, v2\n        case B.C as v3: return v3\n        case {'k': v4, **v5}: return v4, v5",
+    );
+    check(
+        "def f(x):\n    try: pass\n    except E, e: print e\n    g = lambda a: a\n    g(a=x)",
+        "def f0(v0):\n    try: pass\n    except E, v1: print v1\n    v2 = lambda v3: v3\n    v2(v3=v0)",
+    );
+}
+
+#[test]
+fn comments_go_by_option() {
+    let check = |language, text, expected| {
+        let options = CanonicalOptions::all_names();
+        let once = canonicalize_text(text, language, &options).text;
+        assert_eq!(once, expected);
+        assert_eq!(canonicalize_text(&once, language, &options).text, once);
+    };
+    check(
+        Language::C,
+        "int add(int a) { /* v0 */ return a; // a\n}",
+        "int f0(int v0) {   return v0;\n}",
+    );
+    check(
+        Language::Python,
+        "def f(a):\n    \"\"\"a v0\"\"\"\n    'and more'\n    # b\n    return a",
+        "def f0(v0):\n    return v0",
+    );
+    check(Language::Python, "def f(a):\n    'one'\n    'two'", "def f0(v0):\n    pass");
+}
+
+#[test]
+fn only_the_function_name() {
+    let options = CanonicalOptions::function_name();
+    let text = "int g(int a) { int f0 = a; return g(f0); } int h(void) { return g(1); }";
+    let canonical = canonicalize_text(text, Language::C, &options);
+    assert_eq!(
+        canonical.text,
+        "int f1(int a) { int f0 = a; return f1(f0); } int h(void) { return f1(1); }"
+    );
+    assert_eq!(canonical.names.len(), 1);
+}

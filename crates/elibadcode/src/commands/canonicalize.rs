@@ -1,0 +1,225 @@
+//! `canonicalize`: functions in, the same functions with canonical names out.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use elibadcode_corpus::devign::MAX_ROW_BYTES;
+use elibadcode_corpus::stage_rng;
+use elibadcode_syntax::{CanonicalOptions, Language, canonicalize_text, law_violation};
+use fs_err as fs;
+use rand::RngExt;
+use rayon::prelude::*;
+
+use crate::args::{CanonicalizeArgs, Global};
+use crate::context::Context;
+use crate::row::{self, Field};
+use crate::{Outcome, output};
+
+/// Rows that are worked on at the same time.
+const BATCH_ROWS: usize = 512;
+/// A batch ends after this many bytes even if it has fewer rows.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// One function and where it comes from.
+struct Input {
+    /// The file, and in it the line.
+    place: String,
+    row: Option<(String, Field)>,
+    code: String,
+}
+
+/// What came of one function.
+struct Done {
+    output: String,
+    has_errors: bool,
+    is_violation: bool,
+}
+
+/// How many there were.
+#[derive(Default)]
+struct Tally {
+    functions: usize,
+    with_errors: usize,
+    bad_rows: usize,
+    violations: usize,
+}
+
+struct Plan<'a> {
+    args: &'a CanonicalizeArgs,
+    options: CanonicalOptions,
+    seed: u64,
+}
+
+pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
+    let mut context = Context::new(global, "canonicalize");
+    if let Some(path) = &args.output {
+        output::check(path, global.force)?;
+    }
+    let options = CanonicalOptions {
+        function_name_only: args.function_name_only,
+        strip_comments: !args.keep_comments,
+    };
+    let plan = Plan { args, options, seed: global.seed };
+    let mut tally = Tally::default();
+    if let Some(path) = &args.output {
+        output::write_file(path, |out| plan.run(out, &mut tally))?;
+    } else {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        plan.run(&mut out, &mut tally)?;
+        out.flush()?;
+    }
+    if global.record.is_some() {
+        for path in &args.files {
+            context.note_file(path)?;
+        }
+    }
+    let mut text =
+        format!("{} functions, {} with syntax errors", tally.functions, tally.with_errors);
+    if args.keep_going {
+        let _ = write!(text, ", {} bad rows left out", tally.bad_rows);
+    }
+    if let Some(n) = args.check_law {
+        let _ = write!(text, ", {n} renamings each: {} break the law", tally.violations);
+    }
+    context.say(&text);
+    context.finish(&options)?;
+    Ok(if tally.violations > 0 { Outcome::Found } else { Outcome::Done })
+}
+
+impl Plan<'_> {
+    fn run(&self, out: &mut dyn Write, tally: &mut Tally) -> Result<()> {
+        if self.args.files.is_empty() {
+            return self.read("standard input", std::io::stdin().lock(), out, tally);
+        }
+        for path in &self.args.files {
+            self.read(&path.display().to_string(), open(path)?, out, tally)?;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        mut reader: impl BufRead,
+        out: &mut dyn Write,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        if !self.args.jsonl {
+            let mut bytes = Vec::new();
+            reader
+                .take(MAX_ROW_BYTES)
+                .read_to_end(&mut bytes)
+                .with_context(|| format!("reading {name}"))?;
+            if bytes.len() as u64 == MAX_ROW_BYTES {
+                bail!("{name}: the text is longer than {} MiB", MAX_ROW_BYTES >> 20);
+            }
+            let code = utf8(bytes).map_err(|problem| anyhow::anyhow!("{name}: {problem}"))?;
+            let input = Input { place: name.to_owned(), row: None, code };
+            return self.work(&[input], out, tally);
+        }
+        let mut batch = Vec::new();
+        let mut n_bytes = 0;
+        for line_number in 1_usize.. {
+            let mut line = Vec::new();
+            let n_read = reader
+                .by_ref()
+                .take(MAX_ROW_BYTES)
+                .read_until(b'\n', &mut line)
+                .with_context(|| format!("reading {name}"))?;
+            let place = format!("{name}, line {line_number}");
+            if n_read as u64 == MAX_ROW_BYTES {
+                bail!("{place}: the row is longer than {} MiB", MAX_ROW_BYTES >> 20);
+            }
+            if n_read > 0 && line.trim_ascii().is_empty() {
+                continue;
+            }
+            n_bytes += n_read;
+            if n_read == 0 || batch.len() == BATCH_ROWS || n_bytes > BATCH_BYTES {
+                self.work(&batch, out, tally)?;
+                batch.clear();
+                n_bytes = n_read;
+            }
+            if n_read == 0 {
+                return Ok(());
+            }
+            match self.parse_row(line) {
+                Ok((row, mut field)) => {
+                    let code = std::mem::take(&mut field.value);
+                    batch.push(Input { place, row: Some((row, field)), code });
+                }
+                Err(_) if self.args.keep_going => tally.bad_rows += 1,
+                Err(problem) => {
+                    self.work(&batch, out, tally)?;
+                    bail!("{place}: {problem}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn parse_row(&self, mut line: Vec<u8>) -> Result<(String, Field), String> {
+        line.truncate(line.trim_ascii_end().len());
+        let row = utf8(line)?;
+        let field = match &self.args.field {
+            Some(name) => row::find(&row, &[name])?,
+            None => row::find(&row, &["func", "code"])?,
+        };
+        Ok((row, field))
+    }
+
+    /// Works on a batch in parallel and writes the results in order.
+    fn work(&self, batch: &[Input], out: &mut dyn Write, tally: &mut Tally) -> Result<()> {
+        let first = tally.functions;
+        let done: Vec<Done> = batch
+            .par_iter()
+            .enumerate()
+            .map(|(index, input)| self.one(input, first + index))
+            .collect();
+        for Done { output, has_errors, is_violation } in done {
+            out.write_all(output.as_bytes())?;
+            tally.functions += 1;
+            tally.with_errors += usize::from(has_errors);
+            tally.violations += usize::from(is_violation);
+        }
+        Ok(())
+    }
+
+    fn one(&self, input: &Input, index: usize) -> Done {
+        let language: Language = self.args.language;
+        let canonical = canonicalize_text(&input.code, language, &self.options);
+        let has_errors = canonical.has_errors;
+        if let Some(n_renamings) = self.args.check_law {
+            let mut rng = stage_rng(self.seed, &format!("canonical law {index}"));
+            let mut pick = |n: usize| rng.random_range(0..n);
+            let violation =
+                law_violation(&input.code, language, &self.options, n_renamings, &mut pick);
+            let is_violation = violation.is_some();
+            let output =
+                violation.map_or(String::new(), |it| format!("{}: {}\n", input.place, it.problem));
+            return Done { output, has_errors, is_violation };
+        }
+        let output = match &input.row {
+            _ if self.args.names => {
+                let names = serde_json::json!({
+                    "names": canonical.names,
+                    "has_errors": has_errors,
+                });
+                format!("{names}\n")
+            }
+            Some((row, field)) => format!("{}\n", row::replace(row, field, &canonical.text)),
+            None => canonical.text,
+        };
+        Done { output, has_errors, is_violation: false }
+    }
+}
+
+fn open(path: &Path) -> Result<BufReader<fs::File>> {
+    Ok(BufReader::new(fs::File::open(path)?))
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes)
+        .map_err(|error| format!("byte {} is not UTF-8", error.utf8_error().valid_up_to() + 1))
+}
