@@ -4,7 +4,7 @@
 //! [`codesearchnet`]), synthetic twins of them are
 //! generated from a seed ([`synthetic`]), a [`CodeTokenizer`] turns source into an
 //! [`EncodedCode`] that knows which ids came from which source bytes, and [`split`] draws disjoint
-//! subsets. File formats of corpora are known here only; there are no tensors.
+//! subsets, [`near_duplicates`] finds functions that are almost the same. File formats of corpora are known here only; there are no tensors.
 //!
 //! ```
 //! use elibadcode_corpus::synthetic::defect;
@@ -17,6 +17,7 @@ pub mod codesearchnet;
 pub mod devign;
 mod encoding;
 mod error;
+pub mod near_duplicates;
 mod rows;
 mod sample;
 mod seed;

@@ -1,3 +1,5 @@
 //! Corpora that are made up from a seed, in the formats of the real ones.
 
+pub mod clone;
 pub mod defect;
+mod markup;
