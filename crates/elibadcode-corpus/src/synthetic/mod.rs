@@ -3,3 +3,4 @@
 pub mod clone;
 pub mod defect;
 mod markup;
+pub mod search;
