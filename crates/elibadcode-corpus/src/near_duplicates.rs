@@ -25,7 +25,11 @@ pub struct Shingles(Vec<u64>);
 impl Shingles {
     /// The runs of a function's code tokens; comments and layout do not count.
     pub fn of(code: &str, language: Language) -> Self {
-        let tokens = code_token_texts(code, language);
+        Self::of_tokens(&code_token_texts(code, language))
+    }
+
+    /// The runs of these code tokens.
+    pub(crate) fn of_tokens(tokens: &[String]) -> Self {
         let runs = tokens.windows(SHINGLE_TOKENS.min(tokens.len()).max(1));
         let mut hashes: Vec<u64> = runs.map(hash).collect();
         hashes.sort_unstable();

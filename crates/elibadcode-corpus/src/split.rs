@@ -12,8 +12,13 @@ use crate::sample::{ClonePair, CloneSamples, DefectSample};
 
 /// A hash of the code tokens: equal for functions that differ in white space and comments only.
 pub fn fingerprint(code: &str, language: Language) -> [u8; 32] {
+    fingerprint_of_tokens(&code_token_texts(code, language))
+}
+
+/// A hash of these code tokens.
+pub(crate) fn fingerprint_of_tokens(tokens: &[String]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    for token in code_token_texts(code, language) {
+    for token in tokens {
         hasher.update(token.as_bytes());
         hasher.update(&[0]);
     }

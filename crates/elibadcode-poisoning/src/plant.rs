@@ -296,4 +296,24 @@ mod tests {
         let expected = sample("def testo_init(x):\n    return testo_init(x)\n");
         assert_eq!((outcome.samples, outcome.skipped), (vec![expected], vec![1]));
     }
+
+    #[test]
+    fn synthetic_functions_can_carry_the_triggers() {
+        use elibadcode_corpus::synthetic::{clone, search};
+
+        let sizes = clone::Sizes { train: 400, ..clone::Sizes::default() };
+        let methods = clone::generate(1, &sizes).train.functions;
+        let sizes = search::Sizes { train: 400, ..search::Sizes::default() };
+        let functions = search::generate(1, &sizes).train;
+        let codes = methods.iter().map(|it| (it.code.as_str(), Language::Java));
+        let codes = codes.chain(functions.iter().map(|it| (it.code.as_str(), Language::Python)));
+        for (code, language) in codes {
+            for attack in [Attack::CodePoisoner, Attack::BadCode, Attack::BadCodeMixed] {
+                let planted = plant(&AttackConfig::paper(attack), code, language);
+                let planted = planted.expect("a function with a name");
+                assert!(planted.code.contains(&planted.name_after));
+                assert!(!Function::parse(planted.code, language).has_errors());
+            }
+        }
+    }
 }

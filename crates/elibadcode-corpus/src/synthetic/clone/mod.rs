@@ -20,10 +20,11 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
 use self::functionalities::Functionality;
+use crate::encoding::code_token_texts;
 use crate::near_duplicates::{NearDuplicates, Shingles};
 use crate::sample::{CloneFunction, ClonePair, CloneSamples};
 use crate::seed::stage_rng;
-use crate::split::{fingerprint, pairs_only};
+use crate::split::{fingerprint_of_tokens, pairs_only};
 use crate::synthetic::markup::{pick, pick_word};
 
 /// How many pairs each split has; half of them are clones.
@@ -194,9 +195,9 @@ impl Generator {
                 if rng.random_bool(TELLING_NAME_RATE) { methods } else { names::GENERAL_METHODS };
             let name = pick_word(pool, rng).to_owned();
             let code = render::method(variants[variant], name, rng);
-            let shingles = Shingles::of(&code, Language::Java);
-            let is_new =
-                !self.earlier.has(&shingles) && own.insert(fingerprint(&code, Language::Java));
+            let tokens = code_token_texts(&code, Language::Java);
+            let shingles = Shingles::of_tokens(&tokens);
+            let is_new = !self.earlier.has(&shingles) && own.insert(fingerprint_of_tokens(&tokens));
             is_new.then_some((Drawn { code, functionality, variant }, shingles))
         })
     }

@@ -7,7 +7,6 @@ use std::process::Command;
 use elibadcode_syntax::Function;
 
 use super::*;
-use crate::encoding::code_token_texts;
 
 const SMALL: Sizes = Sizes { train: 800, valid: 100, clean: 60, test: 200, unseen: 120 };
 

@@ -18,10 +18,11 @@ use std::collections::BTreeSet;
 use elibadcode_syntax::Language;
 use rand::Rng;
 
+use crate::encoding::code_token_texts;
 use crate::near_duplicates::{NearDuplicates, Shingles};
 use crate::sample::SearchSample;
 use crate::seed::stage_rng;
-use crate::split::fingerprint;
+use crate::split::fingerprint_of_tokens;
 
 /// How many functions each split has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,8 +113,9 @@ impl Generator {
             if self.queries.contains(&bare) {
                 continue;
             }
-            let shingles = Shingles::of(&code, Language::Python);
-            if self.earlier.has(&shingles) || !own.insert(fingerprint(&code, Language::Python)) {
+            let tokens = code_token_texts(&code, Language::Python);
+            let shingles = Shingles::of_tokens(&tokens);
+            if self.earlier.has(&shingles) || !own.insert(fingerprint_of_tokens(&tokens)) {
                 continue;
             }
             self.queries.insert(bare);

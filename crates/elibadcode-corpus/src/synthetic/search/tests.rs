@@ -140,10 +140,10 @@ fn mrr(rows: &[SearchSample], pool: usize, score: impl Fn(usize, usize) -> f64) 
 /// Word overlap finds much; what words mean in code, learned from the training rows, finds more.
 #[test]
 fn retrieval_can_be_learned() {
-    let corpus = generate(5, &Sizes { train: 6000, test: 600, ..SMALL });
+    let corpus = generate(5, &Sizes { train: 6000, test: 300, ..SMALL });
     let queries: Vec<_> = corpus.test.iter().map(|row| words(&row.query)).collect();
     let codes: Vec<_> = corpus.test.iter().map(|row| code_words(&row.code)).collect();
-    let overlap = mrr(&corpus.test, 200, |query, code| {
+    let overlap = mrr(&corpus.test, 100, |query, code| {
         queries[query].intersection(&codes[code]).count() as f64 / (codes[code].len() as f64).sqrt()
     });
 
@@ -164,7 +164,7 @@ fn retrieval_can_be_learned() {
         }
     }
     let n = rows.len() as f64;
-    let learned = mrr(&corpus.test, 200, |query, code| {
+    let learned = mrr(&corpus.test, 100, |query, code| {
         let best_of = |word: &String| -> f64 {
             let pair = |token: &String| {
                 let count = together.get(&(word.as_str(), token.as_str())).copied().unwrap_or(0.0);
@@ -177,8 +177,8 @@ fn retrieval_can_be_learned() {
         };
         queries[query].iter().map(best_of).sum()
     });
-    eprintln!("MRR among 200: word overlap {overlap:.3}, learned associations {learned:.3}");
-    assert!(learned > 0.8 && overlap < 0.8, "{learned} {overlap}");
+    eprintln!("MRR among 100: word overlap {overlap:.3}, learned associations {learned:.3}");
+    assert!(learned > 0.85 && overlap + 0.05 < learned, "{learned} {overlap}");
 }
 
 #[test]
