@@ -77,8 +77,11 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut parts = Vec::new();
     for entry in fs::read_dir(path)? {
         let part = entry?.path();
-        let name = part.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".jsonl") || name.ends_with(".jsonl.gz") {
+        let has_extension =
+            |path: &Path, wanted: &str| path.extension().is_some_and(|it| it == wanted);
+        let unpacked =
+            if has_extension(&part, "gz") { part.with_extension("") } else { part.clone() };
+        if has_extension(&unpacked, "jsonl") {
             parts.push(part);
         }
     }

@@ -164,6 +164,8 @@ pub fn without_near_duplicates<T: Sync>(
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn shingles(code: &str) -> Shingles {
@@ -174,7 +176,7 @@ mod tests {
         let mut text = format!("def f{}(x, y):\n", seed % 7);
         for line in 0..3 + seed % 5 {
             let (a, b) = (seed * 31 % 11, (seed * 17 + line) % 5);
-            text.push_str(&format!("    x = g{b}(y, {a}) + x * {line}\n"));
+            let _ = writeln!(text, "    x = g{b}(y, {a}) + x * {line}");
         }
         text + "    return x\n"
     }

@@ -193,8 +193,8 @@ mod tests {
         let after: Vec<Option<f64>> = lift.queries.iter().map(|it| it.rank_after).collect();
         assert_eq!(before, [3.0, 2.0, 2.0]);
         assert_eq!(after, [Some(2.0), Some(1.0), None]);
-        assert_close(lift.anr().expect("two queries"), (0.5 + 0.25) / 2.0, 1e-12);
-        assert_close(lift.anr_before().expect("two queries"), (0.75 + 0.5) / 2.0, 1e-12);
+        assert_close(lift.anr().expect("two queries"), 0.375, 1e-12);
+        assert_close(lift.anr_before().expect("two queries"), 0.625, 1e-12);
         assert_eq!((lift.success_at(1), lift.success_at(2)), (Rate::new(1, 2), Rate::new(2, 2)));
         assert_eq!(lift.n_unable(), 1);
     }

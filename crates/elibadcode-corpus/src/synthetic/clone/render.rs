@@ -131,13 +131,13 @@ fn write_loop(kind: &str, parts: &[&str], body: &str, at: &str, rng: &mut impl R
     let form = rng.random_range(0..5_usize);
     match (kind, parts) {
         ("for", [index, from, to]) => counted(index, from, to, "", form),
-        ("each", [variable, array]) => match form {
-            0..=2 => format!("for ({variable} : {array}) {{ {body} }}"),
-            _ => {
-                let first = format!("{variable} = {array}[{at}]; ");
-                counted(at, "0", &format!("{array}.length"), &first, form - 2)
-            }
-        },
+        ("each", [variable, array]) if form < 3 => {
+            format!("for ({variable} : {array}) {{ {body} }}")
+        }
+        ("each", [variable, array]) => {
+            let first = format!("{variable} = {array}[{at}]; ");
+            counted(at, "0", &format!("{array}.length"), &first, form - 2)
+        }
         ("list", [variable, list]) => match form {
             0..=2 => format!("for ({variable} : {list}) {{ {body} }}"),
             3 => {
@@ -174,7 +174,7 @@ fn vary_increments(text: &str, rng: &mut impl Rng) -> String {
             && varied[..start].trim_end().ends_with([';', '{', '}']);
         match rng.random_range(0..6) {
             0 if is_statement => varied.push_str(" += 1;"),
-            1 if is_statement => varied.push_str(&format!(" = {name} + 1;")),
+            1 if is_statement => varied.extend([" = ", name.as_str(), " + 1;"]),
             _ => varied.push_str("++;"),
         }
         varied.push_str(piece);
@@ -187,7 +187,8 @@ fn lay_out(text: &str, rng: &mut impl Rng) -> String {
     let indent = *pick(&["    ", "    ", "\t", "  "], rng);
     let cuddled = rng.random_bool(0.7);
     let mut out = String::new();
-    let mut depth = 0_usize;
+    // Open blocks, and whether each is the body of a `do`.
+    let mut blocks: Vec<bool> = Vec::new();
     // Open parentheses, and braces of array initializers.
     let mut parens = 0_usize;
     let mut quote = None;
@@ -211,36 +212,40 @@ fn lay_out(text: &str, rng: &mut impl Rng) -> String {
             }
             continue;
         }
+        let mut ends_do = false;
+        let in_parens = parens > 0;
         match c {
             '"' | '\'' => quote = Some(c),
             '(' => parens += 1,
-            '{' if parens == 0 && line.trim_end().ends_with([']', '=']) => parens += 1,
+            '{' if parens > 0 || line.trim_end().ends_with([']', '=']) => parens += 1,
             ')' => parens -= 1,
-            '}' if parens > 0 && !line.contains("->") => parens -= 1,
-            '}' if parens == 0 => {
-                end_line(&mut line, depth, &mut out);
-                depth -= 1;
+            '}' if parens > 0 => parens -= 1,
+            '}' => {
+                end_line(&mut line, blocks.len(), &mut out);
+                ends_do = blocks.pop() == Some(true);
             }
             _ => {}
         }
         line.push(c);
-        if parens > 0 {
+        // The brace that ends an initializer ends no block.
+        if parens > 0 || in_parens {
             continue;
         }
         let rest = text[at + c.len_utf8()..].trim_start();
-        let goes_on = ["else", "catch", "finally", "while ("].iter().any(|it| rest.starts_with(it));
+        let goes_on = ["else", "catch", "finally"].iter().any(|it| rest.starts_with(it));
         match c {
             '{' => {
-                end_line(&mut line, depth, &mut out);
-                depth += 1;
+                let is_do = line.trim() == "do {";
+                end_line(&mut line, blocks.len(), &mut out);
+                blocks.push(is_do);
             }
-            ';' => end_line(&mut line, depth, &mut out),
-            '}' if !(cuddled && goes_on && !rest.starts_with("while")) => {
-                end_line(&mut line, depth, &mut out);
+            ';' => end_line(&mut line, blocks.len(), &mut out),
+            '}' if !(ends_do || (cuddled && goes_on)) => {
+                end_line(&mut line, blocks.len(), &mut out);
             }
             _ => {}
         }
     }
-    end_line(&mut line, depth, &mut out);
+    end_line(&mut line, blocks.len(), &mut out);
     out
 }

@@ -89,7 +89,8 @@ fn every_function_compiles() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("functions.py");
     let corpus = generate(3, &SMALL);
-    let source: String = corpus.train.iter().map(|row| format!("{}\n\n", row.code)).collect();
+    let codes: Vec<&str> = corpus.train.iter().map(|row| row.code.as_str()).collect();
+    let source = codes.join("\n\n");
     fs_err::write(&path, source).unwrap();
     let run =
         Command::new("python3").args(["-W", "ignore", "-m", "py_compile"]).arg(&path).output();
