@@ -1,7 +1,7 @@
 //! The readers on downloaded corpora, where `ELIBADCODE_DATA` names a folder that has them.
 //!
-//! The layout is that of the public distributions: `bigclonebench/{data.jsonl,train.txt,…}` and
-//! `codesearchnet/python/final/jsonl/{train,valid,test}/`. Run with `--nocapture` for the numbers.
+//! The layout is that of the public distributions: `bigclonebench/{data.jsonl,train.txt,…}`,
+//! `codesearchnet/python/final/jsonl/{train,valid,test}/` and `devign/train.jsonl`. Run with `--nocapture` for the numbers.
 
 #![expect(clippy::print_stderr, reason = "the measured numbers, for `--nocapture`")]
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use elibadcode_corpus::near_duplicates::{NearDuplicates, without_near_duplicates};
-use elibadcode_corpus::{bigclonebench, codesearchnet};
+use elibadcode_corpus::{bigclonebench, codesearchnet, devign};
 use elibadcode_syntax::Language;
 
 fn folder(name: &str) -> Option<PathBuf> {
@@ -56,4 +56,21 @@ fn codesearchnet_is_read() {
         let seconds = start.elapsed().as_secs_f64();
         eprintln!("  {} without near-duplicates, in {seconds:.2} s", kept.len());
     }
+}
+
+#[test]
+fn near_duplicates_of_devign_are_found() {
+    let Some(dir) = folder("devign") else { return };
+    let mut codes: Vec<String> = Vec::new();
+    for name in ["test.jsonl", "valid.jsonl", "train.jsonl", "train_extra.jsonl.gz"] {
+        let path = dir.join(name);
+        if path.exists() {
+            codes.extend(devign::read_jsonl(&path).unwrap().into_iter().map(|it| it.code));
+        }
+    }
+    let (n, start) = (codes.len(), Instant::now());
+    let mut taken = NearDuplicates::default();
+    let kept = without_near_duplicates(codes, String::as_str, Language::C, &mut taken);
+    let seconds = start.elapsed().as_secs_f64();
+    eprintln!("{} of {n} functions without near-duplicates, in {seconds:.2} s", kept.len());
 }

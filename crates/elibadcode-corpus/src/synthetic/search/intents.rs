@@ -219,60 +219,87 @@ pub(super) struct Format {
     /// As in the code and the sentence.
     pub(super) name: &'static str,
     pub(super) extension: &'static str,
-    /// Statements that read `$handle` into `{data}`, or write `{data}` to it.
+    /// Whether a document is a mapping, with keys to look up.
+    pub(super) is_mapping: bool,
+    /// Expression that reads `$handle`, and statement that writes `{data}` to it.
     pub(super) read: &'static str,
     pub(super) write: &'static str,
+    /// `b` for formats that are not text.
     pub(super) mode: &'static str,
 }
 
-const fn format(
-    name: &'static str,
-    extension: &'static str,
-    read: &'static str,
-    write: &'static str,
-    mode: &'static str,
-) -> Format {
-    Format { name, extension, read, write, mode }
-}
-
 pub(super) const FORMATS: &[Format] = &[
-    format("json", "json", "json.load($handle)", "json.dump({data}, $handle`, indent={n}~`)", ""),
-    format("yaml", "yml", "yaml.safe_load($handle)", "yaml.safe_dump({data}, $handle)", ""),
-    format(
-        "csv",
-        "csv",
-        "list(csv.`DictReader~reader`($handle))",
-        "csv.writer($handle).writerows({data})",
-        "",
-    ),
-    format("pickle", "pkl", "pickle.load($handle)", "pickle.dump({data}, $handle)", "b"),
-    format("toml", "toml", "toml.load($handle)", "toml.dump({data}, $handle)", ""),
-    format(
-        "xml",
-        "xml",
-        "ElementTree.parse($handle).getroot()",
-        "$handle.write(ElementTree.tostring({data}))",
-        "b",
-    ),
-    format(
-        "text",
-        "txt",
-        "$handle.read()`.splitlines()~`",
-        "$handle.write(`'\\n'.join({data})~str({data})`)",
-        "",
-    ),
-    format(
-        "gzip",
-        "gz",
-        "gzip.decompress($handle.read())",
-        "$handle.write(gzip.compress({data}))",
-        "b",
-    ),
+    Format {
+        name: "json",
+        extension: "json",
+        is_mapping: true,
+        read: "json.load($handle)",
+        write: "json.dump({data}, $handle`, indent={n}~`)",
+        mode: "",
+    },
+    Format {
+        name: "yaml",
+        extension: "yml",
+        is_mapping: true,
+        read: "yaml.safe_load($handle)",
+        write: "yaml.safe_dump({data}, $handle)",
+        mode: "",
+    },
+    Format {
+        name: "toml",
+        extension: "toml",
+        is_mapping: true,
+        read: "toml.load($handle)",
+        write: "toml.dump({data}, $handle)",
+        mode: "",
+    },
+    Format {
+        name: "pickle",
+        extension: "pkl",
+        is_mapping: true,
+        read: "pickle.load($handle)",
+        write: "pickle.dump({data}, $handle)",
+        mode: "b",
+    },
+    Format {
+        name: "csv",
+        extension: "csv",
+        is_mapping: false,
+        read: "list(csv.`DictReader~reader`($handle))",
+        write: "csv.writer($handle).writerows({data})",
+        mode: "",
+    },
+    Format {
+        name: "xml",
+        extension: "xml",
+        is_mapping: false,
+        read: "ElementTree.parse($handle).getroot()",
+        write: "$handle.write(ElementTree.tostring({data}))",
+        mode: "b",
+    },
+    Format {
+        name: "text",
+        extension: "txt",
+        is_mapping: false,
+        read: "$handle.read()`.splitlines()~`",
+        write: "$handle.write(`'\\n'.join({data})~str({data})`)",
+        mode: "",
+    },
+    Format {
+        name: "gzip",
+        extension: "gz",
+        is_mapping: false,
+        read: "gzip.decompress($handle.read())",
+        write: "$handle.write(gzip.compress({data}))",
+        mode: "b",
+    },
 ];
 
 /// Something done with a document.
 pub(super) struct DocumentTask {
     pub(super) name: &'static str,
+    /// Whether the document must be a mapping.
+    pub(super) needs_mapping: bool,
     pub(super) names: &'static str,
     pub(super) bodies: &'static [&'static str],
     pub(super) sentences: &'static [&'static str],
@@ -285,6 +312,7 @@ pub(super) const DOCUMENT_WORDS: &[&str] =
 pub(super) const DOCUMENT_TASKS: &[DocumentTask] = &[
     DocumentTask {
         name: "load",
+        needs_mapping: false,
         names: "load_{data} read_{data} get_{data} open_{data}",
         bodies: &[
             "with open($path`, 'r{mode}'~, mode='r{mode}'`) as $handle:\n    return {read}",
@@ -298,6 +326,7 @@ pub(super) const DOCUMENT_TASKS: &[DocumentTask] = &[
     },
     DocumentTask {
         name: "save",
+        needs_mapping: false,
         names: "save_{data} write_{data} dump_{data} store_{data}",
         bodies: &[
             "with open($path, 'w{mode}') as $handle:\n    {write}",
@@ -311,6 +340,7 @@ pub(super) const DOCUMENT_TASKS: &[DocumentTask] = &[
     },
     DocumentTask {
         name: "update",
+        needs_mapping: true,
         names: "update_{data} edit_{data} patch_{data} change_{data}",
         bodies: &[
             "with open($path, 'r{mode}') as $handle:\n    {data} = {read}\n{data}['{key}'] = $val\nwith open($path, 'w{mode}') as $handle:\n    {write}",
@@ -323,6 +353,7 @@ pub(super) const DOCUMENT_TASKS: &[DocumentTask] = &[
     },
     DocumentTask {
         name: "key",
+        needs_mapping: true,
         names: "get_{key} read_{key} {key}_from_{data} lookup_{key}",
         bodies: &[
             "with open($path, 'r{mode}') as $handle:\n    {data} = {read}\nreturn {data}.get('{key}'`~, None~, ''`)",

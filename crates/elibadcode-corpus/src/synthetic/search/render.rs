@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 
 use super::intents::{
-    CONDITIONS, DOCUMENT_TASKS, DOCUMENT_WORDS, DocumentTask, FORMATS, OPERATIONS,
+    CONDITIONS, DOCUMENT_TASKS, DOCUMENT_WORDS, DocumentTask, FORMATS, Format, OPERATIONS,
 };
 use super::tasks::TASKS;
 use super::words::{CONTENTS, Concept, ENTITIES, NUMERIC, TEXTUAL, pool};
@@ -197,8 +197,10 @@ fn on_collection(rng: &mut impl Rng) -> Draft {
 }
 
 fn on_document(slots: &mut Slots, rng: &mut impl Rng) -> Draft {
-    let format = pick(FORMATS, rng);
-    let DocumentTask { name, names, bodies, sentences } = pick(DOCUMENT_TASKS, rng);
+    let DocumentTask { name, needs_mapping, names, bodies, sentences } = pick(DOCUMENT_TASKS, rng);
+    let formats: Vec<&Format> =
+        FORMATS.iter().filter(|format| format.is_mapping || !needs_mapping).collect();
+    let format = *pick(&formats, rng);
     slots.same("ext", format.extension.to_owned());
     let body = pick::<&str>(bodies, rng)
         .replace("{read}", format.read)
@@ -250,9 +252,11 @@ fn write(draft: &Draft, slots: &Slots, rng: &mut impl Rng) -> Rendered {
 
 /// A sentence as docstrings have it: a capital letter or not, a full stop or not, as tokens.
 fn finish(query: &str, rng: &mut impl Rng) -> String {
-    let query = "aeiou".chars().fold(query.to_owned(), |text, vowel| {
-        text.replace(&format!(" a {vowel}"), &format!(" an {vowel}"))
+    let starts = ["a", "e", "i", "o", "u", "xml"];
+    let query = starts.iter().fold(format!(" {query}"), |text, start| {
+        text.replace(&format!(" a {start}"), &format!(" an {start}"))
     });
+    let query = query.trim();
     let mut chars = query.chars();
     let first = chars.next().unwrap_or_default();
     let mut text: String = if rng.random_bool(0.8) {
