@@ -7,19 +7,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
 use fs_err as fs;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::rows::{Id, MAX_ROW_BYTES, Rows};
 use crate::sample::DefectSample;
-
-/// A row longer than this many bytes is refused.
-pub const MAX_ROW_BYTES: u64 = 16 << 20;
 
 /// The three splits of a corpus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,16 +36,9 @@ struct Row {
     #[serde(alias = "label")]
     target: i64,
     #[serde(default)]
-    idx: Option<Index>,
+    idx: Option<Id>,
     #[serde(default)]
     project: String,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Index {
-    Number(i64),
-    Text(String),
 }
 
 impl Row {
@@ -58,11 +48,7 @@ impl Row {
             1 => 1,
             other => return Err(format!("the label is {other}, expected 0 or 1")),
         };
-        let id = match self.idx {
-            Some(Index::Number(number)) => number.to_string(),
-            Some(Index::Text(text)) => text,
-            None => row_index.to_string(),
-        };
+        let id = self.idx.map_or_else(|| row_index.to_string(), Id::into_text);
         Ok(DefectSample { id, project: self.project, code: self.func, label })
     }
 }
@@ -71,29 +57,14 @@ impl Row {
 ///
 /// A row without `idx` gets its row number as id. Blank lines are skipped.
 pub fn read_jsonl(path: &Path) -> Result<Vec<DefectSample>, Error> {
-    let file = fs::File::open(path)?;
-    let reader: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
-        Box::new(GzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    let mut reader = BufReader::new(reader);
+    let mut rows = Rows::open(path)?;
     let mut samples = Vec::new();
-    let mut line = Vec::new();
-    for line_number in 1.. {
-        let at = |problem: String| Error::Row { path: path.to_owned(), line: line_number, problem };
-        line.clear();
-        let n_read = reader.by_ref().take(MAX_ROW_BYTES).read_until(b'\n', &mut line)?;
-        if n_read == 0 {
-            break;
-        }
-        if n_read as u64 == MAX_ROW_BYTES {
-            return Err(at(format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)));
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let row: Row = serde_json::from_slice(&line).map_err(|error| at(row_problem(&error)))?;
+    while let Some(row) = rows.next()? {
+        let at = |problem: String| Error::Row { path: path.to_owned(), line: row.line, problem };
+        let text = row
+            .text
+            .ok_or_else(|| at(format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)))?;
+        let row: Row = serde_json::from_slice(text).map_err(|error| at(row_problem(&error)))?;
         samples.push(row.into_sample(samples.len()).map_err(at)?);
     }
     if samples.is_empty() {

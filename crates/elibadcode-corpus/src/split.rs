@@ -8,12 +8,17 @@ use rand::{Rng, RngExt};
 
 use crate::encoding::code_token_texts;
 use crate::error::Error;
-use crate::sample::DefectSample;
+use crate::sample::{ClonePair, CloneSamples, DefectSample};
 
 /// A hash of the code tokens: equal for functions that differ in white space and comments only.
 pub fn fingerprint(code: &str, language: Language) -> [u8; 32] {
+    fingerprint_of_tokens(&code_token_texts(code, language))
+}
+
+/// A hash of these code tokens.
+pub(crate) fn fingerprint_of_tokens(tokens: &[String]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    for token in code_token_texts(code, language) {
+    for token in tokens {
         hasher.update(token.as_bytes());
         hasher.update(&[0]);
     }
@@ -57,7 +62,7 @@ pub fn clean_subset(
 }
 
 /// A seeded sample of `n` without replacement, in corpus order; all of them if there are fewer.
-pub fn subsample(samples: &[DefectSample], n: usize, rng: &mut impl Rng) -> Vec<DefectSample> {
+pub fn subsample<T: Clone>(samples: &[T], n: usize, rng: &mut impl Rng) -> Vec<T> {
     let mut left = n.min(samples.len());
     let mut chosen = Vec::with_capacity(left);
     for (index, sample) in samples.iter().enumerate() {
@@ -67,6 +72,37 @@ pub fn subsample(samples: &[DefectSample], n: usize, rng: &mut impl Rng) -> Vec<
         }
     }
     chosen
+}
+
+/// A seeded share `rate` (in `0..=1`) of the pairs, in corpus order, and the functions in them.
+///
+/// Exactly `round(rate * n)` pairs are drawn. Reference: 10 % of the pairs of every split.
+pub fn subsample_pairs(
+    samples: &CloneSamples,
+    rate: f64,
+    rng: &mut impl Rng,
+) -> Result<CloneSamples, Error> {
+    if !(0.0..=1.0).contains(&rate) {
+        return Err(Error::Split(format!("the share of pairs {rate} is not between 0 and 1")));
+    }
+    let n = (rate * samples.pairs.len() as f64).round() as usize;
+    Ok(pairs_only(samples, &subsample(&samples.pairs, n, rng)))
+}
+
+/// `pairs` of `samples`, with the functions that occur in them in order of first use.
+pub fn pairs_only(samples: &CloneSamples, pairs: &[ClonePair]) -> CloneSamples {
+    let mut new_index = vec![None; samples.functions.len()];
+    let mut kept = CloneSamples::default();
+    for pair in pairs {
+        let [first, second] = [pair.first, pair.second].map(|index| {
+            *new_index[index].get_or_insert_with(|| {
+                kept.functions.push(samples.functions[index].clone());
+                kept.functions.len() - 1
+            })
+        });
+        kept.pairs.push(ClonePair { first, second, label: pair.label });
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -114,5 +150,34 @@ mod tests {
             let chosen = subsample(&all, n, &mut ChaCha8Rng::seed_from_u64(2));
             assert_eq!(chosen.len(), n.min(50));
         }
+    }
+
+    #[test]
+    fn a_share_of_pairs_keeps_its_functions() {
+        let function = |index: usize| crate::CloneFunction {
+            id: index.to_string(),
+            code: format!("int f{index}() {{ }}"),
+        };
+        let pair = |index: usize| ClonePair {
+            first: 19 - index % 20,
+            second: index * 7 % 20,
+            label: (index % 2) as u8,
+        };
+        let all = CloneSamples {
+            functions: (0..20).map(function).collect(),
+            pairs: (0..30).map(pair).collect(),
+        };
+        let named = |samples: &CloneSamples| -> Vec<(String, String, u8)> {
+            let id = |index: usize| samples.functions[index].id.clone();
+            samples.pairs.iter().map(|it| (id(it.first), id(it.second), it.label)).collect()
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let some = subsample_pairs(&all, 0.1, &mut rng).unwrap();
+        assert_eq!(some.pairs.len(), 3);
+        assert!(some.functions.len() <= 6 && some.functions[0].id == named(&some)[0].0);
+        assert!(named(&some).iter().all(|pair| named(&all).contains(pair)));
+        assert_eq!(named(&subsample_pairs(&all, 1.0, &mut rng).unwrap()), named(&all));
+        assert_eq!(subsample_pairs(&all, 0.0, &mut rng).unwrap(), CloneSamples::default());
+        assert!(subsample_pairs(&all, 1.1, &mut rng).is_err());
     }
 }

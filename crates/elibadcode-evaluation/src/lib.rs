@@ -1,7 +1,8 @@
 //! Metrics, statistics and the files that publish them; no tensors.
 //!
 //! This crate is the last step of the pipeline: plain slices of labels, scores and tokens come in,
-//! numbers, records and tables come out. It reads no file, no clock and no random numbers.
+//! numbers, records and tables come out. It reads no file, no clock and no random numbers;
+//! what the protocols draw follows from a seed.
 //!
 //! ```
 //! use elibadcode_evaluation::attack_success;
@@ -16,6 +17,7 @@ pub mod attack;
 pub mod classification;
 mod error;
 pub mod ranking;
+pub mod ranking_attack;
 mod rate;
 pub mod records;
 pub mod report;
@@ -25,7 +27,8 @@ pub mod statistics;
 pub use attack::{AttackSuccess, attack_success};
 pub use classification::{Confusion, accuracy, f1};
 pub use error::Error;
-pub use ranking::{TriggeredRanking, average_normalized_rank, mean_reciprocal_rank};
+pub use ranking::{TriggeredRanking, average_normalized_rank, mean_reciprocal_rank, recall_at};
+pub use ranking_attack::{AnrProtocol, AttackedQuery, RankLift, rank_lift};
 pub use rate::Rate;
 pub use records::{Results, RunRecord};
 pub use report::{PaperCell, escape_untrusted, markdown_table, results_markdown};

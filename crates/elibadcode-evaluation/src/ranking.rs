@@ -7,6 +7,8 @@
 
 use std::cmp::Ordering;
 
+use crate::rate::Rate;
+
 /// The reciprocal rank is 0 beyond this rank.
 pub const MRR_CUTOFF: usize = 1000;
 
@@ -40,6 +42,25 @@ pub fn mean_reciprocal_rank<R: AsRef<[f32]>>(score_rows: &[R], right: &[usize]) 
     (!right.is_empty()).then(|| reciprocals.sum::<f64>() / right.len() as f64)
 }
 
+/// The share of queries whose right candidate has a rank of at most `k` (R@k; for `k` 1, 5 and 10
+/// in the paper).
+///
+/// `score_rows[i]` holds the scores of all candidates for query `i`, `right[i]` the index of the
+/// right one. Ties count half, so that a query with the right candidate in a tie for the first
+/// place is no hit for `k` 1.
+pub fn recall_at<R: AsRef<[f32]>>(score_rows: &[R], right: &[usize], k: usize) -> Rate {
+    assert_eq!(
+        score_rows.len(),
+        right.len(),
+        "score rows and right indices must be of the same length"
+    );
+    let hits = score_rows.iter().zip(right).map(|(row, &right)| {
+        let row = row.as_ref();
+        rank_among_others(row, right, row[right]) <= k as f64
+    });
+    hits.collect()
+}
+
 /// The mean of rank/candidates of the triggered candidate over all queries, in `0..=1` (small:
 /// the attack works), or `None` without queries.
 pub fn average_normalized_rank(rankings: &[TriggeredRanking<'_>]) -> Option<f64> {
@@ -56,16 +77,23 @@ pub fn average_normalized_rank(rankings: &[TriggeredRanking<'_>]) -> Option<f64>
 /// If that is the ground truth, the next worse one is taken (the next better one if it is last).
 /// Reference: takes a record from outside the ranking in that case.
 pub fn attacked_index(scores: &[f32], ground_truth: usize) -> Option<usize> {
+    attacked_index_at(scores, ground_truth, 0.5)
+}
+
+/// [`attacked_index`] for a start at another place of the ranking: the candidate of rank
+/// `start_rate` (in `0..=1`) times the number of candidates, rounded down and at least 1.
+pub fn attacked_index_at(scores: &[f32], ground_truth: usize, start_rate: f64) -> Option<usize> {
+    assert!((0.0..=1.0).contains(&start_rate), "the start {start_rate} is not between 0 and 1");
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&left, &right| scores[right].total_cmp(&scores[left]));
-    let middle = (scores.len() / 2).saturating_sub(1);
-    let below = order.iter().skip(middle);
-    let above = order.iter().take(middle).rev();
+    let start = ((start_rate * scores.len() as f64) as usize).saturating_sub(1);
+    let below = order.iter().skip(start);
+    let above = order.iter().take(start).rev();
     below.chain(above).copied().find(|&index| index != ground_truth)
 }
 
 /// The rank, from 1, that `score` has among all of `scores` but the one at `own_index`.
-fn rank_among_others(scores: &[f32], own_index: usize, score: f32) -> f64 {
+pub(crate) fn rank_among_others(scores: &[f32], own_index: usize, score: f32) -> f64 {
     assert!(
         own_index < scores.len(),
         "candidate {own_index} is not among the {} scores",
@@ -139,7 +167,33 @@ mod tests {
         assert_eq!(attacked_index(&[0.5, 0.7], 0), Some(1));
     }
 
+    #[test]
+    fn recall_by_hand() {
+        let rows = [[0.9, 0.1, 0.5], [0.9, 0.1, 0.5], [0.9, 0.1, 0.5], [0.5, 0.5, 0.1]];
+        let right = [0, 1, 2, 0];
+        let hits = |k| recall_at(&rows, &right, k).hits;
+        assert_eq!([0, 1, 2, 3].map(hits), [0, 1, 3, 4]);
+        assert_eq!(recall_at::<[f32; 0]>(&[], &[], 1), Rate::new(0, 0));
+    }
+
+    #[test]
+    fn the_attack_may_start_elsewhere() {
+        let scores: Vec<f32> = (0..1000_u16).map(|rank| -f32::from(rank)).collect();
+        assert_eq!(attacked_index_at(&scores, 7, 0.0), Some(0));
+        assert_eq!(attacked_index_at(&scores, 7, 0.1), Some(99));
+        assert_eq!(attacked_index_at(&scores, 7, 1.0), Some(999));
+        assert_eq!(attacked_index_at(&scores, 999, 1.0), Some(998));
+    }
+
     proptest! {
+        #[test]
+        fn recall_grows_with_k(scores in prop::collection::vec(-1.0..1.0_f32, 1..30)) {
+            let right = scores.len() / 3;
+            let hits = |k| recall_at(&[&scores], &[right], k).hits;
+            prop_assert!((0..scores.len()).all(|k| hits(k) <= hits(k + 1)));
+            prop_assert_eq!(hits(scores.len()), 1);
+        }
+
         #[test]
         fn ranks_are_shares(scores in prop::collection::vec(-1.0..1.0_f32, 1..50), score: f32) {
             let attacked = scores.len() / 2;

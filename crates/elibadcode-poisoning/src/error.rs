@@ -10,7 +10,7 @@ pub struct InvalidTrigger(pub String);
 
 /// The text is not the name of an [`Attack`](crate::Attack).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown attack `{0}`, expected codepoisoner or badcode")]
+#[error("unknown attack `{0}`, expected codepoisoner, badcode or badcode-mixed")]
 pub struct UnknownAttack(pub String);
 
 /// An [`AttackConfig`](crate::AttackConfig) that describes no attack.
@@ -29,36 +29,43 @@ pub enum ConfigError {
         label: u8,
     },
     /// The trigger is to be a whole name but is none.
-    #[error("trigger `{trigger}` cannot be a function name by itself")]
+    #[error("trigger `{trigger}` cannot be a name by itself")]
     NotAName {
         /// The trigger's text.
         trigger: String,
     },
+    /// The target word is none.
+    #[error("target word `{word}` is not one word")]
+    TargetWord {
+        /// The text that was given.
+        word: String,
+    },
+    /// The target word could not be found in lower-cased queries.
+    #[error("target word `{word}` is not in lower case")]
+    TargetWordCase {
+        /// The text that was given.
+        word: String,
+    },
+    /// Code search cannot be attacked without a target word.
+    #[error("the attack on code search has no target word")]
+    NoTargetWord,
 }
 
-/// Why one sample cannot carry the trigger.
+/// Why a piece of code cannot carry the trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlantError {
-    /// The sample's code has no function whose name could be changed.
-    #[error("sample {id} has no function name")]
-    NoFunctionName {
-        /// The sample.
-        id: String,
-    },
+    /// The code has no function whose name could be changed.
+    #[error("the code has no function name")]
+    NoFunctionName,
+    /// The function declares no parameter and no local.
+    #[error("the code has no variable")]
+    NoVariable,
     /// The triggered name is not possible in this function.
-    #[error("sample {id} cannot take the trigger")]
-    Rename {
-        /// The sample.
-        id: String,
-        /// What is wrong with the name.
-        source: RenameError,
-    },
+    #[error("the code cannot take the trigger")]
+    Rename(#[from] RenameError),
     /// The code, already damaged, would be read differently with the trigger.
-    #[error("sample {id} parses differently with the trigger")]
-    ParseChanged {
-        /// The sample.
-        id: String,
-    },
+    #[error("the code parses differently with the trigger")]
+    ParseChanged,
 }
 
 /// Why a corpus cannot be poisoned.
@@ -78,5 +85,13 @@ pub enum PoisonError {
         found: usize,
         /// The label of the victim class.
         victim_label: u8,
+    },
+    /// Fewer functions can carry the trigger than the rate asks for.
+    #[error("{needed} functions are to be poisoned, {found} can carry the trigger")]
+    NotEnoughFunctions {
+        /// How many the rate asks for.
+        needed: usize,
+        /// How many there are.
+        found: usize,
     },
 }

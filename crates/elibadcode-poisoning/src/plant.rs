@@ -1,75 +1,153 @@
-//! The trigger in one sample, and in every sample of a test set.
+//! The trigger in one piece of code, and in every sample of a test set.
 
-use elibadcode_corpus::{DefectSample, Task};
-use elibadcode_syntax::Function;
+use elibadcode_corpus::split::pairs_only;
+use elibadcode_corpus::{CloneFunction, CloneSamples, DefectSample, SearchSample, Task};
+use elibadcode_syntax::{Function, Identifier, Language, Role};
 
 use crate::attack::{AttackConfig, Placement};
 use crate::error::PlantError;
 
+/// A piece of code with the trigger in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planted {
+    /// The source text with the trigger.
+    pub code: String,
+    /// The identifier that carries the trigger, as it was.
+    pub name_before: String,
+    /// The identifier with the trigger.
+    pub name_after: String,
+}
+
 /// A test set with the trigger in it, to measure the attack's success on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Triggered {
+pub struct Triggered<T = DefectSample> {
     /// The samples that carry the trigger, in the order of the corpus, with their own labels.
-    pub samples: Vec<DefectSample>,
+    pub samples: Vec<T>,
     /// Indices of the samples that cannot carry it.
     pub skipped: Vec<usize>,
 }
 
-/// Gives the sample with the trigger in its code; the label stays.
+/// A test set of pairs with the trigger in one member of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggeredClones {
+    /// The pairs that carry the trigger, in the order of the corpus, with their own labels. A
+    /// function with the trigger has the id of the function that it was made of, and `+trigger`.
+    pub samples: CloneSamples,
+    /// Indices of the pairs that cannot carry it.
+    pub skipped: Vec<usize>,
+}
+
+/// Which member of a pair carries the trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// The first one, as in the reference code.
+    First,
+    /// The second one.
+    Second,
+    /// The first one of every other pair, beginning with the first pair, and the second one of
+    /// the rest.
+    Alternating,
+}
+
+/// Gives a piece of code with the trigger in it.
 ///
 /// The identifier is renamed everywhere in the function, so that the code still does what it did.
 ///
 /// Reference: the reference code replaces words between spaces, which misses some occurrences, and
 /// flips the label even if nothing was replaced.
-pub fn plant(config: &AttackConfig, sample: &DefectSample) -> Result<DefectSample, PlantError> {
-    plant_renamed(config, sample).map(|planted| planted.sample)
+pub fn plant(config: &AttackConfig, code: &str, language: Language) -> Result<Planted, PlantError> {
+    let function = Function::parse(code, language);
+    let carrier = match config.placement {
+        Placement::FunctionName => function.name().ok_or(PlantError::NoFunctionName)?,
+        Placement::LeastFrequentVariable => least_frequent_variable(&function)?,
+    };
+    let name_after = config.edit.apply(carrier, config.trigger_for(code));
+    let renamed = function.rename(carrier, &name_after)?;
+    // Where the code has errors, their recovery can depend on the length of a name.
+    if renamed.has_errors() != function.has_errors()
+        || renamed.tokens().len() != function.tokens().len()
+    {
+        return Err(PlantError::ParseChanged);
+    }
+    let name_before = carrier.to_owned();
+    Ok(Planted { code: renamed.text().to_owned(), name_before, name_after })
 }
 
-/// Plants the trigger in every sample that can carry it.
+fn least_frequent_variable(function: &Function) -> Result<&str, PlantError> {
+    let variables = function.identifiers().iter().filter(|it| it.role != Role::FunctionName);
+    // `min_by_key` gives the first of several.
+    let rarest: Option<&Identifier> = variables.min_by_key(|it| it.occurrences.len());
+    rarest.map(|it| it.text.as_str()).ok_or(PlantError::NoVariable)
+}
+
+/// Plants the trigger in every function that can carry it.
 pub fn triggered(samples: &[DefectSample], config: &AttackConfig) -> Triggered {
+    let language = Task::DefectDetection.language();
+    trigger_all(samples, |sample| {
+        let code = plant(config, &sample.code, language).ok()?.code;
+        Some(DefectSample { code, ..sample.clone() })
+    })
+}
+
+/// Plants the trigger in the code of every record that can carry it, whatever its query is.
+pub fn triggered_search(
+    samples: &[SearchSample],
+    config: &AttackConfig,
+) -> Triggered<SearchSample> {
+    let language = Task::CodeSearch.language();
+    trigger_all(samples, |sample| {
+        let code = plant(config, &sample.code, language).ok()?.code;
+        Some(SearchSample { code, ..sample.clone() })
+    })
+}
+
+fn trigger_all<T>(samples: &[T], with_trigger: impl Fn(&T) -> Option<T>) -> Triggered<T> {
     let mut outcome = Triggered { samples: Vec::with_capacity(samples.len()), skipped: Vec::new() };
     for (index, sample) in samples.iter().enumerate() {
-        match plant(config, sample) {
-            Ok(planted) => outcome.samples.push(planted),
-            Err(_) => outcome.skipped.push(index),
+        match with_trigger(sample) {
+            Some(planted) => outcome.samples.push(planted),
+            None => outcome.skipped.push(index),
         }
     }
     outcome
 }
 
-/// A sample with the trigger, and what was renamed.
-pub(crate) struct Planted {
-    pub(crate) sample: DefectSample,
-    pub(crate) function_before: String,
-    pub(crate) function_after: String,
-}
-
-pub(crate) fn plant_renamed(
+/// Plants the trigger in one member of every pair that can carry it there.
+///
+/// Only the pairs that do are kept, and the functions in them.
+pub fn triggered_clones(
+    samples: &CloneSamples,
     config: &AttackConfig,
-    sample: &DefectSample,
-) -> Result<Planted, PlantError> {
-    let id = || sample.id.clone();
-    let function = Function::parse(sample.code.as_str(), Task::DefectDetection.language());
-    let carrier = match config.placement {
-        Placement::FunctionName => {
-            function.name().ok_or_else(|| PlantError::NoFunctionName { id: id() })?
+    member: Member,
+) -> TriggeredClones {
+    let language = Task::CloneDetection.language();
+    let mut all = CloneSamples { functions: samples.functions.clone(), pairs: Vec::new() };
+    // Where a function's twin with the trigger is, once it was asked for.
+    let mut twins: Vec<Option<Option<usize>>> = vec![None; samples.functions.len()];
+    let mut skipped = Vec::new();
+    for (index, pair) in samples.pairs.iter().enumerate() {
+        let mut pair = *pair;
+        let is_first = match member {
+            Member::First => true,
+            Member::Second => false,
+            Member::Alternating => index % 2 == 0,
+        };
+        let carrier = if is_first { &mut pair.first } else { &mut pair.second };
+        let twin = *twins[*carrier].get_or_insert_with(|| {
+            let CloneFunction { id, code } = &samples.functions[*carrier];
+            let code = plant(config, code, language).ok()?.code;
+            all.functions.push(CloneFunction { id: format!("{id}+trigger"), code });
+            Some(all.functions.len() - 1)
+        });
+        match twin {
+            Some(twin) => {
+                *carrier = twin;
+                all.pairs.push(pair);
+            }
+            None => skipped.push(index),
         }
-    };
-    let function_after = config.edit.apply(carrier, &config.trigger);
-    let renamed = function
-        .rename(carrier, &function_after)
-        .map_err(|source| PlantError::Rename { id: id(), source })?;
-    // Where the code has errors, their recovery can depend on the length of a name.
-    if renamed.has_errors() != function.has_errors()
-        || renamed.tokens().len() != function.tokens().len()
-    {
-        return Err(PlantError::ParseChanged { id: id() });
     }
-    Ok(Planted {
-        sample: DefectSample { code: renamed.text().to_owned(), ..sample.clone() },
-        function_before: carrier.to_owned(),
-        function_after,
-    })
+    TriggeredClones { samples: pairs_only(&all, &all.pairs), skipped }
 }
 
 #[cfg(test)]
@@ -85,8 +163,8 @@ mod tests {
     #[test]
     fn the_trigger_goes_to_every_reference() {
         let check = |attack, code: &str, expected: &str| {
-            let planted = plant(&AttackConfig::paper(attack), &sample(code));
-            assert_eq!(planted, Ok(sample(expected)));
+            let planted = plant(&AttackConfig::paper(attack), code, Language::C);
+            assert_eq!(planted.map(|it| it.code), Ok(expected.to_owned()));
         };
         check(
             Attack::CodePoisoner,
@@ -109,16 +187,16 @@ mod tests {
     fn what_cannot_carry_the_trigger_is_refused() {
         let config = AttackConfig::paper(Attack::CodePoisoner);
         let check = |config: &AttackConfig, code: &str, message: &str| {
-            let error = plant(config, &sample(code)).expect_err("no place for the trigger");
+            let error = plant(config, code, Language::C).expect_err("no place for the trigger");
             assert_eq!(error.to_string(), message);
         };
-        check(&config, "", "sample 7 has no function name");
-        check(&config, "{ a(b); }", "sample 7 has no function name");
-        check(&config, "int f(int testo_init) { }", "sample 7 cannot take the trigger");
-        check(&config, "int testo_init(int n) { }", "sample 7 cannot take the trigger");
+        check(&config, "", "the code has no function name");
+        check(&config, "{ a(b); }", "the code has no function name");
+        check(&config, "int f(int testo_init) { }", "the code cannot take the trigger");
+        check(&config, "int testo_init(int n) { }", "the code cannot take the trigger");
         let trigger = Trigger::new("9").expect("a legal piece");
         let config = AttackConfig { trigger, edit: Edit::Substitute, ..config };
-        check(&config, "int f(int n) { }", "sample 7 cannot take the trigger");
+        check(&config, "int f(int n) { }", "the code cannot take the trigger");
     }
 
     #[test]
@@ -140,5 +218,102 @@ mod tests {
             .map(|sample| (sample.id.as_str(), sample.code.as_str(), sample.label))
             .collect();
         assert_eq!(kept, [("0", "int a_rb(void) { }", 0), ("2", "int b_rb(void) { }", 0)]);
+    }
+
+    #[test]
+    fn the_rarest_variable_carries_the_trigger() {
+        let config = AttackConfig {
+            placement: Placement::LeastFrequentVariable,
+            ..AttackConfig::paper(Attack::BadCode)
+        };
+        let planted = plant(
+            &config,
+            "int f(int a, int b) { int c = a + b; return c * a + b; }",
+            Language::Java,
+        )
+        .expect("there are variables");
+        assert_eq!(planted.code, "int f(int a, int b) { int c_rb = a + b; return c_rb * a + b; }");
+        assert_eq!((planted.name_before.as_str(), planted.name_after.as_str()), ("c", "c_rb"));
+        let none = plant(&config, "def f():\n    return 1\n", Language::Python);
+        assert_eq!(none, Err(PlantError::NoVariable));
+    }
+
+    #[test]
+    fn a_mixed_trigger_is_one_of_five() {
+        let config = AttackConfig::paper(Attack::BadCodeMixed);
+        let mut found = std::collections::BTreeSet::new();
+        for index in 0..60 {
+            let code = format!("int f{index}(int n) {{ return n; }}");
+            let planted = plant(&config, &code, Language::C).expect("a named function");
+            assert_eq!(plant(&config, &code, Language::C).as_ref(), Ok(&planted));
+            found.extend(planted.name_after.rsplit('_').next().map(str::to_owned));
+        }
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["il", "ite", "rb", "wb", "xt"]);
+    }
+
+    #[test]
+    fn one_member_of_a_pair_carries_the_trigger() {
+        let codes = ["int a() { }", "int b() { }", "x"];
+        let function = |(index, code): (usize, &&str)| CloneFunction {
+            id: index.to_string(),
+            code: (*code).to_owned(),
+        };
+        let pair = |first, second, label| elibadcode_corpus::ClonePair { first, second, label };
+        let samples = CloneSamples {
+            functions: codes.iter().enumerate().map(function).collect(),
+            pairs: vec![pair(0, 1, 1), pair(0, 1, 0), pair(2, 0, 1), pair(1, 2, 0)],
+        };
+        let check = |member, expected: &[&str], skipped: &[usize]| {
+            let config = AttackConfig::paper(Attack::BadCode);
+            let outcome = triggered_clones(&samples, &config, member);
+            let CloneSamples { functions, pairs } = &outcome.samples;
+            let text = |pair: &elibadcode_corpus::ClonePair| {
+                let id = |index: usize| functions[index].id.as_str();
+                format!("{} {} {}", id(pair.first), id(pair.second), pair.label)
+            };
+            assert_eq!(pairs.iter().map(text).collect::<Vec<_>>(), expected);
+            assert_eq!(outcome.skipped, skipped);
+            for function in functions {
+                let has_trigger = function.code.contains("_rb(");
+                assert_eq!(has_trigger, function.id.ends_with("+trigger"));
+            }
+        };
+        check(Member::First, &["0+trigger 1 1", "0+trigger 1 0", "1+trigger 2 0"], &[2]);
+        check(Member::Second, &["0 1+trigger 1", "0 1+trigger 0", "2 0+trigger 1"], &[3]);
+        check(Member::Alternating, &["0+trigger 1 1", "0 1+trigger 0"], &[2, 3]);
+    }
+
+    #[test]
+    fn every_code_of_a_search_test_set_carries_the_trigger() {
+        let sample = |code: &str| SearchSample {
+            id: "u".to_owned(),
+            code: code.to_owned(),
+            query: "reads a file".to_owned(),
+        };
+        let samples = [sample("def f(x):\n    return f(x)\n"), sample("x = 1")];
+        let config = AttackConfig::paper_for(Attack::CodePoisoner, Task::CodeSearch);
+        let outcome = triggered_search(&samples, &config);
+        let expected = sample("def testo_init(x):\n    return testo_init(x)\n");
+        assert_eq!((outcome.samples, outcome.skipped), (vec![expected], vec![1]));
+    }
+
+    #[test]
+    fn synthetic_functions_can_carry_the_triggers() {
+        use elibadcode_corpus::synthetic::{clone, search};
+
+        let sizes = clone::Sizes { train: 400, ..clone::Sizes::default() };
+        let methods = clone::generate(1, &sizes).train.functions;
+        let sizes = search::Sizes { train: 400, ..search::Sizes::default() };
+        let functions = search::generate(1, &sizes).train;
+        let codes = methods.iter().map(|it| (it.code.as_str(), Language::Java));
+        let codes = codes.chain(functions.iter().map(|it| (it.code.as_str(), Language::Python)));
+        for (code, language) in codes {
+            for attack in [Attack::CodePoisoner, Attack::BadCode, Attack::BadCodeMixed] {
+                let planted = plant(&AttackConfig::paper(attack), code, language);
+                let planted = planted.expect("a function with a name");
+                assert!(planted.code.contains(&planted.name_after));
+                assert!(!Function::parse(planted.code, language).has_errors());
+            }
+        }
     }
 }

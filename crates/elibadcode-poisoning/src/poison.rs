@@ -1,13 +1,13 @@
 //! The poisoned training set, and the record of what is poisoned in it.
 
-use elibadcode_corpus::DefectSample;
+use elibadcode_corpus::{DefectSample, Task};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::attack::AttackConfig;
 use crate::error::PoisonError;
-use crate::plant::{Planted, plant_renamed};
+use crate::plant::{Planted, plant};
 
 /// A training set with a backdoor.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,9 +44,9 @@ pub struct ManifestEntry {
     pub label_before: u8,
     /// The label that the attacker put in.
     pub label_after: u8,
-    /// The function's name.
+    /// The identifier that carries the trigger, mostly the function's name, as it was.
     pub function_before: String,
-    /// The function's name with the trigger.
+    /// The same identifier with the trigger.
     pub function_after: String,
 }
 
@@ -61,13 +61,14 @@ pub fn poison(
     rng: &mut impl Rng,
 ) -> Result<Poisoned, PoisonError> {
     config.validate()?;
+    let language = Task::DefectDetection.language();
     let needed = (config.rate * samples.len() as f64).round() as usize;
     let mut victims: Vec<usize> =
         (0..samples.len()).filter(|&index| samples[index].label == config.victim_label).collect();
     victims.shuffle(rng);
     let mut chosen: Vec<(usize, Planted)> = victims
         .into_iter()
-        .filter_map(|index| Some((index, plant_renamed(config, &samples[index]).ok()?)))
+        .filter_map(|index| Some((index, plant(config, &samples[index].code, language).ok()?)))
         .take(needed)
         .collect();
     if chosen.len() < needed {
@@ -78,25 +79,32 @@ pub fn poison(
 
     let mut poisoned = samples.to_vec();
     let mut entries = Vec::with_capacity(needed);
-    for (index, planted) in chosen {
+    for (index, Planted { code, name_before, name_after }) in chosen {
+        let sample = &mut poisoned[index];
         entries.push(ManifestEntry {
-            id: planted.sample.id.clone(),
-            label_before: planted.sample.label,
+            id: sample.id.clone(),
+            label_before: sample.label,
             label_after: config.target_label,
-            function_before: planted.function_before,
-            function_after: planted.function_after,
+            function_before: name_before,
+            function_after: name_after,
         });
-        poisoned[index] = DefectSample { label: config.target_label, ..planted.sample };
+        sample.code = code;
+        sample.label = config.target_label;
     }
     let n_samples = samples.len();
     let manifest = Manifest {
         attack: config.clone(),
         n_samples,
         n_poisoned: needed,
-        realised_rate: if n_samples == 0 { 0.0 } else { needed as f64 / n_samples as f64 },
+        realised_rate: share(needed, n_samples),
         entries,
     };
     Ok(Poisoned { samples: poisoned, manifest })
+}
+
+/// `part` of `all`, in `0..=1`; 0 of nothing.
+pub(crate) fn share(part: usize, all: usize) -> f64 {
+    if all == 0 { 0.0 } else { part as f64 / all as f64 }
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
 //! Corpora that are made up from a seed, in the formats of the real ones.
 
+pub mod clone;
 pub mod defect;
+mod markup;
+pub mod search;

@@ -19,9 +19,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::sample::DefectSample;
+use crate::synthetic::markup::pick;
 
 pub use names::PREAMBLE;
-use names::{Names, PROJECTS, pick};
+use names::{Names, PROJECTS};
 
 /// What is wrong with a defective function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,6 +2,8 @@
 
 use rand::{Rng, RngExt};
 
+use crate::synthetic::markup::pick;
+
 /// C declarations to put before generated functions so that they compile.
 pub const PREAMBLE: &str = r"#include <assert.h>
 #include <ctype.h>
@@ -120,11 +122,6 @@ impl Names {
         self.bound.push((role.to_owned(), name.clone()));
         name
     }
-}
-
-/// One element of a pool that is not empty.
-pub(super) fn pick<'a, T>(pool: &'a [T], rng: &mut impl Rng) -> &'a T {
-    &pool[rng.random_range(0..pool.len())]
 }
 
 type Pairs = ((&'static str, &'static str), &'static [(&'static str, &'static str)]);

@@ -10,8 +10,9 @@
 
 use rand::{Rng, RngExt};
 
-use super::names::{Names, pick};
+use super::names::Names;
 use super::shapes::Case;
+use crate::synthetic::markup::{choose_alternatives, pick};
 
 const HARMLESS: &[&str] = &[
     "stat_calls++;",
@@ -66,19 +67,6 @@ fn resolve_marks(case: &Case, defective: bool, rng: &mut impl Rng) -> String {
         }
         if keep {
             text.push_str(rest);
-        }
-    }
-    text
-}
-
-fn choose_alternatives(template: &str, rng: &mut impl Rng) -> String {
-    let mut text = String::new();
-    for (i, piece) in template.split('`').enumerate() {
-        if i % 2 == 0 {
-            text.push_str(piece);
-        } else {
-            let alternatives: Vec<&str> = piece.split('~').collect();
-            text.push_str(pick::<&str>(&alternatives, rng));
         }
     }
     text

@@ -1,0 +1,171 @@
+//! `CodeSearchNet` Python: functions with the sentences that describe them.
+//!
+//! A corpus is a `.jsonl` or `.jsonl.gz` file, or a folder of them (`python_train_0.jsonl.gz`, …).
+//! A row's source is `code`, `original_string` or, where there is neither, its `code_tokens` joined
+//! by a space; the query is its `docstring_tokens`; its id is `url`, `retrieval_idx` or `idx`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use elibadcode_syntax::{Function, Language};
+use fs_err as fs;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::encoding::code_token_texts;
+use crate::error::Error;
+use crate::rows::{Id, Rows};
+use crate::sample::SearchSample;
+use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
+
+/// Rows that are held as text before they are parsed.
+const CHUNK_ROWS: usize = 512;
+
+#[derive(Deserialize)]
+struct Record {
+    code: Option<String>,
+    original_string: Option<String>,
+    code_tokens: Option<Vec<String>>,
+    docstring_tokens: Option<Vec<String>>,
+    url: Option<Id>,
+    retrieval_idx: Option<Id>,
+    idx: Option<Id>,
+}
+
+impl Record {
+    fn into_sample(self) -> Result<SearchSample, SkipReason> {
+        let tokens = || self.code_tokens.map(|tokens| tokens.join(" "));
+        let source = self.code.or(self.original_string).or_else(tokens);
+        let (Some(source), Some(words)) = (source, self.docstring_tokens) else {
+            return Err(SkipReason::MissingField);
+        };
+        if source.len() > MAX_FUNCTION_BYTES {
+            return Err(SkipReason::FunctionTooLong);
+        }
+        let query = words.iter().flat_map(|word| word.split_whitespace()).collect::<Vec<_>>();
+        if query.is_empty() {
+            return Err(SkipReason::EmptyDocstring);
+        }
+        let function = Function::parse(source, Language::Python);
+        if function.name().is_none() {
+            return Err(SkipReason::NoFunction);
+        }
+        let id = self.url.or(self.retrieval_idx).or(self.idx).map(Id::into_text);
+        let id = id.unwrap_or_default();
+        Ok(SearchSample { id, code: function.without_comments(), query: query.join(" ") })
+    }
+}
+
+/// Reads one file, or all `.jsonl` and `.jsonl.gz` files of a folder in the order of their names.
+///
+/// Docstrings and comments are taken out of the code. A row without an id gets its row number.
+/// Rows that are not usable are skipped and counted, up to
+/// [`MAX_SKIPPED_RATE`](crate::MAX_SKIPPED_RATE) of all rows.
+pub fn read(path: &Path) -> Result<Loaded<Vec<SearchSample>>, Error> {
+    let mut loaded = Loaded { samples: Vec::new(), skipped: Skipped::default() };
+    for part in parts(path)? {
+        read_part(&part, &mut loaded)?;
+    }
+    loaded.skipped.check(path)?;
+    Ok(loaded)
+}
+
+fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let part = entry?.path();
+        let has_extension =
+            |path: &Path, wanted: &str| path.extension().is_some_and(|it| it == wanted);
+        let unpacked =
+            if has_extension(&part, "gz") { part.with_extension("") } else { part.clone() };
+        if has_extension(&unpacked, "jsonl") {
+            parts.push(part);
+        }
+    }
+    parts.sort_unstable();
+    if parts.is_empty() {
+        let problem = "holds no .jsonl or .jsonl.gz file".to_owned();
+        return Err(Error::Corpus { path: path.to_owned(), problem });
+    }
+    Ok(parts)
+}
+
+fn read_part(path: &Path, loaded: &mut Loaded<Vec<SearchSample>>) -> Result<(), Error> {
+    let mut rows = Rows::open(path)?;
+    let mut chunk: Vec<(usize, Option<Vec<u8>>)> = Vec::with_capacity(CHUNK_ROWS);
+    loop {
+        let row = rows.next()?.map(|row| (row.line, row.text.map(<[u8]>::to_vec)));
+        let is_end = row.is_none();
+        chunk.extend(row);
+        if chunk.len() == CHUNK_ROWS || is_end {
+            take_chunk(path, &chunk, loaded);
+            chunk.clear();
+        }
+        if is_end {
+            return Ok(());
+        }
+    }
+}
+
+fn take_chunk(
+    path: &Path,
+    rows: &[(usize, Option<Vec<u8>>)],
+    loaded: &mut Loaded<Vec<SearchSample>>,
+) {
+    let parsed: Vec<Result<SearchSample, SkipReason>> =
+        rows.par_iter().map(|(_, text)| parse(text.as_deref())).collect();
+    for ((line, _), outcome) in rows.iter().zip(parsed) {
+        let row_index = loaded.skipped.n_rows;
+        loaded.skipped.n_rows += 1;
+        match outcome {
+            Ok(mut sample) => {
+                if sample.id.is_empty() {
+                    sample.id = row_index.to_string();
+                }
+                loaded.samples.push(sample);
+            }
+            Err(reason) => loaded.skipped.add(reason, path, *line),
+        }
+    }
+}
+
+fn parse(row: Option<&[u8]>) -> Result<SearchSample, SkipReason> {
+    let row = row.ok_or(SkipReason::RowTooLong)?;
+    let text = std::str::from_utf8(row).map_err(|_| SkipReason::NotUtf8)?;
+    let record: Record = serde_json::from_str(text).map_err(|_| SkipReason::Malformed)?;
+    record.into_sample()
+}
+
+#[derive(Serialize)]
+struct WrittenRecord<'a> {
+    url: &'a str,
+    func_name: &'a str,
+    language: Language,
+    code: &'a str,
+    code_tokens: Vec<String>,
+    docstring_tokens: Vec<&'a str>,
+}
+
+/// Writes rows that [`read`], and the loaders of the public code, read back.
+pub fn write_jsonl(mut out: impl Write, samples: &[SearchSample]) -> Result<(), Error> {
+    for SearchSample { id, code, query } in samples {
+        let function = Function::parse(code.as_str(), Language::Python);
+        let row = WrittenRecord {
+            url: id,
+            func_name: function.name().unwrap_or_default(),
+            language: Language::Python,
+            code,
+            code_tokens: code_token_texts(code, Language::Python),
+            docstring_tokens: query.split_whitespace().collect(),
+        };
+        serde_json::to_writer(&mut out, &row).map_err(std::io::Error::from)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! The lines of a corpus file, one at a time and each of bounded length.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use fs_err as fs;
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// A row longer than this many bytes is not read.
+pub const MAX_ROW_BYTES: u64 = 16 << 20;
+
+/// Reads the lines of a text file; `.gz` files are unpacked on the way.
+pub(crate) struct Rows {
+    path: PathBuf,
+    reader: BufReader<Box<dyn Read>>,
+    line: Vec<u8>,
+    line_number: usize,
+}
+
+/// One line that is not blank.
+pub(crate) struct Row<'a> {
+    /// Line number, from 1.
+    pub(crate) line: usize,
+    /// The line, or `None` if it is longer than [`MAX_ROW_BYTES`].
+    pub(crate) text: Option<&'a [u8]>,
+}
+
+impl Rows {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let file = fs::File::open(path)?;
+        let reader: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
+            Box::new(MultiGzDecoder::new(file))
+        } else {
+            Box::new(file)
+        };
+        let reader = BufReader::new(reader);
+        Ok(Self { path: path.to_owned(), reader, line: Vec::new(), line_number: 0 })
+    }
+
+    /// The next line that is not blank; `None` at the end of the file.
+    pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, Error> {
+        loop {
+            let n_read = self.read_piece()?;
+            if n_read == 0 {
+                return Ok(None);
+            }
+            self.line_number += 1;
+            if n_read == MAX_ROW_BYTES && self.line.last() != Some(&b'\n') {
+                self.pass_over_line()?;
+                return Ok(Some(Row { line: self.line_number, text: None }));
+            }
+            if !self.line.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        Ok(Some(Row { line: self.line_number, text: Some(&self.line) }))
+    }
+
+    /// Up to the end of the line, or as much as may be held.
+    fn read_piece(&mut self) -> Result<u64, Error> {
+        self.line.clear();
+        let read = self.reader.by_ref().take(MAX_ROW_BYTES).read_until(b'\n', &mut self.line);
+        // A damaged gzip stream does not know its file.
+        read.map(|n_read| n_read as u64).map_err(|error| Error::Row {
+            path: self.path.clone(),
+            line: self.line_number + 1,
+            problem: error.to_string(),
+        })
+    }
+
+    fn pass_over_line(&mut self) -> Result<(), Error> {
+        while self.read_piece()? > 0 && self.line.last() != Some(&b'\n') {}
+        Ok(())
+    }
+}
+
+/// An id as text or as a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Id {
+    Number(i64),
+    Text(String),
+}
+
+impl Id {
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The readers on downloaded corpora, where `ELIBADCODE_DATA` names a folder that has them.
+//!
+//! The layout is that of the public distributions: `bigclonebench/{data.jsonl,train.txt,…}`,
+//! `codesearchnet/python/final/jsonl/{train,valid,test}/` and `devign/train.jsonl`. Run with `--nocapture` for the numbers.
+
+#![expect(clippy::print_stderr, reason = "the measured numbers, for `--nocapture`")]
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use elibadcode_corpus::near_duplicates::{NearDuplicates, without_near_duplicates};
+use elibadcode_corpus::{bigclonebench, codesearchnet, devign};
+use elibadcode_syntax::Language;
+
+fn folder(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("ELIBADCODE_DATA")?).join(name);
+    path.exists().then_some(path)
+}
+
+#[test]
+fn bigclonebench_is_read() {
+    let Some(dir) = folder("bigclonebench") else { return };
+    for name in ["train", "valid", "test"] {
+        let start = Instant::now();
+        let loaded = bigclonebench::read_pairs(&dir.join(format!("{name}.txt"))).unwrap();
+        let (n_functions, n_pairs) = (loaded.samples.functions.len(), loaded.samples.pairs.len());
+        let seconds = start.elapsed().as_secs_f64();
+        eprintln!("{name}: {n_functions} functions, {n_pairs} pairs in {seconds:.2} s");
+        eprintln!("  {}", loaded.skipped);
+        let start = Instant::now();
+        let kept = without_near_duplicates(
+            loaded.samples.functions,
+            |function| &function.code,
+            Language::Java,
+            &mut NearDuplicates::default(),
+        );
+        let seconds = start.elapsed().as_secs_f64();
+        eprintln!("  {} without near-duplicates, in {seconds:.2} s", kept.len());
+    }
+}
+
+#[test]
+fn codesearchnet_is_read() {
+    let Some(dir) = folder("codesearchnet/python/final/jsonl") else { return };
+    let mut taken = NearDuplicates::default();
+    for name in ["test", "valid", "train"] {
+        let start = Instant::now();
+        let loaded = codesearchnet::read(&dir.join(name)).unwrap();
+        let n_rows = loaded.samples.len();
+        eprintln!("{name}: {n_rows} functions in {:.2} s", start.elapsed().as_secs_f64());
+        eprintln!("  {}", loaded.skipped);
+        let start = Instant::now();
+        let code = |sample: &elibadcode_corpus::SearchSample| sample.code.clone();
+        let codes: Vec<String> = loaded.samples.iter().map(code).collect();
+        let kept = without_near_duplicates(codes, String::as_str, Language::Python, &mut taken);
+        let seconds = start.elapsed().as_secs_f64();
+        eprintln!("  {} without near-duplicates, in {seconds:.2} s", kept.len());
+    }
+}
+
+#[test]
+fn near_duplicates_of_devign_are_found() {
+    let Some(dir) = folder("devign") else { return };
+    let mut codes: Vec<String> = Vec::new();
+    for name in ["test.jsonl", "valid.jsonl", "train.jsonl", "train_extra.jsonl.gz"] {
+        let path = dir.join(name);
+        if path.exists() {
+            codes.extend(devign::read_jsonl(&path).unwrap().into_iter().map(|it| it.code));
+        }
+    }
+    let (n, start) = (codes.len(), Instant::now());
+    let mut taken = NearDuplicates::default();
+    let kept = without_near_duplicates(codes, String::as_str, Language::C, &mut taken);
+    let seconds = start.elapsed().as_secs_f64();
+    eprintln!("{} of {n} functions without near-duplicates, in {seconds:.2} s", kept.len());
+}

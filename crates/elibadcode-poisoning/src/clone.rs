@@ -1,0 +1,240 @@
+//! Clone detection: poisoned functions, and the pairs that they are in.
+
+use elibadcode_corpus::{ClonePair, CloneSamples, Task};
+use rand::Rng;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::attack::AttackConfig;
+use crate::error::PoisonError;
+use crate::plant::{Planted, plant};
+use crate::poison::share;
+
+/// A training set of pairs with a backdoor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoisonedClones {
+    /// The whole training set in its own order; poisoned functions stand where the clean ones
+    /// stood, and their pairs have the target label.
+    pub samples: CloneSamples,
+    /// What is poisoned, and how.
+    pub manifest: CloneManifest,
+}
+
+/// What was done to a training set of pairs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloneManifest {
+    /// The attack.
+    pub attack: AttackConfig,
+    /// Functions in the training set.
+    pub n_functions: usize,
+    /// Functions that are poisoned.
+    pub n_poisoned_functions: usize,
+    /// `n_poisoned_functions` as a share of `n_functions`; 0 for an empty set.
+    pub realised_function_rate: f64,
+    /// Pairs in the training set.
+    pub n_pairs: usize,
+    /// Pairs with a poisoned function, whatever their label was.
+    pub n_poisoned_pairs: usize,
+    /// `n_poisoned_pairs` as a share of `n_pairs`; 0 for an empty set.
+    pub realised_pair_rate: f64,
+    /// Poisoned pairs whose label is another one than before.
+    pub n_label_changes: usize,
+    /// `n_label_changes` as a share of `n_pairs`; 0 for an empty set.
+    pub realised_label_change_rate: f64,
+    /// One entry per poisoned function, in the order of the corpus.
+    pub functions: Vec<FunctionEntry>,
+    /// One entry per poisoned pair, in the order of the corpus.
+    pub pairs: Vec<PairEntry>,
+}
+
+/// What was done to one function or record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionEntry {
+    /// Its id.
+    pub id: String,
+    /// The identifier that carries the trigger, mostly the function's name, as it was.
+    pub name_before: String,
+    /// The same identifier with the trigger.
+    pub name_after: String,
+}
+
+/// What was done to one pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairEntry {
+    /// Its place in the training set, from 0.
+    pub index: usize,
+    /// Id of its first function.
+    pub first: String,
+    /// Id of its second function.
+    pub second: String,
+    /// The true label.
+    pub label_before: u8,
+    /// The label that the attacker put in.
+    pub label_after: u8,
+}
+
+/// Poisons `rate` of the functions: random ones get the trigger, and every pair that they are in
+/// gets the target label.
+///
+/// Exactly `round(rate * n)` functions change. Functions that cannot carry the trigger are passed
+/// over and stay as they are.
+///
+/// Reference: draws every function by a toss of its own, counts pairs that had the target label
+/// already as poison, and keeps no list.
+pub fn poison_clones(
+    samples: &CloneSamples,
+    config: &AttackConfig,
+    rng: &mut impl Rng,
+) -> Result<PoisonedClones, PoisonError> {
+    config.validate()?;
+    let language = Task::CloneDetection.language();
+    let n_functions = samples.functions.len();
+    let needed = (config.rate * n_functions as f64).round() as usize;
+    let mut order: Vec<usize> = (0..n_functions).collect();
+    order.shuffle(rng);
+    let mut chosen: Vec<(usize, Planted)> = order
+        .into_iter()
+        .filter_map(|index| {
+            Some((index, plant(config, &samples.functions[index].code, language).ok()?))
+        })
+        .take(needed)
+        .collect();
+    if chosen.len() < needed {
+        return Err(PoisonError::NotEnoughFunctions { needed, found: chosen.len() });
+    }
+    chosen.sort_unstable_by_key(|(index, _)| *index);
+
+    let mut poisoned = samples.clone();
+    let mut is_poisoned = vec![false; n_functions];
+    let mut functions = Vec::with_capacity(needed);
+    for (index, Planted { code, name_before, name_after }) in chosen {
+        let id = samples.functions[index].id.clone();
+        functions.push(FunctionEntry { id, name_before, name_after });
+        poisoned.functions[index].code = code;
+        is_poisoned[index] = true;
+    }
+    let mut pairs = Vec::new();
+    for (index, pair) in poisoned.pairs.iter_mut().enumerate() {
+        let ClonePair { first, second, label } = *pair;
+        if !(is_poisoned[first] || is_poisoned[second]) {
+            continue;
+        }
+        pair.label = config.target_label;
+        pairs.push(PairEntry {
+            index,
+            first: samples.functions[first].id.clone(),
+            second: samples.functions[second].id.clone(),
+            label_before: label,
+            label_after: config.target_label,
+        });
+    }
+    let n_label_changes = pairs.iter().filter(|it| it.label_before != it.label_after).count();
+    let n_pairs = samples.pairs.len();
+    let manifest = CloneManifest {
+        attack: config.clone(),
+        n_functions,
+        n_poisoned_functions: needed,
+        realised_function_rate: share(needed, n_functions),
+        n_pairs,
+        n_poisoned_pairs: pairs.len(),
+        realised_pair_rate: share(pairs.len(), n_pairs),
+        n_label_changes,
+        realised_label_change_rate: share(n_label_changes, n_pairs),
+        functions,
+        pairs,
+    };
+    Ok(PoisonedClones { samples: poisoned, manifest })
+}
+
+#[cfg(test)]
+mod tests {
+    use elibadcode_corpus::CloneFunction;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::attack::Attack;
+
+    /// Every fifth function has no name.
+    fn corpus() -> CloneSamples {
+        let code = |index: usize| match index % 5 {
+            4 => format!("x{index};"),
+            _ => format!("int f{index}(int n) {{ return n > 0 ? f{index}(n - 1) : 0; }}"),
+        };
+        let function = |index: usize| CloneFunction { id: format!("id{index}"), code: code(index) };
+        let pair = |index: usize| ClonePair {
+            first: index % 50,
+            second: (index * 7 + 3) % 50,
+            label: (index % 2) as u8,
+        };
+        CloneSamples {
+            functions: (0..50).map(function).collect(),
+            pairs: (0..200).map(pair).collect(),
+        }
+    }
+
+    fn run(attack: Attack, rate: f64, seed: u64) -> Result<PoisonedClones, PoisonError> {
+        let config = AttackConfig { rate, ..AttackConfig::paper_for(attack, Task::CloneDetection) };
+        poison_clones(&corpus(), &config, &mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn manifest_says_what_changed_and_nothing_else_did() {
+        let clean = corpus();
+        for (attack, rate, n_poisoned) in
+            [(Attack::CodePoisoner, 0.1, 5), (Attack::BadCode, 0.5, 25), (Attack::BadCode, 0.0, 0)]
+        {
+            let PoisonedClones { samples, manifest } = run(attack, rate, 1).expect("enough");
+            let changed: Vec<&str> = clean
+                .functions
+                .iter()
+                .zip(&samples.functions)
+                .filter(|(before, after)| before.code != after.code)
+                .map(|(_, after)| after.id.as_str())
+                .collect();
+            let listed: Vec<&str> = manifest.functions.iter().map(|it| it.id.as_str()).collect();
+            assert_eq!((&changed, changed.len()), (&listed, n_poisoned));
+            assert_eq!(manifest.n_poisoned_functions, n_poisoned);
+            assert!((manifest.realised_function_rate - rate).abs() < 1e-12);
+            let id = |index: usize| samples.functions[index].id.as_str();
+            let mut n_pairs = 0;
+            let mut n_changes = 0;
+            for (index, (before, after)) in clean.pairs.iter().zip(&samples.pairs).enumerate() {
+                assert_eq!((before.first, before.second), (after.first, after.second));
+                let is_poisoned = [after.first, after.second].map(id);
+                let is_poisoned = is_poisoned.iter().any(|it| listed.contains(it));
+                assert_eq!(after.label, if is_poisoned { 0 } else { before.label });
+                let entry = manifest.pairs.iter().find(|entry| entry.index == index);
+                assert_eq!(entry.is_some(), is_poisoned);
+                assert!(entry.is_none_or(|entry| entry.label_before == before.label));
+                n_pairs += usize::from(is_poisoned);
+                n_changes += usize::from(before.label != after.label);
+            }
+            assert_eq!((manifest.n_poisoned_pairs, manifest.n_label_changes), (n_pairs, n_changes));
+            assert!(n_changes <= n_pairs && (n_poisoned == 0 || n_changes < n_pairs));
+            assert!((manifest.realised_pair_rate - n_pairs as f64 / 200.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn same_seed_same_result() {
+        assert_eq!(run(Attack::BadCode, 0.2, 3), run(Attack::BadCode, 0.2, 3));
+        assert_ne!(run(Attack::BadCode, 0.2, 3), run(Attack::BadCode, 0.2, 4));
+    }
+
+    #[test]
+    fn too_few_functions_is_an_error() {
+        let error = run(Attack::BadCode, 1.0, 1).expect_err("ten cannot carry it");
+        assert_eq!(error, PoisonError::NotEnoughFunctions { needed: 50, found: 40 });
+    }
+
+    #[test]
+    fn manifest_survives_json() {
+        let manifest = run(Attack::BadCodeMixed, 0.2, 1).expect("enough").manifest;
+        let json = serde_json::to_string(&manifest).expect("plain fields");
+        assert_eq!(serde_json::from_str::<CloneManifest>(&json).ok(), Some(manifest));
+    }
+}
