@@ -220,5 +220,5 @@ fn training_settings() {
     sandbox.refuses(&format!("{train} --batch-size 0"), "batch_size is 0");
     sandbox.refuses(&format!("{train} --learning-rate nan"), "learning_rate is NaN");
     sandbox.refuses(&format!("{train} --learning-rate 1e30 --epochs 2"), "the training loss is");
-    sandbox.refuses("inspect model --device toaster", "toaster");
+    sandbox.refuses(&format!("{EVALUATE} --device toaster"), "toaster");
 }

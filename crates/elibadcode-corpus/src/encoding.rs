@@ -98,7 +98,7 @@ impl CodeTokenizer {
     pub fn encode_whitespace(&self, code: &str, max_length: usize) -> EncodedCode {
         let special = self.special();
         let room = max_length.saturating_sub(1);
-        let mut ids = vec![special.bos];
+        let mut ids = self.prefix().to_vec();
         ids.extend(self.text_ids(&collapsed(code)));
         let truncated = ids.len() > room;
         ids.truncate(room);
@@ -116,7 +116,7 @@ impl CodeTokenizer {
     pub fn encode(&self, function: &Function, max_length: usize) -> EncodedCode {
         let special = self.special();
         let room = max_length.saturating_sub(1);
-        let mut ids = vec![special.bos];
+        let mut ids = self.prefix().to_vec();
         let mut spans = Vec::new();
         let mut truncated = false;
         for token in function.tokens() {

@@ -36,4 +36,4 @@ pub use seed::stage_rng;
 pub use skipped::{
     ALWAYS_ACCEPTED, Loaded, MAX_FUNCTION_BYTES, MAX_SKIPPED_RATE, SkipCount, SkipReason, Skipped,
 };
-pub use tokenizer::{CodeTokenizer, SpecialTokens};
+pub use tokenizer::{CodeTokenizer, SpecialTokens, TokenizerLayout};

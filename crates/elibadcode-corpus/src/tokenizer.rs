@@ -9,7 +9,7 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::{AddedToken, Model, Tokenizer};
 
 use crate::error::Error;
 
@@ -26,6 +26,39 @@ pub struct SpecialTokens {
     pub unk: u32,
 }
 
+/// Whose special tokens a new tokenizer gets, and in which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenizerLayout {
+    /// `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, `<mask>` 4.
+    #[default]
+    CodeBert,
+    /// As `CodeBERT`, then the three mode tokens, of which `<encoder-only>` is one.
+    UniXcoder,
+    /// `<pad>` 0, `<s>` 1, `</s>` 2, `<unk>` 3, `<mask>` 4.
+    CodeT5,
+}
+
+impl TokenizerLayout {
+    /// The special tokens, by id.
+    fn tokens(self) -> &'static [&'static str] {
+        match self {
+            Self::CodeBert => &["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+            Self::UniXcoder => {
+                &["<s>", "<pad>", "</s>", "<unk>", "<mask>", MODES[0], MODES[1], MODES[2]]
+            }
+            Self::CodeT5 => &["<pad>", "<s>", "</s>", "<unk>", "<mask>"],
+        }
+    }
+
+    fn added_tokens(self) -> Vec<AddedToken> {
+        self.tokens().iter().map(|text| special_token(text)).collect()
+    }
+}
+
+/// `UniXcoder`'s mode tokens; the encoder's is `<encoder-only>`.
+const MODES: [&str; 3] = ["<encoder-decoder>", "<encoder-only>", "<decoder-only>"];
+const ENCODER_ONLY: &str = MODES[1];
+
 /// The ids of words met before, with and without a space before them.
 type WordCache = HashMap<(String, bool), Arc<[u32]>>;
 
@@ -38,6 +71,8 @@ type WordCache = HashMap<(String, bool), Arc<[u32]>>;
 pub struct CodeTokenizer {
     inner: Tokenizer,
     special: SpecialTokens,
+    /// What every input starts with: `<s>`, or `UniXcoder`'s longer prefix.
+    prefix: Vec<u32>,
     words: Mutex<WordCache>,
 }
 
@@ -57,21 +92,36 @@ impl CodeTokenizer {
                 .unk_token("<unk>".into())
                 .build()
                 .map_err(|error| problem(&vocabulary, error))?;
-            return Self::new(roberta_pipeline(model), &vocabulary);
+            // The vocabulary says which ids these have; what it lacks is left out.
+            let known = TokenizerLayout::UniXcoder.tokens().iter();
+            let special: Vec<AddedToken> = known
+                .filter(|text| model.token_to_id(text).is_some())
+                .map(|text| special_token(text))
+                .collect();
+            return Self::new(pipeline(model, &special), &vocabulary);
         }
         Err(problem(dir, "has neither tokenizer.json nor vocab.json with merges.txt"))
     }
 
     /// Trains a byte-level BPE in `CodeBERT`'s layout on texts of space-joined code tokens.
     pub fn train(texts: &[String], vocab_size: usize) -> Result<Self, Error> {
+        Self::train_layout(TokenizerLayout::CodeBert, texts, vocab_size)
+    }
+
+    /// Trains a byte-level BPE on texts of space-joined code tokens.
+    pub fn train_layout(
+        layout: TokenizerLayout,
+        texts: &[String],
+        vocab_size: usize,
+    ) -> Result<Self, Error> {
         let training = |error| problem(Path::new("tokenizer training"), error);
-        let mut inner = roberta_pipeline(BPE::default());
+        let mut inner = pipeline(BPE::default(), &layout.added_tokens());
         let trainer = BpeTrainer::builder()
             .vocab_size(vocab_size)
             .min_frequency(2)
             .show_progress(false)
             .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-            .special_tokens(special_added_tokens())
+            .special_tokens(layout.added_tokens())
             .build();
         let mut trainer = TrainerWrapper::from(trainer);
         inner.train(&mut trainer, texts.iter().map(String::as_str)).map_err(training)?;
@@ -91,7 +141,24 @@ impl CodeTokenizer {
             eos: id(&["</s>", "[SEP]"])?,
             unk: id(&["<unk>", "[UNK]"])?,
         };
-        Ok(Self { inner, special, words: Mutex::default() })
+        Ok(Self { inner, special, prefix: vec![special.bos], words: Mutex::default() })
+    }
+
+    /// The tokenizer with inputs that start as `UniXcoder` was pre-trained: `<s> <encoder-only>
+    /// </s> …`.
+    ///
+    /// Reference: left out, as here by default (spec section 3.2).
+    pub fn with_encoder_only_prefix(mut self) -> Result<Self, Error> {
+        let mode = self.inner.token_to_id(ENCODER_ONLY).ok_or_else(|| {
+            problem(Path::new("tokenizer"), format!("has no special token `{ENCODER_ONLY}`"))
+        })?;
+        self.prefix = vec![self.special.bos, mode, self.special.eos];
+        Ok(self)
+    }
+
+    /// What every input starts with.
+    pub fn prefix(&self) -> &[u32] {
+        &self.prefix
     }
 
     /// Writes `tokenizer.json` and the `tokenizer_config.json` that transformers wants beside it.
@@ -165,22 +232,21 @@ impl CodeTokenizer {
     }
 }
 
-fn roberta_pipeline(model: BPE) -> Tokenizer {
+/// The byte-level pipeline of RoBERTa's tokenizers around a model, with these special tokens.
+fn pipeline(model: BPE, special: &[AddedToken]) -> Tokenizer {
     let mut tokenizer = Tokenizer::new(model);
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
     tokenizer.with_decoder(Some(ByteLevel::default()));
-    tokenizer.with_post_processor(Some(
-        RobertaProcessing::new(("</s>".into(), 2), ("<s>".into(), 0)).add_prefix_space(false),
-    ));
-    tokenizer.add_special_tokens(&special_added_tokens());
+    tokenizer.add_special_tokens(special);
+    let id = |text: &str| tokenizer.token_to_id(text).unwrap_or_default();
+    let ends = RobertaProcessing::new(("</s>".into(), id("</s>")), ("<s>".into(), id("<s>")));
+    tokenizer.with_post_processor(Some(ends.add_prefix_space(false)));
     tokenizer
 }
 
-fn special_added_tokens() -> Vec<AddedToken> {
-    let mut tokens: Vec<AddedToken> =
-        ["<s>", "<pad>", "</s>", "<unk>"].map(|text| AddedToken::from(text, true)).into();
-    tokens.push(AddedToken::from("<mask>", true).lstrip(true));
-    tokens
+/// `<mask>` takes the space before it along, as in RoBERTa's own tokenizer.
+fn special_token(text: &str) -> AddedToken {
+    AddedToken::from(text, true).lstrip(text == "<mask>")
 }
 
 fn text_path(path: &Path) -> Result<String, Error> {

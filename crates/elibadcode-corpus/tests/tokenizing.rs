@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use elibadcode_corpus::synthetic::defect;
-use elibadcode_corpus::{CodeTokenizer, code_token_texts, devign};
+use elibadcode_corpus::{CodeTokenizer, TokenizerLayout, code_token_texts, devign};
 use elibadcode_syntax::{Function, Language};
 use proptest::prelude::*;
 
@@ -42,6 +42,61 @@ fn a_trained_tokenizer_has_roberta_s_special_ids() {
     assert_eq!((special.bos, special.pad, special.eos, special.unk), (0, 1, 2, 3));
     assert!(TOKENIZER.special_ids().contains(&4), "<mask> is missing");
     assert_eq!(TOKENIZER.special_ids().len(), 5);
+}
+
+#[test]
+fn each_layout_has_its_special_ids_when_trained_and_when_opened() {
+    let check = |layout, expected| {
+        let texts = [joined("int f(int n) { return n + 1; }")];
+        let tokenizer = CodeTokenizer::train_layout(layout, &texts, 280).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        tokenizer.save(dir.path()).unwrap();
+        for it in [&tokenizer, &CodeTokenizer::open(dir.path()).unwrap()] {
+            let special = it.special();
+            assert_eq!((special.bos, special.pad, special.eos, special.unk), expected);
+        }
+        tokenizer
+    };
+    check(TokenizerLayout::CodeBert, (0, 1, 2, 3));
+    let codet5 = check(TokenizerLayout::CodeT5, (1, 0, 2, 3));
+    assert!(codet5.with_encoder_only_prefix().is_err(), "CodeT5 has no such token");
+    let unixcoder = check(TokenizerLayout::UniXcoder, (0, 1, 2, 3));
+    let function = Function::parse("int f(int n) { return n; }", Language::C);
+    let plain = unixcoder.encode(&function, 12);
+    let prefixed = unixcoder.with_encoder_only_prefix().unwrap().encode(&function, 14);
+    assert_eq!(prefixed.ids[..3], [0, 6, 2]);
+    assert_eq!(prefixed.ids[3..], plain.ids[1..]);
+    assert_eq!(prefixed.spans[0].ids.start, 3);
+}
+
+/// The published vocabularies, where they are at hand.
+#[test]
+fn published_vocabularies_open() {
+    let root = Path::new("/work/shared/data/tokenizers");
+    if !root.exists() {
+        return;
+    }
+    let text = "static int buf_init ( char * name , size_t len )";
+    let check = |name: &str, size: usize, ids: (u32, u32, u32, u32)| {
+        let tokenizer = CodeTokenizer::open(&root.join(name)).unwrap();
+        let special = tokenizer.special();
+        assert_eq!((special.bos, special.pad, special.eos, special.unk), ids, "{name}");
+        assert_eq!(tokenizer.size(), size, "{name}");
+        assert_eq!(tokenizer.decode(&tokenizer.text_ids(text)), text, "{name}");
+        tokenizer
+    };
+    let codebert = check("codebert", 50_265, (0, 1, 2, 3));
+    check("codet5", 32_000, (1, 0, 2, 3));
+    let unixcoder = check("unixcoder", 51_416, (0, 1, 2, 3));
+    assert_eq!(unixcoder.with_encoder_only_prefix().unwrap().prefix(), [0, 6, 2]);
+    // vocab.json and merges.txt alone say the same as tokenizer.json.
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["vocab.json", "merges.txt"] {
+        std::fs::copy(root.join("codebert").join(file), dir.path().join(file)).unwrap();
+    }
+    let bare = CodeTokenizer::open(dir.path()).unwrap();
+    assert_eq!(bare.text_ids(text), codebert.text_ids(text));
+    assert_eq!(bare.special_ids(), codebert.special_ids());
 }
 
 /// Encoding word by word gives the ids of the joined text.

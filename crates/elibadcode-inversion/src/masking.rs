@@ -108,7 +108,7 @@ fn segments(
         holes.truncate(1);
     }
     // A name at the very start has no space before it and would need other ids.
-    if holes.first()?.start == 1 {
+    if holes.first()?.start == encoded.spans.first()?.ids.start {
         return None;
     }
     let mut segments = Vec::with_capacity(holes.len() + 1);
@@ -137,7 +137,7 @@ fn pieces(
     let first = holes.first()?;
     let (tokenizer, room) = (&model.tokenizer, model.max_length);
     let mut start = tokenizer.encode_whitespace(&code[..first.start], room).ids;
-    if start.len() <= 2 {
+    if start.len() <= tokenizer.prefix().len() + 1 {
         return None;
     }
     start.pop();

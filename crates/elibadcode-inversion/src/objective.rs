@@ -105,7 +105,7 @@ impl<'a> Objective<'a> {
         let lengths: Vec<usize> = stamped.iter().map(|row| row.ids.len()).collect();
         let batches = length_batches(&lengths, GRADIENT_BATCH);
         let n_samples = stamped.len() as f64;
-        let hidden = self.model.config.hidden_size;
+        let hidden = self.model.config.hidden_size();
         let run = |batch: &Vec<usize>| -> (Vec<Vec<f64>>, f64) {
             let rows: Vec<&[u32]> = batch.iter().map(|&i| stamped[i].ids.as_slice()).collect();
             let row_lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();

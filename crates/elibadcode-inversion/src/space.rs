@@ -141,7 +141,7 @@ impl<'a> TriggerSpace<'a> {
     /// For each slot the `k` ids that lower the loss most to first order, best first
     /// (Algorithm 1, line 6).
     pub fn top_tokens(&self, gradient: &SlotGradient, k: usize) -> Vec<Vec<u32>> {
-        let hidden = self.model.config.hidden_size;
+        let hidden = self.model.config.hidden_size();
         let device = self.first_embeddings.device();
         gradient
             .values

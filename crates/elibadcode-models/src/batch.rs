@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What a masked attention score is lowered by; far below any real score, still finite.
-const MASKED: f32 = -1e9;
+pub(crate) const MASKED: f32 = -1e9;
 
 /// Right-pads rows to the longest: `[batch, seq]` ids.
 pub(crate) fn padded_ids(rows: &[&[u32]], pad: u32, device: &Device) -> Tensor<2, Int> {

@@ -5,7 +5,10 @@
 //! (normal, deviation 0.02) it memorises the training set before it does. So the small presets
 //! start with that knowledge: positions are sinusoids in dimensions of their own, and the heads of
 //! the first layer attend to fixed offsets (the previous token, the next one, and so on), which
-//! for sinusoids is a rotation. Everything stays trainable and the architecture is `RoBERTa`'s.
+//! for sinusoids is a rotation. `T5` has a table of position biases, which says the same directly.
+//! Everything stays trainable and the architectures are those of `RoBERTa` and `T5`.
+
+mod t5;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::checkpoint::HostTensor;
-use crate::config::ModelConfig;
+use crate::config::{EncoderConfig, ModelConfig};
+use crate::head::Head;
 use crate::model::CodeModel;
 use crate::parameters;
 
@@ -28,19 +32,35 @@ const SLOWEST_RATE: f64 = 0.1;
 
 /// A model with fresh weights: dense layers normal with deviation `1 / sqrt(inputs)`, norms 1,
 /// biases 0, and the first layer attending to neighbours.
-pub fn initialize(config: &ModelConfig, rng: &mut ChaCha8Rng, device: &Device) -> CodeModel {
-    let model = CodeModel::uninitialized(config, device);
-    let head = config.hidden_size / config.num_attention_heads;
+pub fn initialize(
+    config: &ModelConfig,
+    head: Head,
+    rng: &mut ChaCha8Rng,
+    device: &Device,
+) -> CodeModel {
+    let model = CodeModel::uninitialized(config, head, device);
+    let mut tensors: BTreeMap<String, HostTensor> =
+        fresh(config, parameters::shapes(&model), rng).collect();
+    let drawn = |name: &str| Ok(tensors.remove(name).expect("every parameter was drawn"));
+    parameters::apply(model, drawn, device).expect("nothing is read")
+}
+
+/// Fresh values for parameters of these names and shapes, drawn in name order.
+pub(crate) fn fresh(
+    config: &ModelConfig,
+    shapes: BTreeMap<String, Vec<usize>>,
+    rng: &mut ChaCha8Rng,
+) -> impl Iterator<Item = (String, HostTensor)> {
+    let head = config.hidden_size() / config.n_heads();
     // Dimensions that hold the position; words have the rest.
-    let n_place = if 2 * head <= config.hidden_size { head / 2 * 2 } else { 0 };
-    let tensors: BTreeMap<String, HostTensor> = parameters::shapes(&model)
-        .into_iter()
-        .map(|(name, shape)| {
-            let values = values(&name, &shape, head, n_place, rng);
-            (name, HostTensor { shape, values })
-        })
-        .collect();
-    parameters::apply(model, tensors, device)
+    let n_place = if 2 * head <= config.hidden_size() { head / 2 * 2 } else { 0 };
+    shapes.into_iter().map(move |(name, shape)| {
+        let values = match &config.encoder {
+            EncoderConfig::Roberta(_) => values(&name, &shape, head, n_place, rng),
+            EncoderConfig::T5(config) => t5::values(config, &name, &shape, rng),
+        };
+        (name, HostTensor { shape, values })
+    })
 }
 
 fn values(

@@ -1,8 +1,8 @@
 //! Neural code models in burn: Hugging Face folders in and out, prediction and training.
 //!
 //! A [`ModelDir`] is opened into a [`CodeModel`] (encoder and task head) on a device chosen by
-//! [`Compute`]. The model answers with one log-odds per function, whatever the layout of its head,
-//! and offers [`CodeModel::forward_embeddings`] to whoever needs a gradient at the input.
+//! [`Compute`]. A model gives a vector per function and, by its [`Head`], log-odds of a function or
+//! of a pair, and offers [`CodeModel::forward_embeddings`] to whoever needs a gradient at the input.
 //! This is the only crate that names a burn backend, opens weights or writes them.
 //!
 //! ```no_run
@@ -23,22 +23,29 @@ mod config;
 mod device;
 mod dropout;
 mod error;
+mod head;
 mod initialize;
+mod loaded_model;
 mod model;
 mod model_dir;
 mod parameters;
 mod prediction;
 mod roberta;
+mod t5;
 mod training;
+mod weights;
 
 pub use batch::length_batches;
 pub use checkpoint::HostTensor;
-pub use config::{ModelConfig, Preset};
+pub use config::{Architecture, EncoderConfig, ModelConfig, Preset, RobertaConfig, T5Config};
 pub use device::Compute;
 pub use dropout::Mode;
 pub use error::{Error, TensorProblems};
+pub use head::Head;
 pub use initialize::initialize;
+pub use loaded_model::LoadedModel;
 pub use model::CodeModel;
-pub use model_dir::{LoadedModel, ModelDir, Provenance};
+pub use model_dir::{ModelDir, Provenance, WeightSummary};
 pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
+pub use training::rows::{TrainingRow, Validation};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};

@@ -1,25 +1,27 @@
-//! Hugging Face folders: `config.json`, `model.safetensors`, a tokenizer, and our provenance.
+//! Hugging Face folders: `config.json`, weights, a tokenizer, and our provenance.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use elibadcode_corpus::{CodeTokenizer, EncodedCode, InputFormat};
-use elibadcode_syntax::{Function, Language};
+use elibadcode_corpus::{CodeTokenizer, InputFormat};
 use fs_err as fs;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::checkpoint::{HostTensor, read_safetensors, write_safetensors};
+use crate::checkpoint::HostTensor;
 use crate::config::ModelConfig;
 use crate::device::Compute;
 use crate::error::Error;
-use crate::initialize::initialize;
+use crate::head::Head;
+use crate::initialize::fresh;
+use crate::loaded_model::LoadedModel;
 use crate::model::CodeModel;
 use crate::parameters;
+use crate::weights::{HEADS, Weights, canonical_names};
 
 /// Files that make up a tokenizer and its settings; copied unchanged when a model is written.
-const TOKENIZER_FILES: [&str; 6] = [
+pub(crate) const TOKENIZER_FILES: [&str; 6] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.json",
@@ -27,7 +29,7 @@ const TOKENIZER_FILES: [&str; 6] = [
     "special_tokens_map.json",
     "added_tokens.json",
 ];
-const PROVENANCE: &str = "elibadcode.json";
+pub(crate) const PROVENANCE: &str = "elibadcode.json";
 /// Paper: 400 ids for defect and clone detection.
 const PAPER_MAX_LENGTH: usize = 400;
 
@@ -44,6 +46,10 @@ pub struct Provenance {
     /// What the input text is made of; code tokens if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_format: Option<InputFormat>,
+    /// Whether an input starts with `<s> <encoder-only> </s>`, as `UniXcoder` was pre-trained.
+    /// Reference: it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encoder_only_prefix: bool,
     /// Which command wrote the folder, from what, with which settings.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub made_by: Value,
@@ -58,23 +64,6 @@ pub struct ModelDir {
     pub config: ModelConfig,
     /// `elibadcode.json`, or its defaults.
     pub provenance: Provenance,
-}
-
-/// A model that answers, with its tokenizer.
-#[derive(Debug)]
-pub struct LoadedModel {
-    /// Encoder and head.
-    pub network: CodeModel,
-    /// The folder's tokenizer.
-    pub tokenizer: CodeTokenizer,
-    /// `config.json`.
-    pub config: ModelConfig,
-    /// Ids that an input is cut to, special tokens included.
-    pub max_length: usize,
-    /// Where the tokenizer files are, to be copied when the model is written.
-    source: PathBuf,
-    /// How inputs are built; written beside the model.
-    provenance: Provenance,
 }
 
 impl ModelDir {
@@ -97,10 +86,13 @@ impl ModelDir {
     fn check_input(&self, path: &Path) -> Result<(), Error> {
         let problem = |problem| Error::Config { path: path.to_owned(), problem };
         let longest = self.config.max_length();
+        let shortest = if self.provenance.encoder_only_prefix { 5 } else { 3 };
         if let Some(length) = self.provenance.max_length
-            && !(3..=longest).contains(&length)
+            && !(shortest..=longest).contains(&length)
         {
-            return Err(problem(format!("max_length is {length}, expected 3 to {longest}")));
+            return Err(problem(format!(
+                "max_length is {length}, expected {shortest} to {longest}"
+            )));
         }
         if let Some(output @ 2..) = self.provenance.positive_output {
             return Err(problem(format!("positive_output is {output}, expected 0 or 1")));
@@ -130,53 +122,92 @@ impl ModelDir {
 
     /// Loads weights and tokenizer.
     pub fn load(&self, compute: &Compute) -> Result<LoadedModel, Error> {
-        self.load_with(compute, |_| Ok(BTreeMap::new()))
+        let stored = self.stored()?;
+        self.load_stored(stored, BTreeMap::new(), compute)
     }
 
-    /// Loads a pre-trained encoder for training: a head that is missing is drawn anew.
+    /// Loads an encoder for training with this head: if the folder has no such head, it is drawn
+    /// anew.
     pub fn load_for_training(
         &self,
         compute: &Compute,
+        head: Head,
         rng: &mut ChaCha8Rng,
     ) -> Result<LoadedModel, Error> {
-        self.load_with(compute, |tensors| {
-            if tensors.keys().any(|name| name.starts_with("classifier.")) {
-                return Ok(BTreeMap::new());
-            }
-            let fresh = parameters::collect(&initialize(&self.config, rng, &compute.device));
-            Ok(fresh.into_iter().filter(|(name, _)| name.starts_with("classifier.")).collect())
-        })
+        let mut stored = self.stored()?;
+        let has_dense = stored.names.keys().any(|name| is_head(name));
+        let is_there = stored.head == head && (has_dense || head == Head::Embedding);
+        stored.config = stored.config.with_head(head);
+        stored.head = head;
+        let mut drawn = BTreeMap::new();
+        if !is_there {
+            stored.names.retain(|name, _| !is_head(name));
+            let network = CodeModel::uninitialized(&stored.config, head, &compute.device);
+            let mut shapes = parameters::shapes(&network);
+            shapes.retain(|name, _| is_head(name));
+            drawn = fresh(&stored.config, shapes, rng).collect();
+        }
+        self.load_stored(stored, drawn, compute)
     }
 
-    fn load_with(
+    /// What the headers of the weight files say, matched with the configuration.
+    fn stored(&self) -> Result<Stored, Error> {
+        let weights = Weights::open(&self.path)?;
+        let tensors = weights.tensors();
+        let names: BTreeMap<String, String> = canonical_names(&self.config.encoder, tensors.keys())
+            .into_iter()
+            .map(|(name, stored)| (name, stored.to_owned()))
+            .collect();
+        let shape = |wanted: &str| {
+            let (_, stored) = names.iter().find(|(it, _)| is_head(it) && it.ends_with(wanted))?;
+            Some(&tensors[stored].shape[..])
+        };
+        let inputs = shape(".dense.weight").and_then(|shape| shape.get(1).copied());
+        let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
+        let (config, head) = resolve_head(&self.config, inputs, n_outputs);
+        Ok(Stored { weights, names, config, head })
+    }
+
+    /// Reads the tensors, after their shapes were compared with those of the model; `drawn` are
+    /// not in the file.
+    fn load_stored(
         &self,
+        stored: Stored,
+        mut drawn: BTreeMap<String, HostTensor>,
         compute: &Compute,
-        additions: impl FnOnce(
-            &BTreeMap<String, HostTensor>,
-        ) -> Result<BTreeMap<String, HostTensor>, Error>,
     ) -> Result<LoadedModel, Error> {
-        let path = self.path.join("model.safetensors");
-        let mut tensors = encoder_and_head(read_safetensors(&path)?);
-        tensors.extend(additions(&tensors)?);
-        let network = CodeModel::uninitialized(&self.config, &compute.device);
-        let problems = parameters::compare(&parameters::shapes(&network), &tensors);
+        let Stored { weights, names, config, head } = stored;
+        let network = CodeModel::uninitialized(&config, head, &compute.device);
+        let mut found: BTreeMap<String, Vec<usize>> = names
+            .iter()
+            .map(|(name, stored)| (name.clone(), weights.tensors()[stored].shape.clone()))
+            .collect();
+        found.extend(drawn.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())));
+        let problems = parameters::compare(&parameters::shapes(&network), &found);
         if !problems.is_empty() {
-            return Err(Error::Tensors { path, problems });
+            return Err(Error::Tensors { path: weights.path().to_owned(), problems });
         }
-        let mut network = parameters::apply(network, tensors, &compute.device);
+        let read = |name: &str| match drawn.remove(name) {
+            Some(tensor) => Ok(tensor),
+            None => weights.read(&names[name]),
+        };
+        let mut network = parameters::apply(network, read, &compute.device)?;
         network.set_positive_output(self.provenance.positive_output.unwrap_or(1));
-        let tokenizer = CodeTokenizer::open(&self.path)?;
-        if tokenizer.size() > self.config.vocab_size {
+        let mut tokenizer = CodeTokenizer::open(&self.path)?;
+        if self.provenance.encoder_only_prefix {
+            tokenizer = tokenizer.with_encoder_only_prefix()?;
+        }
+        if tokenizer.size() > config.vocab_size() {
             return Err(Error::VocabularySize {
                 path: self.path.clone(),
                 tokenizer: tokenizer.size(),
-                model: self.config.vocab_size,
+                model: config.vocab_size(),
             });
         }
         Ok(LoadedModel {
             network,
             tokenizer,
-            config: self.config.clone(),
+            config,
             max_length: self.max_length(),
             source: self.path.clone(),
             provenance: self.provenance.clone(),
@@ -185,120 +216,129 @@ impl ModelDir {
 
     /// A hash over everything that decides the model's answers.
     pub fn hash(&self) -> Result<String, Error> {
+        let mut paths = vec![self.path.join("config.json"), self.path.join(PROVENANCE)];
+        paths.extend(Weights::open(&self.path)?.files);
+        paths.extend(TOKENIZER_FILES.iter().map(|name| self.path.join(name)));
         let mut hasher = blake3::Hasher::new();
-        for name in ["config.json", PROVENANCE, "model.safetensors"].iter().chain(&TOKENIZER_FILES)
-        {
-            let path = self.path.join(name);
-            if path.exists() {
-                hasher.update(name.as_bytes());
-                hasher.update(blake3::hash(&fs::read(&path)?).as_bytes());
-            }
+        for path in paths.iter().filter(|path| path.exists()) {
+            let mut file_hasher = blake3::Hasher::new();
+            file_hasher.update_reader(fs::File::open(path)?)?;
+            let name = path.file_name().unwrap_or_default();
+            hasher.update(name.as_encoded_bytes());
+            hasher.update(file_hasher.finalize().as_bytes());
         }
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// Names, shapes and element counts of the weights.
-    pub fn tensors(&self) -> Result<BTreeMap<String, Vec<usize>>, Error> {
-        let tensors = read_safetensors(&self.path.join("model.safetensors"))?;
-        Ok(tensors.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect())
-    }
-}
-
-/// Brings a bare encoder's names under `roberta.`, and leaves out what no head of ours reads.
-fn encoder_and_head(tensors: BTreeMap<String, HostTensor>) -> BTreeMap<String, HostTensor> {
-    let is_bare = tensors.contains_key("embeddings.word_embeddings.weight");
-    let unused = |name: &str| {
-        name.ends_with("position_ids") || name.contains("pooler.") || name.starts_with("lm_head.")
-    };
-    tensors
-        .into_iter()
-        .filter(|(name, _)| !unused(name))
-        .map(|(name, tensor)| (if is_bare { format!("roberta.{name}") } else { name }, tensor))
-        .collect()
-}
-
-impl LoadedModel {
-    /// Parses and encodes one function.
-    pub fn encode(&self, code: &str, language: Language) -> EncodedCode {
-        match self.input_format() {
-            InputFormat::CodeTokens => self.encode_function(&Function::parse(code, language)),
-            InputFormat::Whitespace => self.tokenizer.encode_whitespace(code, self.max_length),
+    /// What the weight files hold, from their headers alone.
+    pub fn weights(&self) -> Result<WeightSummary, Error> {
+        let Stored { weights, names, config, head } = self.stored()?;
+        let mut summary = WeightSummary {
+            head,
+            n_outputs: (head != Head::Embedding).then(|| config.n_outputs()),
+            n_parameters: 0,
+            element_types: Vec::new(),
+            files: Vec::new(),
+        };
+        for stored in names.values() {
+            let tensor = &weights.tensors()[stored];
+            summary.n_parameters += tensor.shape.iter().product::<usize>();
+            summary.element_types.push(tensor.element.name());
         }
-    }
-
-    /// Encodes a parsed function.
-    pub fn encode_function(&self, function: &Function) -> EncodedCode {
-        match self.input_format() {
-            InputFormat::CodeTokens => self.tokenizer.encode(function, self.max_length),
-            InputFormat::Whitespace => {
-                self.tokenizer.encode_whitespace(function.text(), self.max_length)
-            }
-        }
-    }
-
-    /// What the input text is made of.
-    pub fn input_format(&self) -> InputFormat {
-        self.provenance.input_format.unwrap_or_default()
-    }
-
-    /// The same folder with other weights.
-    #[must_use]
-    pub fn with_network(self, network: CodeModel) -> Self {
-        Self { network, ..self }
-    }
-
-    /// Writes a folder that transformers loads. `path` must not exist; it appears whole or not at
-    /// all. `made_by` says how the weights came about.
-    pub fn save(&self, path: &Path, made_by: Value) -> Result<(), Error> {
-        let provenance = Provenance { made_by, ..self.provenance.clone() };
-        let source = self.source.clone();
-        save_dir(path, &self.network, &self.config, &provenance, |dir| {
-            for name in TOKENIZER_FILES {
-                if source.join(name).exists() {
-                    fs::copy(source.join(name), dir.join(name))?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Writes a freshly initialized model with a new tokenizer; see [`LoadedModel::save`].
-    pub fn create(
-        path: &Path,
-        config: &ModelConfig,
-        tokenizer: &CodeTokenizer,
-        provenance: &Provenance,
-        rng: &mut ChaCha8Rng,
-        compute: &Compute,
-    ) -> Result<(), Error> {
-        config.validate().map_err(|problem| Error::Config { path: path.to_owned(), problem })?;
-        let network = initialize(config, rng, &compute.device);
-        save_dir(path, &network, config, provenance, |dir| Ok(tokenizer.save(dir)?))
+        summary.element_types.sort_unstable();
+        summary.element_types.dedup();
+        let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
+        summary.files = weights.files.iter().filter_map(name).collect();
+        Ok(summary)
     }
 }
 
-fn save_dir(
-    path: &Path,
-    network: &CodeModel,
+/// What the weight files of a folder hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightSummary {
+    /// The head, by configuration and weights.
+    pub head: Head,
+    /// Output rows of the head, if it has any.
+    pub n_outputs: Option<usize>,
+    /// Values of the encoder and the head.
+    pub n_parameters: usize,
+    /// `f32` and the like.
+    pub element_types: Vec<&'static str>,
+    /// The files, an index file first.
+    pub files: Vec<String>,
+}
+
+/// Weights that are matched with a configuration.
+struct Stored {
+    weights: Weights,
+    /// The file's name of each tensor that we use, by transformers' full name.
+    names: BTreeMap<String, String>,
+    /// `config.json`, as the weights complete it.
+    config: ModelConfig,
+    head: Head,
+}
+
+fn is_head(name: &str) -> bool {
+    HEADS.iter().any(|head| name.starts_with(head))
+}
+
+/// The head that `config.json` and the weights show together.
+///
+/// `inputs` and `n_outputs` are those of the head's dense layers. A head for pairs is one whatever
+/// the configuration says, and the reference code's folders have the configuration of the
+/// pre-trained encoder, which says nothing of a head.
+fn resolve_head(
     config: &ModelConfig,
-    provenance: &Provenance,
-    write_tokenizer: impl FnOnce(&Path) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+    inputs: Option<usize>,
+    n_outputs: Option<usize>,
+) -> (ModelConfig, Head) {
+    let declared = config.declared_head();
+    let is_for_pairs = inputs == Some(2 * config.hidden_size());
+    let head = match declared {
+        Some(Head::Embedding) => Head::Embedding,
+        _ if is_for_pairs => Head::Pair,
+        Some(head) => head,
+        None if inputs.is_some() => Head::Classification,
+        None => Head::Embedding,
     };
-    fs::create_dir_all(parent)?;
-    let scratch = tempfile::Builder::new().prefix(".elibadcode-").tempdir_in(parent)?;
-    let dir = scratch.path();
-    let json = |value: &Value| format!("{value:#}\n");
-    let as_value = |value: serde_json::Result<Value>| value.map_err(std::io::Error::from);
-    fs::write(dir.join("config.json"), json(&as_value(serde_json::to_value(config))?))?;
-    fs::write(dir.join(PROVENANCE), json(&as_value(serde_json::to_value(provenance))?))?;
-    write_safetensors(&dir.join("model.safetensors"), &parameters::collect(network))?;
-    write_tokenizer(dir)?;
-    fs::rename(dir, path)?;
-    // The folder has its new name; nothing is left to clean up.
-    let _ = scratch.keep();
-    Ok(())
+    let mut config = config.clone();
+    if head != Head::Embedding {
+        if let Some(n_outputs @ (1 | 2)) = n_outputs
+            && !config.says_n_outputs()
+        {
+            config.set_n_outputs(n_outputs);
+        }
+        if declared != Some(head) {
+            config = config.with_head(head);
+        }
+    }
+    (config, head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Architecture, Preset};
+
+    #[test]
+    fn the_head_follows_from_configuration_and_weights() {
+        let check = |class: &str, inputs, expected, class_after: &str| {
+            let mut config = Preset::Tiny.config(Architecture::CodeBert, 300);
+            config.architectures = vec![class.to_owned()];
+            let (config, head) = resolve_head(&config, inputs, None);
+            assert_eq!((head, config.architectures[0].as_str()), (expected, class_after));
+        };
+        let (one, two) = (Some(128), Some(256));
+        let (classification, pair) =
+            ("RobertaForSequenceClassification", "RobertaForCloneDetection");
+        check(classification, one, Head::Classification, classification);
+        check(classification, None, Head::Classification, classification);
+        check(classification, two, Head::Pair, pair);
+        check(pair, two, Head::Pair, pair);
+        check(pair, one, Head::Pair, pair);
+        check("RobertaForCodeSearch", None, Head::Embedding, "RobertaForCodeSearch");
+        check("RobertaModel", None, Head::Embedding, "RobertaModel");
+        check("RobertaForMaskedLM", one, Head::Classification, classification);
+        check("RobertaModel", two, Head::Pair, pair);
+    }
 }

@@ -8,10 +8,15 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::checkpoint::HostTensor;
-use crate::error::TensorProblems;
+use crate::error::{Error, TensorProblems};
 
 /// Field names of our modules, and what PyTorch calls them.
-const NAMES: [(&str, &str); 9] = [
+///
+/// An empty name is a level that PyTorch has not.
+const NAMES: [(&str, &str); 25] = [
+    ("network", ""),
+    ("Roberta", ""),
+    ("T5", ""),
     ("layers", "encoder.layer"),
     ("query", "attention.self.query"),
     ("key", "attention.self.key"),
@@ -21,6 +26,19 @@ const NAMES: [(&str, &str); 9] = [
     ("intermediate", "intermediate.dense"),
     ("output", "output.dense"),
     ("output_norm", "output.LayerNorm"),
+    ("encoder_stack", "encoder"),
+    ("decoder_stack", "decoder"),
+    ("encoder_layers", "block"),
+    ("decoder_layers", "block"),
+    ("final_norm", "final_layer_norm"),
+    ("self_attention", "layer.0.SelfAttention"),
+    ("self_attention_norm", "layer.0.layer_norm"),
+    ("cross_attention", "layer.1.EncDecAttention"),
+    ("cross_attention_norm", "layer.1.layer_norm"),
+    ("encoder_feed_forward", "layer.1.DenseReluDense"),
+    ("encoder_feed_forward_norm", "layer.1.layer_norm"),
+    ("decoder_feed_forward", "layer.2.DenseReluDense"),
+    ("decoder_feed_forward_norm", "layer.2.layer_norm"),
 ];
 const LEAVES: [(&str, &str); 3] = [("gamma", "weight"), ("beta", "bias"), ("norm", "LayerNorm")];
 
@@ -44,14 +62,12 @@ impl Place {
     }
 
     fn name(&self) -> String {
-        let translate = |name: &String| {
-            NAMES
-                .iter()
-                .chain(&LEAVES)
-                .find(|(field, _)| field == name)
-                .map_or_else(|| name.clone(), |(_, theirs)| (*theirs).to_owned())
+        let translate = |name: &'_ String| -> String {
+            let known = NAMES.iter().chain(&LEAVES).find(|(field, _)| field == name);
+            known.map_or_else(|| name.clone(), |(_, theirs)| (*theirs).to_owned())
         };
-        self.names.iter().map(translate).collect::<Vec<_>>().join(".")
+        let names = self.names.iter().map(translate).filter(|name| !name.is_empty());
+        names.collect::<Vec<_>>().join(".")
     }
 
     /// Whether the parameter here is the weight matrix of a linear layer.
@@ -132,42 +148,46 @@ impl ModuleVisitor for ShapeCollector {
 /// What differs between the tensors at hand and those a module has.
 pub(crate) fn compare(
     expected: &BTreeMap<String, Vec<usize>>,
-    found: &BTreeMap<String, HostTensor>,
+    found: &BTreeMap<String, Vec<usize>>,
 ) -> TensorProblems {
     let mut problems = TensorProblems::default();
     for (name, shape) in expected {
         match found.get(name) {
             None => problems.missing.push((name.clone(), shape.clone())),
-            Some(tensor) if tensor.shape != *shape => {
-                problems.misshaped.push((name.clone(), shape.clone(), tensor.shape.clone()));
+            Some(other) if other != shape => {
+                problems.misshaped.push((name.clone(), shape.clone(), other.clone()));
             }
             Some(_) => {}
         }
     }
-    for (name, tensor) in found {
+    for (name, shape) in found {
         if !expected.contains_key(name) {
-            problems.unexpected.push((name.clone(), tensor.shape.clone()));
+            problems.unexpected.push((name.clone(), shape.clone()));
         }
     }
     problems
 }
 
-/// The module with every parameter taken from `tensors`, whose names and shapes must fit.
+/// The module with every parameter as `read` gives it by name, one after the other; names and
+/// shapes must fit. The first error is returned.
 pub(crate) fn apply<M: Module>(
     module: M,
-    tensors: BTreeMap<String, HostTensor>,
+    read: impl FnMut(&str) -> Result<HostTensor, Error>,
     device: &Device,
-) -> M {
-    module.map(&mut Applier { place: Place::default(), tensors, device: device.clone() })
+) -> Result<M, Error> {
+    let mut applier = Applier { place: Place::default(), read, device, error: None };
+    let module = module.map(&mut applier);
+    applier.error.map_or(Ok(module), Err)
 }
 
-struct Applier {
+struct Applier<'a, F> {
     place: Place,
-    tensors: BTreeMap<String, HostTensor>,
-    device: Device,
+    read: F,
+    device: &'a Device,
+    error: Option<Error>,
 }
 
-impl ModuleMapper for Applier {
+impl<F: FnMut(&str) -> Result<HostTensor, Error>> ModuleMapper for Applier<'_, F> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.place.enter(name, container);
     }
@@ -177,11 +197,20 @@ impl ModuleMapper for Applier {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.place.name();
-        let tensor = self.tensors.remove(&name).expect("names were compared before");
-        let tensor = if self.place.is_transposed(D) { tensor.transposed() } else { tensor };
-        let data = TensorData::new(tensor.values, tensor.shape);
-        Param::initialized(param.id, Tensor::from_data(data, &self.device))
+        if self.error.is_some() {
+            return param;
+        }
+        match (self.read)(&self.place.name()) {
+            Ok(tensor) => {
+                let tensor = if self.place.is_transposed(D) { tensor.transposed() } else { tensor };
+                let data = TensorData::new(tensor.values, tensor.shape);
+                Param::initialized(param.id, Tensor::from_data(data, self.device))
+            }
+            Err(error) => {
+                self.error = Some(error);
+                param
+            }
+        }
     }
 }
 

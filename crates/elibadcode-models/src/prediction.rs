@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::softplus;
+use burn::tensor::{Tensor, TensorData};
 
 use crate::batch::length_batches;
 use crate::device::n_workers;
@@ -14,18 +14,55 @@ use crate::parameters::host_values;
 
 /// Rows a forward pass takes at most.
 const BATCH: usize = 32;
+/// Pairs that the head takes at most.
+const PAIR_BATCH: usize = 1024;
 
 impl CodeModel {
     /// Log-odds of label 1 for each input, in order; inputs are batched by length.
     pub fn log_odds<R: AsRef<[u32]> + Sync>(&self, inputs: &[R]) -> Vec<f32> {
+        self.answers(inputs, |rows| host_values(self.forward_ids(rows, &mut Mode::Evaluate)))
+    }
+
+    /// The vector of each input, in order; inputs are batched by length.
+    pub fn vectors<R: AsRef<[u32]> + Sync>(&self, inputs: &[R]) -> Vec<Vec<f32>> {
+        self.answers(inputs, |rows| {
+            let vectors = self.forward_vectors(rows, &mut Mode::Evaluate);
+            let [_, hidden] = vectors.dims();
+            host_values(vectors).chunks(hidden).map(<[f32]>::to_vec).collect()
+        })
+    }
+
+    /// Log-odds that the pairs are clones, from the vectors of their members.
+    pub fn pair_log_odds(&self, first: &[&[f32]], second: &[&[f32]]) -> Vec<f32> {
+        assert_eq!(first.len(), second.len(), "a pair has two members");
+        let tensor = |vectors: &[&[f32]]| {
+            let shape = [vectors.len(), vectors[0].len()];
+            Tensor::<2>::from_data(TensorData::new(vectors.concat(), shape), &self.device())
+        };
+        first
+            .chunks(PAIR_BATCH)
+            .zip(second.chunks(PAIR_BATCH))
+            .flat_map(|(first, second)| {
+                let mode = &mut Mode::Evaluate;
+                host_values(self.classify_pair(tensor(first), tensor(second), mode))
+            })
+            .collect()
+    }
+
+    /// What `forward` says about each input, in order; batches of similar length run side by side.
+    fn answers<R: AsRef<[u32]> + Sync, A: Clone + Default + Send>(
+        &self,
+        inputs: &[R],
+        forward: impl Fn(&[&[u32]]) -> Vec<A> + Sync,
+    ) -> Vec<A> {
         let lengths: Vec<usize> = inputs.iter().map(|row| row.as_ref().len()).collect();
         let batches = length_batches(&lengths, BATCH);
         let next = AtomicUsize::new(0);
-        let answers = Mutex::new(vec![0.0; inputs.len()]);
+        let answers = Mutex::new(vec![A::default(); inputs.len()]);
         let work = || {
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let rows: Vec<&[u32]> = batch.iter().map(|&index| inputs[index].as_ref()).collect();
-                let values = host_values(self.forward_ids(&rows, &mut Mode::Evaluate));
+                let values = forward(&rows);
                 let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
                 for (&index, value) in batch.iter().zip(values) {
                     answers[index] = value;

@@ -5,7 +5,7 @@ use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, L
 use burn::tensor::{Device, Int, Tensor, s};
 
 use crate::activation::{attention_weights, gelu};
-use crate::config::ModelConfig;
+use crate::config::RobertaConfig;
 use crate::dropout::{Mode, dropout};
 
 /// Word, position and type embeddings, summed and normalised.
@@ -21,7 +21,7 @@ pub(crate) struct Embeddings {
 }
 
 impl Embeddings {
-    fn new(config: &ModelConfig, device: &Device) -> Self {
+    fn new(config: &RobertaConfig, device: &Device) -> Self {
         let table = |rows: usize| EmbeddingConfig::new(rows, config.hidden_size).init(device);
         Self {
             word_embeddings: table(config.vocab_size),
@@ -63,7 +63,7 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    fn new(config: &ModelConfig, device: &Device) -> Self {
+    fn new(config: &RobertaConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let linear = |from, to| LinearConfig::new(from, to).init(device);
         Self {
@@ -124,7 +124,7 @@ pub(crate) struct Roberta {
 }
 
 impl Roberta {
-    pub(crate) fn new(config: &ModelConfig, device: &Device) -> Self {
+    pub(crate) fn new(config: &RobertaConfig, device: &Device) -> Self {
         Self {
             embeddings: Embeddings::new(config, device),
             layers: (0..config.num_hidden_layers).map(|_| Layer::new(config, device)).collect(),
@@ -158,6 +158,21 @@ impl Roberta {
         states.reshape([batch, hidden])
     }
 
+    /// The states after the last layer, `[batch, seq, hidden]`.
+    pub(crate) fn states(
+        &self,
+        words: Tensor<3>,
+        lengths: &[usize],
+        mode: &mut Mode<'_>,
+    ) -> Tensor<3> {
+        let [_, seq, _] = words.dims();
+        let mut states = self.embeddings.forward(words, mode);
+        for layer in &self.layers {
+            states = layer.forward(states, lengths, seq, mode);
+        }
+        states
+    }
+
     /// The embedding output and every layer's states, each `[batch, seq, hidden]`.
     pub(crate) fn hidden_states(&self, words: Tensor<3>, lengths: &[usize]) -> Vec<Tensor<3>> {
         let [_, seq, _] = words.dims();
@@ -170,6 +185,6 @@ impl Roberta {
     }
 }
 
-fn layer_norm(config: &ModelConfig, device: &Device) -> LayerNorm {
+fn layer_norm(config: &RobertaConfig, device: &Device) -> LayerNorm {
     LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(device)
 }

@@ -1,26 +1,26 @@
 //! Fine-tuning as the paper's models are fine-tuned (spec section 3.4).
 
+pub(crate) mod rows;
+
 use std::cmp::Ordering;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
-use elibadcode_corpus::LabelledIds;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use self::rows::{TrainingRow, Validation};
 use crate::device::n_workers;
 use crate::dropout::Mode;
 use crate::error::Error;
+use crate::head::Head;
 use crate::model::CodeModel;
 use crate::parameters::with_trainable;
-use crate::prediction::{bce_with_logits, cross_entropy, predicted_label};
+use crate::weights::HEADS;
 
-/// A batch is always split into this many parts, whatever the machine, so that results do not
-/// depend on the number of cores.
-const SHARDS: usize = 2;
 /// Batches among which rows are sorted by length; the batches themselves stay shuffled.
 const BUCKET_BATCHES: usize = 16;
 
@@ -30,7 +30,7 @@ const BUCKET_BATCHES: usize = 16;
 pub enum Scope {
     /// The classification head. Paper: "only the last layer" (section 4.5).
     Head,
-    /// The head and this many of the encoder's last layers.
+    /// The head and this many of the last layers; of `CodeT5` the decoder's layers come last.
     LastLayers(usize),
     /// Everything.
     Full,
@@ -38,19 +38,34 @@ pub enum Scope {
 
 impl Scope {
     /// Whether the parameter with this Hugging Face name is trained.
-    fn includes(self, name: &str, n_layers: usize) -> bool {
-        let layer: Option<usize> = name
-            .strip_prefix("roberta.encoder.layer.")
-            .and_then(|rest| rest.split('.').next())
-            .and_then(|index| index.parse().ok());
+    fn includes(self, name: &str, n_encoder_layers: usize, n_layers: usize) -> bool {
+        let is_head = HEADS.iter().any(|head| name.starts_with(head));
         match self {
             Self::Full => true,
-            Self::Head => name.starts_with("classifier."),
+            Self::Head => is_head,
             Self::LastLayers(k) => {
-                name.starts_with("classifier.") || layer.is_some_and(|index| index + k >= n_layers)
+                let layer = layer(name, n_encoder_layers, n_layers);
+                is_head || layer.is_some_and(|index| index + k >= n_layers)
             }
         }
     }
+}
+
+/// The layer that a parameter belongs to: of T5, the decoder's are counted after the encoder's,
+/// and the norm at the end of a stack belongs to its last layer.
+fn layer(name: &str, n_encoder_layers: usize, n_layers: usize) -> Option<usize> {
+    let number = |prefix: &str| -> Option<usize> {
+        name.strip_prefix(prefix)?.split('.').next()?.parse().ok()
+    };
+    if name.starts_with("transformer.encoder.final_layer_norm.") {
+        return Some(n_encoder_layers - 1);
+    }
+    if name.starts_with("transformer.decoder.final_layer_norm.") {
+        return Some(n_layers - 1);
+    }
+    number("roberta.encoder.layer.")
+        .or_else(|| number("transformer.encoder.block."))
+        .or_else(|| Some(n_encoder_layers + number("transformer.decoder.block.")?))
 }
 
 impl std::fmt::Display for Scope {
@@ -97,7 +112,7 @@ pub struct TrainingConfig {
     pub max_gradient_norm: f64,
     /// Which parameters are trained. Paper: all of them.
     pub scope: Scope,
-    /// Whether the epoch with the best validation accuracy is kept, rather than the last.
+    /// Whether the epoch with the best validation score is kept, rather than the last.
     pub keep_best: bool,
 }
 
@@ -161,8 +176,8 @@ pub struct EpochRecord {
     pub train_loss: f64,
     /// Mean validation loss; absent without validation rows.
     pub valid_loss: Option<f64>,
-    /// Validation accuracy; absent without validation rows.
-    pub valid_accuracy: Option<f64>,
+    /// Accuracy, F1 or mean reciprocal rank; absent without validation rows.
+    pub valid_score: Option<f64>,
 }
 
 /// A trained model and how it came about.
@@ -177,10 +192,13 @@ pub struct Trained {
 }
 
 /// Fine-tunes a model: `AdamW`, linear warm-up and decay, global-norm clipping, best epoch.
-pub fn fine_tune(
+///
+/// The rows say which head the model must have: labelled functions, pairs, or functions with
+/// their queries.
+pub fn fine_tune<R: TrainingRow>(
     model: CodeModel,
-    train: &[LabelledIds],
-    valid: &[LabelledIds],
+    train: &[R],
+    valid: &[R],
     config: &TrainingConfig,
     rng: &mut ChaCha8Rng,
     observe: &mut dyn FnMut(TrainingEvent),
@@ -189,9 +207,22 @@ pub fn fine_tune(
     if train.is_empty() {
         return Err(Error::Training("there are no training rows".into()));
     }
-    let n_layers = model.n_layers();
-    let mut model =
-        Module::train(with_trainable(model, |name| config.scope.includes(name, n_layers)));
+    if model.head() != R::HEAD {
+        return Err(Error::Training(format!(
+            "these rows train a model with head `{}`, this one has `{}`",
+            R::HEAD,
+            model.head()
+        )));
+    }
+    if config.scope == Scope::Head && R::HEAD == Head::Embedding {
+        return Err(Error::Training(
+            "an embedding model has no head to train; use last-K or full".into(),
+        ));
+    }
+    let (n_encoder_layers, n_layers) = (model.n_encoder_layers(), model.n_layers());
+    let mut model = Module::train(with_trainable(model, |name| {
+        config.scope.includes(name, n_encoder_layers, n_layers)
+    }));
     let mut optimizer =
         AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32).init();
     let n_steps = config.epochs * train.len().div_ceil(config.batch_size);
@@ -215,9 +246,11 @@ pub fn fine_tune(
             observe(TrainingEvent::Step { step, n_steps, loss });
         }
         let snapshot = model.valid();
-        let (valid_loss, valid_accuracy) = validate(&snapshot, valid);
+        let validation = (!valid.is_empty()).then(|| R::validate(&snapshot, valid));
+        let (valid_loss, valid_score) =
+            validation.map(|Validation { loss, score }| (loss, score)).unzip();
         let train_loss = loss_sum / train.len() as f64;
-        let record = EpochRecord { epoch, train_loss, valid_loss, valid_accuracy };
+        let record = EpochRecord { epoch, train_loss, valid_loss, valid_score };
         observe(TrainingEvent::Epoch(record));
         let is_better = best.as_ref().is_none_or(|(_, best_epoch)| {
             !config.keep_best || better(&record, &history[best_epoch - 1])
@@ -231,12 +264,12 @@ pub fn fine_tune(
     Ok(Trained { model: model.no_grad(), history, best_epoch })
 }
 
-/// Accuracy decides, then the loss; without validation rows the later epoch is better.
+/// The score decides, then the loss; without validation rows the later epoch is better.
 fn better(new: &EpochRecord, old: &EpochRecord) -> bool {
-    let (Some(new_accuracy), Some(old_accuracy)) = (new.valid_accuracy, old.valid_accuracy) else {
+    let (Some(new_score), Some(old_score)) = (new.valid_score, old.valid_score) else {
         return true;
     };
-    match new_accuracy.total_cmp(&old_accuracy) {
+    match new_score.total_cmp(&old_score) {
         Ordering::Greater => true,
         Ordering::Less => false,
         Ordering::Equal => new.valid_loss <= old.valid_loss,
@@ -255,15 +288,15 @@ fn schedule(step: usize, n_steps: usize, warmup_rate: f64) -> f64 {
 }
 
 /// One epoch's batches: rows in random order, of similar length within a batch.
-fn shuffled_batches(
-    rows: &[LabelledIds],
+fn shuffled_batches<R: TrainingRow>(
+    rows: &[R],
     batch_size: usize,
     rng: &mut impl Rng,
 ) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(rng);
     for bucket in order.chunks_mut(batch_size * BUCKET_BATCHES) {
-        bucket.sort_by_key(|&index| rows[index].ids.len());
+        bucket.sort_by_key(|&index| rows[index].length());
     }
     let mut batches: Vec<Vec<usize>> = order.chunks(batch_size).map(<[usize]>::to_vec).collect();
     batches.shuffle(rng);
@@ -271,25 +304,23 @@ fn shuffled_batches(
 }
 
 /// The mean gradient and the mean loss of a batch, its parts on one thread each.
-fn batch_gradients(
+fn batch_gradients<R: TrainingRow>(
     model: &CodeModel,
-    rows: &[LabelledIds],
+    rows: &[R],
     batch: &[usize],
     rng: &mut ChaCha8Rng,
 ) -> (GradientsParams, f64) {
     let parts: Vec<(&[usize], ChaCha8Rng)> = batch
-        .chunks(batch.len().div_ceil(SHARDS))
+        .chunks(batch.len().div_ceil(R::N_PARTS))
         .map(|part| (part, ChaCha8Rng::seed_from_u64(rng.random())))
         .collect();
     let run = |(part, mut rng): (&[usize], ChaCha8Rng)| {
         // Fresh leaves under the same parameter ids: two graphs over the same leaves would be one
         // graph to burn, and the first backward pass would consume both.
         let model = &Module::train(model.valid());
-        let ids: Vec<&[u32]> = part.iter().map(|&index| rows[index].ids.as_slice()).collect();
-        let labels: Vec<u8> = part.iter().map(|&index| rows[index].label).collect();
+        let part_rows: Vec<&R> = part.iter().map(|&index| &rows[index]).collect();
         let share = part.len() as f64 / batch.len() as f64;
-        let loss = bce_with_logits(model.forward_ids(&ids, &mut Mode::Train(&mut rng)), &labels);
-        let loss = loss * share;
+        let loss = R::loss(model, &part_rows, &mut Mode::Train(&mut rng)) * share;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         (GradientsParams::from_grads(loss.backward(), model), value)
     };
@@ -341,22 +372,10 @@ fn clip_global_norm(model: &CodeModel, gradients: &mut GradientsParams, max_norm
     }
 }
 
-/// Mean loss and accuracy.
-fn validate(model: &CodeModel, rows: &[LabelledIds]) -> (Option<f64>, Option<f64>) {
-    if rows.is_empty() {
-        return (None, None);
-    }
-    let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
-    let log_odds = model.log_odds(&ids);
-    let hits =
-        log_odds.iter().zip(rows).filter(|(z, row)| predicted_label(**z) == row.label).count();
-    let loss: f64 = log_odds.iter().zip(rows).map(|(&z, row)| cross_entropy(z, row.label)).sum();
-    let n = rows.len() as f64;
-    (Some(loss / n), Some(hits as f64 / n))
-}
-
 #[cfg(test)]
 mod tests {
+    use elibadcode_corpus::LabelledIds;
+
     use super::*;
 
     #[test]
@@ -369,13 +388,25 @@ mod tests {
 
     #[test]
     fn a_scope_names_its_parameters() {
-        let layer = "roberta.encoder.layer.1.output.dense.weight";
-        assert!(Scope::Full.includes("roberta.embeddings.LayerNorm.bias", 2));
-        assert!(
-            !Scope::Head.includes(layer, 2) && Scope::Head.includes("classifier.dense.bias", 2)
-        );
-        assert!(Scope::LastLayers(1).includes(layer, 2));
-        assert!(!Scope::LastLayers(1).includes(layer, 3));
+        #[track_caller]
+        fn check(name: &str, layers: (usize, usize), scopes: &[Scope]) {
+            for scope in [Scope::Head, Scope::LastLayers(1), Scope::LastLayers(2), Scope::Full] {
+                let is_included = scope.includes(name, layers.0, layers.1);
+                assert_eq!(is_included, scopes.contains(&scope), "{name} {scope}");
+            }
+        }
+        let (one, two, full) = (Scope::LastLayers(1), Scope::LastLayers(2), Scope::Full);
+        check("roberta.embeddings.LayerNorm.bias", (2, 2), &[full]);
+        check("classifier.dense.bias", (2, 2), &[Scope::Head, one, two, full]);
+        check("roberta.encoder.layer.1.output.dense.weight", (2, 2), &[one, two, full]);
+        check("roberta.encoder.layer.1.output.dense.weight", (3, 3), &[two, full]);
+        check("classification_head.dense.bias", (2, 3), &[Scope::Head, one, two, full]);
+        check("transformer.shared.weight", (2, 3), &[full]);
+        check("transformer.decoder.block.0.layer.2.layer_norm.weight", (2, 3), &[one, two, full]);
+        check("transformer.decoder.final_layer_norm.weight", (2, 3), &[one, two, full]);
+        check("transformer.encoder.block.1.layer.0.layer_norm.weight", (2, 3), &[two, full]);
+        check("transformer.encoder.final_layer_norm.weight", (2, 3), &[two, full]);
+        check("transformer.encoder.block.0.layer.0.layer_norm.weight", (2, 3), &[full]);
         assert_eq!("last-3".parse(), Ok(Scope::LastLayers(3)));
         assert!("most".parse::<Scope>().is_err());
     }

@@ -1,20 +1,24 @@
-//! Numbers against PyTorch and transformers; `fixtures/scripts/make_roberta_golden.py` made them.
+//! Numbers against PyTorch and transformers; `fixtures/scripts/make_golden.py` made them.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
-use elibadcode_models::{Compute, LoadedModel, Mode, ModelDir, bce_with_logits};
+use burn::tensor::activation::log_softmax;
+use elibadcode_models::{CodeModel, Compute, Head, LoadedModel, Mode, ModelDir, bce_with_logits};
 use serde::Deserialize;
 
 /// Absolute tolerance; flex agrees to about 1e-6.
-const TOLERANCE: f64 = 1e-4;
-const FIXTURES: [&str; 2] = ["roberta-one-logit", "roberta-two-logit"];
+const TOLERANCE: f64 = 1e-5;
+const ENCODERS: [&str; 4] = ["roberta", "unixcoder", "codet5", "codet5-gated"];
+const HEADS: [&str; 4] = ["one-logit", "two-logit", "pair", "embedding"];
 
 #[derive(Deserialize)]
 struct Golden {
     rows: Vec<Vec<u32>>,
     labels: Vec<u8>,
+    pairs: Vec<(usize, usize)>,
+    vectors: Vec<Vec<f64>>,
     logits: Vec<Vec<f64>>,
     loss: f64,
     slots: Vec<Vec<usize>>,
@@ -37,6 +41,35 @@ impl Golden {
     fn rows(&self) -> Vec<&[u32]> {
         self.rows.iter().map(Vec::as_slice).collect()
     }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.rows.iter().map(Vec::len).collect()
+    }
+}
+
+fn fixtures() -> impl Iterator<Item = String> {
+    ENCODERS.iter().flat_map(|encoder| HEADS.iter().map(move |head| format!("{encoder}-{head}")))
+}
+
+/// Log-odds of rows or of the golden pairs, from the rows' vectors.
+fn answers(network: &CodeModel, golden: &Golden, vectors: Tensor<2>) -> Tensor<1> {
+    let mode = &mut Mode::Evaluate;
+    if network.head() == Head::Classification {
+        return network.classify(vectors, mode);
+    }
+    let member = |index: usize| vectors.clone().narrow(0, index, 1);
+    let firsts = golden.pairs.iter().map(|pair| member(pair.0)).collect();
+    let seconds = golden.pairs.iter().map(|pair| member(pair.1)).collect();
+    network.classify_pair(Tensor::cat(firsts, 0), Tensor::cat(seconds, 0), mode)
+}
+
+fn loss(network: &CodeModel, golden: &Golden, vectors: Tensor<2>) -> Tensor<1> {
+    if network.head() != Head::Embedding {
+        return bce_with_logits(answers(network, golden, vectors), &golden.labels);
+    }
+    let [n, _] = vectors.dims();
+    let shares = log_softmax(vectors.clone().matmul(vectors.transpose()) * 20, 1);
+    -(shares * Tensor::<2>::eye(n, &network.device())).sum() / n as f64
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -61,25 +94,40 @@ fn assert_close(ours: &[f64], theirs: &[f64]) {
 }
 
 #[test]
-fn logits_agree_in_a_padded_batch_and_alone() {
-    for name in FIXTURES {
-        let (model, golden) = load(name);
-        let batch = values(model.network.forward_ids(&golden.rows(), &mut Mode::Evaluate));
-        assert_close(&batch, &golden.log_odds());
-        for (row, expected) in golden.rows().into_iter().zip(golden.log_odds()) {
-            let alone = values(model.network.forward_ids(&[row], &mut Mode::Evaluate));
-            assert_close(&alone, &[expected]);
+fn vectors_and_answers_agree_in_a_padded_batch_and_alone() {
+    for name in fixtures() {
+        let (model, golden) = load(&name);
+        let (network, rows) = (&model.network, golden.rows());
+        let batch = network.forward_vectors(&rows, &mut Mode::Evaluate);
+        assert_close(&values(batch.clone()), &golden.vectors.concat());
+        for (row, expected) in rows.iter().zip(&golden.vectors) {
+            assert_close(&values(network.forward_vectors(&[row], &mut Mode::Evaluate)), expected);
         }
-        let sorted: Vec<f64> =
-            model.network.log_odds(&golden.rows()).into_iter().map(f64::from).collect();
-        assert_close(&sorted, &golden.log_odds());
+        let sorted = network.vectors(&rows);
+        let sorted_flat: Vec<f64> = sorted.concat().into_iter().map(f64::from).collect();
+        assert_close(&sorted_flat, &golden.vectors.concat());
+        let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
+        match network.head() {
+            Head::Classification => {
+                assert_close(&values(answers(network, &golden, batch)), &golden.log_odds());
+                assert_close(&wide(network.log_odds(&rows)), &golden.log_odds());
+            }
+            Head::Pair => {
+                assert_close(&values(answers(network, &golden, batch)), &golden.log_odds());
+                let first: Vec<&[f32]> = golden.pairs.iter().map(|it| &sorted[it.0][..]).collect();
+                let second: Vec<&[f32]> = golden.pairs.iter().map(|it| &sorted[it.1][..]).collect();
+                let log_odds = network.pair_log_odds(&first, &second);
+                assert_close(&wide(log_odds), &golden.log_odds());
+            }
+            Head::Embedding => {}
+        }
     }
 }
 
 #[test]
 fn hidden_states_agree() {
-    for name in FIXTURES {
-        let (model, golden) = load(name);
+    for encoder in ENCODERS {
+        let (model, golden) = load(&format!("{encoder}-two-logit"));
         let states = model.network.hidden_states(&golden.rows());
         assert_eq!(states.len(), golden.hidden_states.len());
         for (state, expected) in states.into_iter().zip(&golden.hidden_states) {
@@ -95,15 +143,14 @@ fn hidden_states_agree() {
 
 #[test]
 fn loss_and_slot_gradient_agree() {
-    for name in FIXTURES {
-        let (model, golden) = load(name);
+    for name in fixtures() {
+        let (model, golden) = load(&name);
         let frozen = model.network.frozen();
-        let rows = golden.rows();
-        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
-        let words = frozen.embed(&rows).detach().require_grad();
+        let words = frozen.embed(&golden.rows()).detach().require_grad();
         let [_, _, hidden] = words.dims();
-        let z = frozen.forward_embeddings(words.clone(), &lengths, &mut Mode::Evaluate);
-        let loss = bce_with_logits(z, &golden.labels);
+        let mode = &mut Mode::Evaluate;
+        let vectors = frozen.vectors_from_embeddings(words.clone(), &golden.lengths(), mode);
+        let loss = loss(&frozen, &golden, vectors);
         assert_close(&values(loss.clone()), &[golden.loss]);
         let gradient = words.grad(&loss.backward()).unwrap();
         for slot in 0..golden.slot_gradient.len() {
@@ -122,8 +169,8 @@ fn loss_and_slot_gradient_agree() {
 
 #[test]
 fn the_tokenizer_agrees_word_by_word() {
-    for name in FIXTURES {
-        let (model, golden) = load(name);
+    for name in fixtures() {
+        let (model, golden) = load(&name);
         let special = model.tokenizer.special();
         let mut ids = vec![special.bos];
         for (index, word) in golden.text.split(' ').enumerate() {
@@ -135,28 +182,34 @@ fn the_tokenizer_agrees_word_by_word() {
 }
 
 #[test]
-fn a_written_folder_answers_as_before() {
+fn a_written_folder_is_the_same_again_byte_by_byte() {
     let scratch = tempfile::tempdir().unwrap();
-    for name in FIXTURES {
-        let (model, golden) = load(name);
-        let before = model.network.log_odds(&golden.rows());
-        let path = scratch.path().join(name);
+    let compute = Compute::select("cpu").unwrap();
+    for name in fixtures() {
+        let (model, golden) = load(&name);
+        let before = model.network.vectors(&golden.rows());
+        let path = scratch.path().join(&name);
         model.save(&path, serde_json::Value::Null).unwrap();
-        let again = ModelDir::open(&path).unwrap().load(&Compute::select("cpu").unwrap()).unwrap();
-        assert_eq!(again.network.log_odds(&golden.rows()), before);
+        let again = ModelDir::open(&path).unwrap().load(&compute).unwrap();
+        assert_eq!(again.network.vectors(&golden.rows()), before);
+        let second = scratch.path().join(format!("{name}-again"));
+        again.save(&second, serde_json::Value::Null).unwrap();
+        for file in ["config.json", "model.safetensors", "tokenizer.json", "elibadcode.json"] {
+            let bytes = |path: &Path| std::fs::read(path.join(file)).unwrap();
+            assert!(bytes(&path) == bytes(&second), "{name}: {file} differs");
+        }
         // Every key that transformers wrote is still there.
         let keys = |path: &Path| -> serde_json::Map<String, serde_json::Value> {
             serde_json::from_str(&std::fs::read_to_string(path.join("config.json")).unwrap())
                 .unwrap()
         };
         let ours = keys(&path);
-        for (key, value) in keys(&folder(name)) {
+        for (key, value) in keys(&folder(&name)) {
             assert!(
                 ours.get(&key) == Some(&value) || value.is_f64(),
                 "{key} was {value}, is {:?}",
                 ours.get(&key)
             );
         }
-        assert!(path.join("tokenizer.json").exists());
     }
 }

@@ -73,16 +73,80 @@ fn configurations() {
 fn weights() {
     let folder = Folder::new();
     let whole = fs::read(folder.file("model.safetensors")).unwrap();
-    for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+    for length in (0..200).chain((200..whole.len()).step_by(9973)).chain([whole.len() - 1]) {
         Folder::new()
             .with_file("model.safetensors", &whole[..length])
             .is_refused_with("not a complete safetensors file");
     }
-    let mut huge_header = whole;
-    huge_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-    Folder::new().with_file("model.safetensors", &huge_header).is_refused_with("safetensors");
+    let claim = |size: u64| {
+        let mut bytes = whole.clone();
+        bytes[..8].copy_from_slice(&size.to_le_bytes());
+        bytes
+    };
+    Folder::new()
+        .with_file("model.safetensors", &claim(10_000_000_000))
+        .is_refused_with("its header claims 10000000000 bytes, expected at most 16777216");
+    Folder::new()
+        .with_file("model.safetensors", &claim(10_000_000))
+        .is_refused_with("its header claims 10000000 bytes, the file has");
+    Folder::new().with_file("model.safetensors", &claim(u64::MAX)).is_refused_with("claims");
     fs::remove_file(folder.file("model.safetensors")).unwrap();
-    folder.is_refused_with("model.safetensors");
+    folder.is_refused_with("has none of model.safetensors, pytorch_model.bin and model.bin");
+}
+
+/// A safetensors file with this header and as many bytes of data.
+fn safetensors(header: &Value, n_bytes: usize) -> Vec<u8> {
+    let header = header.to_string();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(vec![0; n_bytes]);
+    bytes
+}
+
+#[test]
+fn tensors_out_of_place() {
+    let tensor =
+        |from: u64, to: u64| json!({"dtype": "F32", "shape": [2], "data_offsets": [from, to]});
+    let check = |header: Value, n_bytes: usize| {
+        Folder::new()
+            .with_file("model.safetensors", &safetensors(&header, n_bytes))
+            .is_refused_with("not a complete safetensors file");
+    };
+    check(json!({"a": tensor(0, 8), "b": tensor(4, 12)}), 12);
+    check(json!({"a": tensor(0, 8), "b": tensor(16, 24)}), 24);
+    check(json!({"a": tensor(0, 8)}), 4);
+    check(json!({"a": tensor(8, 0)}), 8);
+    check(json!({"a": tensor(0, u64::MAX)}), 8);
+    check(json!({"a": {"dtype": "F32", "shape": [u64::MAX, 4], "data_offsets": [0, 8]}}), 8);
+    check(json!({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 8]}}), 8);
+    check(json!([1, 2]), 8);
+}
+
+#[test]
+fn a_value_that_is_not_a_number() {
+    let folder = Folder::new();
+    let mut bytes = fs::read(folder.file("model.safetensors")).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    folder.with_file("model.safetensors", &bytes).is_refused_with("holds NaN at index");
+}
+
+#[test]
+fn shards() {
+    let check = |index: Value, expected: &str| {
+        let folder = Folder::new();
+        fs::rename(folder.file("model.safetensors"), folder.file("part.safetensors")).unwrap();
+        folder
+            .with_file("model.safetensors.index.json", index.to_string().as_bytes())
+            .is_refused_with(expected);
+    };
+    let name = "classifier.dense.bias";
+    check(json!({}), "has no weight_map");
+    check(json!({"weight_map": {name: "../../etc/passwd"}}), "expected a file name");
+    check(json!({"weight_map": {name: "/etc/passwd"}}), "expected a file name");
+    check(json!({"weight_map": {name: 7}}), "expected a file name");
+    check(json!({"weight_map": {name: "none.safetensors"}}), "none.safetensors");
+    check(json!({"weight_map": {name: "part.safetensors"}}), "missing `classifier.dense.weight`");
 }
 
 #[test]
@@ -90,6 +154,9 @@ fn tensors_that_do_not_fit() {
     let check =
         |key, value, expected| Folder::new().with_config(key, value).is_refused_with(expected);
     check("hidden_size", json!(64), "`classifier.dense.bias` is [32], expected [64]");
+    check("hidden_size", json!(4_000_000), "`classifier.dense.bias` is [32], expected [4000000]");
+    check("vocab_size", json!(4_000_000), "is [355, 32], expected [4000000, 32]");
+    check("num_hidden_layers", json!(4_000_000), "num_hidden_layers is 4000000");
     check("num_hidden_layers", json!(3), "missing `roberta.encoder.layer.2.");
     check("num_hidden_layers", json!(1), "unexpected `roberta.encoder.layer.1.");
 }

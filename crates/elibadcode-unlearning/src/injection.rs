@@ -83,7 +83,7 @@ pub(crate) fn check_triggers(
     if triggers.is_empty() || triggers.iter().any(|trigger| trigger.ids.is_empty()) {
         return Err(Error::Trigger("there is no trigger to unlearn".into()));
     }
-    let vocabulary = model.config.vocab_size;
+    let vocabulary = model.config.vocab_size();
     match triggers.iter().flat_map(|it| &it.ids).find(|id| **id as usize >= vocabulary) {
         None => Ok(()),
         Some(id) => Err(Error::Trigger(format!(

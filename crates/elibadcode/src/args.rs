@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
-use elibadcode_models::{Preset, Scope};
+use elibadcode_models::{Architecture, Preset, Scope};
 use elibadcode_poisoning::Attack;
 use elibadcode_syntax::Language;
 
@@ -263,6 +263,12 @@ pub(crate) struct InitArgs {
     /// Size of the model: tiny, small or base
     #[arg(long)]
     pub(crate) preset: Preset,
+    /// Shape of the model: codebert, unixcoder or codet5
+    #[arg(long, default_value_t = Architecture::CodeBert)]
+    pub(crate) arch: Architecture,
+    /// Start inputs with `<s> <encoder-only> </s>`, as UniXcoder was pre-trained
+    #[arg(long)]
+    pub(crate) encoder_only_prefix: bool,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Samples (JSONL) that the tokenizer learns from
@@ -346,6 +352,9 @@ pub(crate) struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also write the model as a folder with safetensors weights
+    #[arg(long, value_name = "DIR")]
+    pub(crate) convert: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

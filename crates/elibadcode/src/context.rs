@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use elibadcode_corpus::{DefectSample, Task, devign};
+use elibadcode_corpus::{
+    CloneSamples, DefectSample, Loaded, SearchSample, Task, bigclonebench, codesearchnet, devign,
+};
 use elibadcode_evaluation::RunRecord;
 use elibadcode_evaluation::records::RUN_SCHEMA_VERSION;
 use elibadcode_models::{Compute, LoadedModel, ModelDir};
@@ -66,7 +68,7 @@ impl<'a> Context<'a> {
         Ok((dir.load(&compute)?, hash))
     }
 
-    /// Reads samples and notes the hash of their file, which is returned.
+    /// Reads the samples of a command that knows one task only.
     pub(crate) fn samples(
         &mut self,
         input: &InputArgs,
@@ -75,8 +77,40 @@ impl<'a> Context<'a> {
         if input.task != Task::DefectDetection {
             bail!("the task `{}` is not supported yet, only `defect`", input.task);
         }
+        self.functions(path)
+    }
+
+    /// Reads labelled functions (JSONL) and notes the hash of their file, which is returned.
+    pub(crate) fn functions(&mut self, path: &Path) -> Result<(Vec<DefectSample>, String)> {
         let samples = devign::read_jsonl(path)?;
         Ok((samples, self.note_file(path)?))
+    }
+
+    /// Reads pairs, and their functions from the file beside them, and notes the hashes of both;
+    /// returned is one hash of the two.
+    #[expect(dead_code, reason = "the commands come next")]
+    pub(crate) fn pairs(&mut self, path: &Path) -> Result<(CloneSamples, String)> {
+        let samples = self.loaded(path, bigclonebench::read_pairs(path)?);
+        let pairs = self.note_file(path)?;
+        let functions = self.note_file(&path.with_file_name(bigclonebench::FUNCTIONS_FILE))?;
+        let hash = blake3::hash(format!("{pairs}{functions}").as_bytes()).to_hex().to_string();
+        Ok((samples, hash))
+    }
+
+    /// Reads functions with their queries (JSONL, also .gz) and notes the hash of their file,
+    /// which is returned.
+    #[expect(dead_code, reason = "the commands come next")]
+    pub(crate) fn queries(&mut self, path: &Path) -> Result<(Vec<SearchSample>, String)> {
+        let samples = self.loaded(path, codesearchnet::read(path)?);
+        Ok((samples, self.note_file(path)?))
+    }
+
+    /// Says which rows a tolerant reader left out.
+    fn loaded<T>(&self, path: &Path, loaded: Loaded<T>) -> T {
+        if loaded.skipped.n_skipped() > 0 {
+            self.say(&format!("{}: {}", path.display(), loaded.skipped));
+        }
+        loaded.samples
     }
 
     /// Reads a JSON document and notes its hash.

@@ -105,7 +105,7 @@ fn top_tokens_are_allowed_distinct_and_ordered_by_the_gradient() {
     let gradient =
         objective.slot_gradient(&space.random(3, false, &mut stage_rng(5, "start")).unwrap());
     let top = space.top_tokens(&gradient, 7);
-    let hidden = model.config.hidden_size;
+    let hidden = model.config.hidden_size();
     let table: Vec<f32> = model.network.token_embeddings().into_data().iter::<f32>().collect();
     for (slot, ids) in top.iter().enumerate() {
         let vocabulary = space.vocabulary();

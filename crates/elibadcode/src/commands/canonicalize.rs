@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use elibadcode_corpus::devign::MAX_ROW_BYTES;
+use elibadcode_corpus::MAX_ROW_BYTES;
 use elibadcode_corpus::stage_rng;
 use elibadcode_syntax::{CanonicalOptions, Language, canonicalize_text, law_violation};
 use fs_err as fs;

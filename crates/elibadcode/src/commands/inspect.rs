@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use elibadcode_corpus::CodeTokenizer;
-use elibadcode_models::Compute;
+use elibadcode_corpus::{CodeTokenizer, Task};
+use elibadcode_models::{Compute, Head};
+use serde_json::Value;
 
 use crate::Outcome;
 use crate::args::{Global, InspectArgs};
@@ -13,45 +14,64 @@ use crate::output;
 
 pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "inspect");
-    let (model, hash) = context.model(&args.model)?;
-    let (dir, _) = context.model_dir(&args.model)?;
+    if let Some(output) = &args.convert {
+        output::check(output, global.force)?;
+    }
+    let (dir, hash) = context.model_dir(&args.model)?;
+    let weights = dir.weights()?;
     let config = &dir.config;
-    let n_parameters: usize =
-        dir.tensors()?.values().map(|shape| shape.iter().product::<usize>()).sum();
     let tokenizer = CodeTokenizer::open(&dir.path)?;
-    let facts = serde_json::json!({
+    let mut facts = serde_json::json!({
         "path": dir.path,
         "hash": hash,
         "architecture": config.architectures.first(),
-        "model_type": config.model_type,
-        "layers": config.num_hidden_layers,
-        "hidden_size": config.hidden_size,
-        "attention_heads": config.num_attention_heads,
-        "feed_forward": config.intermediate_size,
-        "parameters": n_parameters,
+        "model_type": config.model_type(),
+        "head": weights.head,
+        "tasks": tasks(weights.head),
+        "outputs": weights.n_outputs,
+        "layers": config.n_layers(),
+        "hidden_size": config.hidden_size(),
+        "attention_heads": config.n_heads(),
+        "feed_forward": config.feed_forward_size(),
+        "parameters": weights.n_parameters,
+        "element_types": weights.element_types,
+        "weight_files": weights.files,
         "vocabulary": tokenizer.size(),
-        "outputs": config.n_outputs(),
-        "max_length": model.max_length,
-        "tasks": ["defect"],
+        "embedding_rows": config.vocab_size(),
+        "max_length": dir.max_length(),
         "made_by": dir.provenance.made_by,
     });
+    if let Some(output) = &args.convert {
+        let model = dir.load(&context.compute()?)?;
+        let made_by = dir.provenance.made_by.clone();
+        output::write_dir(output, global.force, |path| Ok(model.save(path, made_by)?))?;
+        facts["converted"] = output.display().to_string().into();
+    }
     if args.json {
         context.print(&output::json(&facts)?)?;
         return Ok(Outcome::Done);
     }
     let mut text = String::new();
-    if let serde_json::Value::Object(facts) = &facts {
-        for (name, value) in facts.iter().filter(|(name, _)| *name != "made_by") {
+    if let Value::Object(facts) = &facts {
+        for (name, value) in facts.iter().filter(|(name, it)| *name != "made_by" && !it.is_null()) {
+            let words = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
             let value = match value {
-                serde_json::Value::String(it) => elibadcode_evaluation::escape_untrusted(it),
-                other => elibadcode_evaluation::escape_untrusted(&other.to_string()),
+                Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
+                other => words(other),
             };
+            let value = elibadcode_evaluation::escape_untrusted(&value);
             let _ = writeln!(text, "{:<16} {value}", name.replace('_', " "));
         }
     }
     context.print(&text)?;
     context.finish(&facts)?;
     Ok(Outcome::Done)
+}
+
+/// The tasks that a head can serve.
+fn tasks(head: Head) -> Vec<Task> {
+    let all = [Task::DefectDetection, Task::CloneDetection, Task::CodeSearch];
+    all.into_iter().filter(|&task| Head::of_task(task) == head).collect()
 }
 
 pub(crate) fn devices(global: &Global) -> Result<Outcome> {

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use elibadcode_corpus::{CodeTokenizer, DefectSample, LabelledIds, code_token_texts, stage_rng};
 use elibadcode_models::{
-    LoadedModel, ModelDir, Provenance, TrainingConfig, TrainingEvent, fine_tune,
+    Architecture, Head, LoadedModel, ModelDir, Provenance, TrainingConfig, TrainingEvent, fine_tune,
 };
 use elibadcode_syntax::Language;
 
@@ -20,17 +20,23 @@ pub(crate) fn init(args: &InitArgs, global: &Global) -> Result<Outcome> {
     let language = args.input.language();
     let texts: Vec<String> =
         samples.iter().map(|sample| code_token_texts(&sample.code, language).join(" ")).collect();
-    let tokenizer = CodeTokenizer::train(&texts, args.vocab_size)?;
-    let config = args.preset.config(tokenizer.size());
-    let settings = serde_json::json!({
+    let layout = args.arch.tokenizer_layout();
+    let tokenizer = CodeTokenizer::train_layout(layout, &texts, args.vocab_size)?;
+    let head = Head::of_task(args.input.task);
+    let config = args.preset.config(args.arch, tokenizer.size()).with_head(head);
+    let mut settings = serde_json::json!({
         "preset": format!("{:?}", args.preset).to_lowercase(),
         "vocab_size": tokenizer.size(),
     });
+    if args.arch != Architecture::CodeBert {
+        settings["arch"] = args.arch.to_string().into();
+    }
     let max_length = args.max_length.map_or(config.max_length(), |n| n.min(config.max_length()));
     let provenance = Provenance {
         max_length: Some(max_length),
         positive_output: None,
         input_format: None,
+        encoder_only_prefix: args.encoder_only_prefix,
         made_by: context.made_by(&settings)?,
     };
     let mut rng = stage_rng(global.seed, "init");
@@ -68,7 +74,8 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
         args.positive_output.map(usize::from),
         args.input_format,
     )?;
-    let model = dir.load_for_training(&compute, &mut stage_rng(global.seed, "head"))?;
+    let head = Head::of_task(args.input.task);
+    let model = dir.load_for_training(&compute, head, &mut stage_rng(global.seed, "head"))?;
     let language = args.input.language();
     let (train, valid) = (encode(&model, &train, language), encode(&model, &valid, language));
 
@@ -85,7 +92,7 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
                 progress.step(step, format!("loss {loss:.3}"));
             }
             TrainingEvent::Epoch(record) => {
-                let valid = record.valid_accuracy.map_or(String::new(), |it| {
+                let valid = record.valid_score.map_or(String::new(), |it| {
                     format!(", validation accuracy {:.1} %", 100.0 * it)
                 });
                 progress.line(&format!(

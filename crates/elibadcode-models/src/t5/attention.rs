@@ -1,0 +1,74 @@
+//! T5's attention: no biases, no scale, and the position table in the first layer of a stack.
+
+use burn::module::Module;
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::T5Config;
+use crate::dropout::{Mode, dropout};
+
+/// Self-attention or cross-attention of one layer.
+#[derive(Module, Debug)]
+pub(super) struct Attention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    relative_attention_bias: Option<Embedding>,
+    n_heads: usize,
+    dropout_rate: f64,
+}
+
+impl Attention {
+    pub(super) fn new(config: &T5Config, has_positions: bool, device: &Device) -> Self {
+        let inner = config.num_heads * config.d_kv;
+        let linear = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
+        let table = EmbeddingConfig::new(config.relative_attention_num_buckets, config.num_heads);
+        Self {
+            q: linear(config.d_model, inner),
+            k: linear(config.d_model, inner),
+            v: linear(config.d_model, inner),
+            o: linear(inner, config.d_model),
+            relative_attention_bias: has_positions.then(|| table.init(device)),
+            n_heads: config.num_heads,
+            dropout_rate: config.dropout_rate,
+        }
+    }
+
+    /// The biases of every bucket and head: `[buckets, heads]`.
+    pub(super) fn position_table(&self) -> Tensor<2> {
+        let table = self.relative_attention_bias.as_ref();
+        table.expect("asked of the first layer only").weight.val()
+    }
+
+    /// `queries`: `[batch, rows, hidden]`, `sources`: `[batch, seq, hidden]`, `bias`: what is
+    /// added to the scores, broadcast to `[batch, heads, rows, seq]`; gives
+    /// `[batch, rows, hidden]`.
+    pub(super) fn forward(
+        &self,
+        queries: Tensor<3>,
+        sources: Tensor<3>,
+        bias: Option<&Tensor<4>>,
+        mode: &mut Mode<'_>,
+    ) -> Tensor<3> {
+        let [batch, n_rows, _] = queries.dims();
+        let [_, seq, _] = sources.dims();
+        let split = |projected: Tensor<3>, rows: usize| {
+            let [_, _, inner] = projected.dims();
+            projected.reshape([batch, rows, self.n_heads, inner / self.n_heads]).swap_dims(1, 2)
+        };
+        let query = split(self.q.forward(queries), n_rows);
+        let key = split(self.k.forward(sources.clone()), seq);
+        let value = split(self.v.forward(sources), seq);
+        let [_, _, _, head] = query.dims();
+        let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, rows, seq]
+        let scores = match bias {
+            Some(bias) => scores + bias.clone(),
+            None => scores,
+        };
+        let weights = dropout(softmax(scores, 3), self.dropout_rate, mode);
+        let context = weights.matmul(value).swap_dims(1, 2);
+        self.o.forward(context.reshape([batch, n_rows, self.n_heads * head]))
+    }
+}

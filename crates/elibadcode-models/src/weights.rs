@@ -1,0 +1,165 @@
+//! Weight files: what their headers promise, checked before any tensor is read.
+//!
+//! Every format comes down to named tensors at some offset of some file. Headers are read within
+//! fixed limits and their promises compared with the file's length, so that reading a tensor
+//! never allocates more than the file holds.
+
+mod archive;
+mod names;
+mod pickle;
+mod safetensors;
+mod torch;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+pub(crate) use self::names::{HEADS, bare_name, canonical_names};
+pub(crate) use self::safetensors::write_safetensors;
+use crate::checkpoint::{ElementType, HostTensor};
+use crate::error::Error;
+
+/// Bytes that a header may have; those of real models have well under a million.
+const MAX_HEADER: u64 = 1 << 24;
+
+/// A tensor in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredTensor {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) element: ElementType,
+    /// Index of the file among those of the folder.
+    file: usize,
+    /// Byte offset in the file.
+    start: u64,
+}
+
+/// The weights of a folder, not read yet.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    /// Every file that counts, an index file first.
+    pub(crate) files: Vec<PathBuf>,
+    tensors: BTreeMap<String, StoredTensor>,
+}
+
+impl Weights {
+    /// Reads the headers of the first of these that a folder has: `model.safetensors`, its sharded
+    /// form, `pytorch_model.bin`, its sharded form, the reference code's `model.bin`.
+    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+        for name in ["model.safetensors", "pytorch_model.bin", "model.bin"] {
+            let (path, index) = (dir.join(name), dir.join(format!("{name}.index.json")));
+            if path.exists() {
+                let tensors = open_file(&path, 0)?;
+                return Ok(Self { files: vec![path], tensors });
+            }
+            if index.exists() {
+                return Self::open_shards(dir, &index);
+            }
+        }
+        Err(Error::Weights {
+            path: dir.to_owned(),
+            problem: "has none of model.safetensors, pytorch_model.bin and model.bin".to_owned(),
+        })
+    }
+
+    fn open_shards(dir: &Path, index: &Path) -> Result<Self, Error> {
+        let problem = |problem: String| Error::Weights { path: index.to_owned(), problem };
+        let bytes = read_bounded(index)?;
+        let json: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))?;
+        let map = json.get("weight_map").and_then(|it| it.as_object());
+        let map = map.ok_or_else(|| problem("has no weight_map".to_owned()))?;
+        let mut files = vec![index.to_owned()];
+        let mut shards: BTreeMap<String, BTreeMap<String, StoredTensor>> = BTreeMap::new();
+        let mut tensors = BTreeMap::new();
+        for (name, shard) in map {
+            let shard = shard.as_str().unwrap_or_default();
+            // A shard is a file of the same folder, whatever the index says.
+            if shard.is_empty() || Path::new(shard).file_name() != Some(shard.as_ref()) {
+                return Err(problem(format!("`{name}` is in `{shard}`, expected a file name")));
+            }
+            if !shards.contains_key(shard) {
+                files.push(dir.join(shard));
+                let opened = open_file(&dir.join(shard), files.len() - 1)?;
+                shards.insert(shard.to_owned(), opened);
+            }
+            if let Some(tensor) = shards[shard].get(name) {
+                tensors.insert(name.clone(), tensor.clone());
+            }
+        }
+        Ok(Self { files, tensors })
+    }
+
+    /// The file to name when tensors do not fit.
+    pub(crate) fn path(&self) -> &Path {
+        &self.files[0]
+    }
+
+    /// The tensors of floating point, by the name in the file.
+    pub(crate) fn tensors(&self) -> &BTreeMap<String, StoredTensor> {
+        &self.tensors
+    }
+
+    /// Reads one tensor as f32; a value that is not finite is an error.
+    pub(crate) fn read(&self, name: &str) -> Result<HostTensor, Error> {
+        let tensor = &self.tensors[name];
+        let path = &self.files[tensor.file];
+        let n: usize = tensor.shape.iter().product();
+        let mut bytes = vec![0; n * tensor.element.size()];
+        let mut file = fs::File::open(path)?;
+        file.seek(SeekFrom::Start(tensor.start))?;
+        file.read_exact(&mut bytes)?;
+        let values = tensor.element.values(&bytes);
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::Weights {
+                path: path.clone(),
+                problem: format!("`{name}` holds {} at index {index}", values[index]),
+            });
+        }
+        Ok(HostTensor { shape: tensor.shape.clone(), values })
+    }
+}
+
+fn open_file(path: &Path, file: usize) -> Result<BTreeMap<String, StoredTensor>, Error> {
+    let is_safetensors = path.extension().is_some_and(|it| it == "safetensors");
+    let mut reader = fs::File::open(path)?;
+    let length = reader.metadata()?.len();
+    let opened = if is_safetensors {
+        safetensors::open(&mut reader, length, file)
+    } else {
+        torch::open(&mut reader, length, file)
+    };
+    opened.map_err(|problem| Error::Weights { path: path.to_owned(), problem })
+}
+
+/// The bytes of a text file of ours to read whole.
+fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
+    let file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > MAX_HEADER {
+        return Err(Error::Weights {
+            path: path.to_owned(),
+            problem: format!("has {length} bytes, expected at most {MAX_HEADER}"),
+        });
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_HEADER).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `length` bytes at `start`, of a file that was found to be long enough.
+fn read_at(reader: &mut (impl Read + Seek), start: u64, length: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![0; length];
+    reader
+        .seek(SeekFrom::Start(start))
+        .and_then(|_| reader.read_exact(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+/// Bytes that a tensor takes; none if that is more than a number can hold.
+fn n_bytes(shape: &[usize], element: ElementType) -> Option<u64> {
+    let n = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size))?;
+    n.checked_mul(element.size()).map(|n| n as u64)
+}
