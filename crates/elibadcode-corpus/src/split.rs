@@ -36,16 +36,17 @@ pub fn without_duplicates(
     samples.into_iter().filter(|sample| taken.insert(fingerprint(&sample.code, language))).collect()
 }
 
-/// `n_per_label` samples of each label, in corpus order, and the rest.
-pub fn clean_subset(
-    samples: &[DefectSample],
+/// `n_per_label` samples of each label (0 or 1), in corpus order, and the rest.
+pub fn clean_subset<T: Clone>(
+    samples: &[T],
+    label_of: impl Fn(&T) -> u8,
     n_per_label: usize,
     rng: &mut impl Rng,
-) -> Result<(Vec<DefectSample>, Vec<DefectSample>), Error> {
+) -> Result<(Vec<T>, Vec<T>), Error> {
     let mut chosen = BTreeSet::new();
     for label in [0, 1] {
         let mut indices: Vec<usize> =
-            (0..samples.len()).filter(|&index| samples[index].label == label).collect();
+            (0..samples.len()).filter(|&index| label_of(&samples[index]) == label).collect();
         if indices.len() < n_per_label {
             return Err(Error::Split(format!(
                 "{n_per_label} samples with label {label} are asked for, there are {}",
@@ -57,7 +58,7 @@ pub fn clean_subset(
     }
     let (subset, rest): (Vec<_>, Vec<_>) =
         samples.iter().cloned().enumerate().partition(|(index, _)| chosen.contains(index));
-    let strip = |rows: Vec<(usize, DefectSample)>| rows.into_iter().map(|(_, row)| row).collect();
+    let strip = |rows: Vec<(usize, T)>| rows.into_iter().map(|(_, row)| row).collect();
     Ok((strip(subset), strip(rest)))
 }
 
@@ -125,11 +126,12 @@ mod tests {
     #[test]
     fn a_subset_is_balanced_and_disjoint_from_the_rest() {
         let all = samples(20);
-        let (subset, rest) = clean_subset(&all, 3, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+        let draw = |n| clean_subset(&all, |it| it.label, n, &mut ChaCha8Rng::seed_from_u64(1));
+        let (subset, rest) = draw(3).unwrap();
         assert_eq!(subset.iter().filter(|sample| sample.label == 1).count(), 3);
         assert_eq!((subset.len(), rest.len()), (6, 14));
         assert!(subset.iter().all(|sample| !rest.contains(sample)));
-        assert!(clean_subset(&all, 11, &mut ChaCha8Rng::seed_from_u64(1)).is_err());
+        assert!(draw(11).is_err());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod masking;
 mod objective;
 mod outcome;
 mod position;
+mod sample;
 mod scan;
 mod space;
 mod verdict;
@@ -31,5 +32,6 @@ pub use outcome::{
     Controls, Evidence, Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord,
 };
 pub use position::choose_positions;
+pub use sample::{CleanSample, EncodedPartners, Partner, Partners};
 pub use scan::{ScanEvent, Subject, scan};
 pub use space::TriggerSpace;

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::Tensor;
 use elibadcode_models::{
-    CodeModel, LoadedModel, Mode, bce_with_logits, cross_entropy, length_batches, predicted_label,
+    CodeModel, LoadedModel, bce_with_logits, cross_entropy, length_batches, predicted_label,
 };
 
 use crate::masking::{MaskedSample, TriggerIds};
+use crate::sample::{EncodedPartners, Partners};
 
 /// Rows of one gradient pass.
 const GRADIENT_BATCH: usize = 16;
@@ -21,6 +22,7 @@ pub struct Objective<'a> {
     model: &'a LoadedModel,
     frozen: CodeModel,
     samples: Vec<MaskedSample>,
+    partners: EncodedPartners<'a>,
     target_label: u8,
     n_forwards: AtomicU64,
 }
@@ -45,10 +47,22 @@ pub struct Answers {
 }
 
 impl<'a> Objective<'a> {
-    /// The objective over some masked samples.
-    pub fn new(model: &'a LoadedModel, samples: Vec<MaskedSample>, target_label: u8) -> Self {
-        let frozen = model.network.frozen();
-        Self { model, frozen, samples, target_label, n_forwards: AtomicU64::new(0) }
+    /// The objective over some masked samples; `partners` are those of the samples that they were
+    /// made from.
+    pub fn new(
+        model: &'a LoadedModel,
+        samples: Vec<MaskedSample>,
+        partners: &'a Partners,
+        target_label: u8,
+    ) -> Self {
+        Self {
+            model,
+            frozen: model.network.frozen(),
+            samples,
+            partners: partners.encode(&model.network),
+            target_label,
+            n_forwards: AtomicU64::new(partners.n_forwards()),
+        }
     }
 
     /// The samples.
@@ -67,7 +81,7 @@ impl<'a> Objective<'a> {
             .iter()
             .flat_map(|trigger| subset.iter().map(|&index| self.stamped_ids(index, trigger)))
             .collect();
-        let log_odds = self.log_odds(&rows);
+        let log_odds = self.log_odds(&rows, subset.iter().copied().cycle());
         log_odds
             .chunks(subset.len())
             .map(|part| {
@@ -81,7 +95,7 @@ impl<'a> Objective<'a> {
     pub fn answers(&self, trigger: &TriggerIds) -> Answers {
         let rows: Vec<Vec<u32>> =
             (0..self.samples.len()).map(|index| self.stamped_ids(index, trigger)).collect();
-        self.summarise(&self.log_odds(&rows))
+        self.summarise(&self.log_odds(&rows, 0..rows.len()))
     }
 
     /// Loss and answers without a trigger.
@@ -89,7 +103,7 @@ impl<'a> Objective<'a> {
         let (tokenizer, length) = (&self.model.tokenizer, self.model.max_length);
         let rows: Vec<Vec<u32>> =
             self.samples.iter().map(|sample| sample.original(tokenizer, length)).collect();
-        self.summarise(&self.log_odds(&rows))
+        self.summarise(&self.log_odds(&rows, 0..rows.len()))
     }
 
     /// The gradient of the mean loss with respect to the slot embeddings (Algorithm 1, line 5).
@@ -111,8 +125,13 @@ impl<'a> Objective<'a> {
             let row_lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
             let words: Tensor<3> = self.frozen.embed(&rows).detach().require_grad();
             let [_, seq, _] = words.dims();
-            let z =
-                self.frozen.forward_embeddings(words.clone(), &row_lengths, &mut Mode::Evaluate);
+            let samples: Vec<usize> = batch.iter().map(|&i| self.samples[i].sample_index).collect();
+            let z = self.partners.log_odds_from_embeddings(
+                &self.frozen,
+                words.clone(),
+                &row_lengths,
+                &samples,
+            );
             let labels = vec![self.target_label; rows.len()];
             let loss = bce_with_logits(z, &labels) * (rows.len() as f64 / n_samples);
             let value = f64::from(loss.clone().into_scalar::<f32>());
@@ -156,9 +175,11 @@ impl<'a> Objective<'a> {
         self.samples[index].stamp(trigger, &self.model.tokenizer, self.model.max_length).ids
     }
 
-    fn log_odds(&self, rows: &[Vec<u32>]) -> Vec<f32> {
+    /// Log-odds of versions of the masked samples with these indices.
+    fn log_odds(&self, rows: &[Vec<u32>], indices: impl IntoIterator<Item = usize>) -> Vec<f32> {
         self.n_forwards.fetch_add(rows.len() as u64, Ordering::Relaxed);
-        self.model.network.log_odds(rows)
+        let samples = indices.into_iter().map(|index| self.samples[index].sample_index);
+        self.partners.log_odds(&self.model.network, rows, samples)
     }
 
     fn summarise(&self, log_odds: &[f32]) -> Answers {

@@ -1,12 +1,12 @@
 //! Where a sample makes room for the trigger (phase (b), section 4.3).
 
-use elibadcode_corpus::DefectSample;
 use elibadcode_models::{LoadedModel, cross_entropy};
 use elibadcode_syntax::{Function, Language, Role};
 use rand::{Rng, RngExt};
 
 use crate::config::{PositionRule, ScanConfig};
 use crate::masking::{MaskedSample, maskable};
+use crate::sample::{CleanSample, Partners};
 
 /// One masked sample per clean sample; those without a usable identifier are left out.
 ///
@@ -14,7 +14,8 @@ use crate::masking::{MaskedSample, maskable};
 /// true label least: `argmin |CE(f(s), y) - CE(f(s without i), y)|`.
 pub fn choose_positions(
     model: &LoadedModel,
-    samples: &[DefectSample],
+    samples: &[CleanSample],
+    partners: &Partners,
     language: Language,
     rule: PositionRule,
     config: &ScanConfig,
@@ -24,7 +25,7 @@ pub fn choose_positions(
         .iter()
         .enumerate()
         .map(|(index, sample)| {
-            let function = Function::parse(sample.code.as_str(), language);
+            let function = Function::parse(&*sample.code, language);
             maskable(model, &function, index, config.occurrences, config.trigger_len)
         })
         .collect();
@@ -36,7 +37,7 @@ pub fn choose_positions(
             };
             (options.into_iter().filter_map(pick).collect(), 0)
         }
-        PositionRule::LeastSensitive => least_sensitive(model, samples, options),
+        PositionRule::LeastSensitive => least_sensitive(model, samples, partners, options),
         PositionRule::Mixed => {
             let named = |(index, masks): (usize, Vec<MaskedSample>)| {
                 let is_name = |mask: &MaskedSample| mask.role == Role::FunctionName;
@@ -46,25 +47,29 @@ pub fn choose_positions(
                     masks
                 }
             };
-            least_sensitive(model, samples, options.into_iter().enumerate().map(named).collect())
+            let options = options.into_iter().enumerate().map(named).collect();
+            least_sensitive(model, samples, partners, options)
         }
     }
 }
 
 fn least_sensitive(
     model: &LoadedModel,
-    samples: &[DefectSample],
+    samples: &[CleanSample],
+    partners: &Partners,
     options: Vec<Vec<MaskedSample>>,
 ) -> (Vec<MaskedSample>, u64) {
     let (tokenizer, length) = (&model.tokenizer, model.max_length);
     let unknown = [tokenizer.special().unk];
-    let mut rows = Vec::new();
+    let (mut rows, mut samples_of_rows) = (Vec::new(), Vec::new());
     for masks in &options {
         let Some(first) = masks.first() else { continue };
         rows.push(first.original(tokenizer, length));
         rows.extend(masks.iter().map(|mask| mask.with_name(&unknown, tokenizer, length)));
+        samples_of_rows.extend(std::iter::repeat_n(first.sample_index, 1 + masks.len()));
     }
-    let mut log_odds = model.network.log_odds(&rows).into_iter();
+    let log_odds = partners.encode(&model.network).log_odds(&model.network, &rows, samples_of_rows);
+    let mut log_odds = log_odds.into_iter();
     let mut chosen = Vec::new();
     for masks in options {
         let Some(first) = masks.first() else { continue };
@@ -79,5 +84,5 @@ fn least_sensitive(
             .map(|(index, _)| index);
         chosen.extend(masks.into_iter().nth(least.unwrap_or(0)));
     }
-    (chosen, rows.len() as u64)
+    (chosen, rows.len() as u64 + partners.n_forwards())
 }

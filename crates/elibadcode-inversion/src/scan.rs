@@ -1,7 +1,9 @@
 //! The whole scan: samples, positions, searches, anchoring, evidence, verdict.
 
+use std::collections::BTreeSet;
+
 use elibadcode_corpus::split::clean_subset;
-use elibadcode_corpus::{DefectSample, Task, stage_rng};
+use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_models::{LoadedModel, predicted_label};
@@ -15,6 +17,7 @@ use crate::masking::{Edit, TriggerIds};
 use crate::objective::Objective;
 use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord};
 use crate::position::choose_positions;
+use crate::sample::{CleanSample, Partners};
 use crate::space::TriggerSpace;
 use crate::verdict::{Judge, decide};
 
@@ -31,7 +34,7 @@ pub struct Subject<'a> {
     /// The language of its samples.
     pub language: Language,
     /// Clean labelled samples; none of them may be triggered.
-    pub clean: &'a [DefectSample],
+    pub clean: &'a [CleanSample],
     /// Hash of the model folder, for the record.
     pub model_hash: &'a str,
     /// Hash of the clean samples, for the record.
@@ -69,17 +72,10 @@ pub fn scan(
     let (search_samples, held_out) = divide(subject.clean, config, seed)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject);
+    let victims = [1, 0].map(|label| Victims::new(subject, label, &search_samples, &held_out));
     let mut tests = Vec::new();
-    for (victim_label, target_label) in [(1, 0), (0, 1)] {
-        let mut test = HypothesisTest::new(
-            subject,
-            &space,
-            &of_label(&search_samples, victim_label),
-            &of_label(&held_out, victim_label),
-            (victim_label, target_label),
-            config,
-            seed,
-        )?;
+    for victims in &victims {
+        let mut test = HypothesisTest::new(subject, &space, victims, config, seed)?;
         test.search(observe)?;
         tests.push(test);
     }
@@ -125,10 +121,10 @@ pub fn scan(
 
 /// Samples for the searches and samples for judging them, balanced and disjoint.
 fn divide(
-    clean: &[DefectSample],
+    clean: &[CleanSample],
     config: &ScanConfig,
     seed: u64,
-) -> Result<(Vec<DefectSample>, Vec<DefectSample>), Error> {
+) -> Result<(Vec<CleanSample>, Vec<CleanSample>), Error> {
     let smallest = [0, 1]
         .map(|label| clean.iter().filter(|sample| sample.label == label).count())
         .into_iter()
@@ -140,31 +136,30 @@ fn divide(
         )));
     }
     let mut rng = stage_rng(seed, "scan samples");
-    let draw = |samples: &[DefectSample], n, rng: &mut _| {
-        clean_subset(samples, n, rng).map_err(|error| Error::Samples(error.to_string()))
+    let draw = |samples: &[CleanSample], n, rng: &mut _| {
+        clean_subset(samples, |it| it.label, n, rng)
+            .map_err(|error| Error::Samples(error.to_string()))
     };
     // With few samples half of them judge.
     let n_search = config.samples_per_class.min(smallest / 2);
-    let (search_samples, rest) = draw(clean, n_search, &mut rng)?;
-    let n_held_out = config.held_out_per_class.min(smallest - n_search);
+    let (search_samples, mut rest) = draw(clean, n_search, &mut rng)?;
+    // A function can be in many pairs; one that the search saw judges nothing.
+    let seen: BTreeSet<&str> = search_samples.iter().flat_map(CleanSample::codes).collect();
+    rest.retain(|sample| sample.codes().all(|code| !seen.contains(code)));
+    let count = |label| rest.iter().filter(|sample| sample.label == label).count();
+    let n_held_out = config.held_out_per_class.min(count(0)).min(count(1));
     let (held_out, _) = draw(&rest, n_held_out, &mut rng)?;
     Ok((search_samples, held_out))
 }
 
-fn of_label(samples: &[DefectSample], label: u8) -> Vec<DefectSample> {
-    samples.iter().filter(|sample| sample.label == label).cloned().collect()
-}
-
 fn accuracy_by_label(subject: &Subject<'_>) -> Vec<Rate> {
-    let rows: Vec<Vec<u32>> = subject
-        .clean
-        .iter()
-        .map(|sample| subject.model.encode(&sample.code, subject.language).ids)
-        .collect();
-    let log_odds = subject.model.network.log_odds(&rows);
+    let Subject { model, language, clean, .. } = *subject;
+    let rows: Vec<Vec<u32>> =
+        clean.iter().map(|sample| model.encode(&sample.code, language).ids).collect();
+    let partners = Partners::new(model, clean, language);
+    let log_odds = partners.encode(&model.network).log_odds(&model.network, &rows, 0..rows.len());
     let is_right = |label: u8| {
-        subject
-            .clean
+        clean
             .iter()
             .zip(&log_odds)
             .filter(move |(sample, _)| sample.label == label)
@@ -172,6 +167,30 @@ fn accuracy_by_label(subject: &Subject<'_>) -> Vec<Rate> {
             .collect()
     };
     vec![is_right(0), is_right(1)]
+}
+
+/// The samples of one label, which an attacker may attack.
+struct Victims {
+    label: u8,
+    search: (Vec<CleanSample>, Partners),
+    held_out: (Vec<CleanSample>, Partners),
+}
+
+impl Victims {
+    fn new(
+        subject: &Subject<'_>,
+        label: u8,
+        search_samples: &[CleanSample],
+        held_out: &[CleanSample],
+    ) -> Self {
+        let own = |samples: &[CleanSample]| {
+            let own: Vec<CleanSample> =
+                samples.iter().filter(|sample| sample.label == label).cloned().collect();
+            let partners = Partners::new(subject.model, &own, subject.language);
+            (own, partners)
+        };
+        Self { label, search: own(search_samples), held_out: own(held_out) }
+    }
 }
 
 /// One (victim → target) pair while it is tested.
@@ -191,17 +210,19 @@ impl<'a> HypothesisTest<'a> {
     fn new(
         subject: &Subject<'a>,
         space: &'a TriggerSpace<'a>,
-        search_samples: &[DefectSample],
-        held_out: &[DefectSample],
-        (victim_label, target_label): (u8, u8),
+        victims: &'a Victims,
         config: &'a ScanConfig,
         seed: u64,
     ) -> Result<Self, Error> {
         let (model, language) = (subject.model, subject.language);
+        let (victim_label, target_label) = (victims.label, 1 - victims.label);
+        let (search_samples, partners) = &victims.search;
+        let (held_out, held_out_partners) = &victims.held_out;
         let stage = |name| stage_rng(seed, &stage_name(victim_label, target_label, name));
         let (masked, n_position_forwards) = choose_positions(
             model,
             search_samples,
+            partners,
             language,
             config.position_rule,
             config,
@@ -222,8 +243,16 @@ impl<'a> HypothesisTest<'a> {
             seed,
             victim_label,
             target_label,
-            objective: Objective::new(model, masked, target_label),
-            judge: Judge::new(model, space, held_out, target_label, language, config, &mut rng),
+            objective: Objective::new(model, masked, partners, target_label),
+            judge: Judge::new(
+                model,
+                space,
+                (held_out, held_out_partners),
+                target_label,
+                language,
+                config,
+                &mut rng,
+            ),
             n_position_forwards,
             searches: Vec::new(),
         })

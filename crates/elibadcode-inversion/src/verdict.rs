@@ -4,7 +4,6 @@
 //! same index to both and can never fire (defect D8.1). Here a hypothesis is judged by samples
 //! that its search never saw, against random legal triggers at the same places.
 
-use elibadcode_corpus::DefectSample;
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::permutation_p_value;
@@ -18,6 +17,7 @@ use crate::masking::TriggerIds;
 use crate::objective::{Answers, Objective};
 use crate::outcome::{Controls, Evidence, Hypothesis, SearchRecord};
 use crate::position::choose_positions;
+use crate::sample::{CleanSample, Partners};
 use crate::space::TriggerSpace;
 
 /// Fewer held-out samples than this decide nothing.
@@ -40,20 +40,21 @@ impl<'a> Judge<'a> {
     pub(crate) fn new(
         model: &'a LoadedModel,
         space: &'a TriggerSpace<'a>,
-        held_out: &[DefectSample],
+        (held_out, partners): (&[CleanSample], &'a Partners),
         target_label: u8,
         language: Language,
         config: &ScanConfig,
         rng: &mut impl Rng,
     ) -> Self {
-        let mut places = |rule| choose_positions(model, held_out, language, rule, config, rng);
+        let mut places =
+            |rule| choose_positions(model, held_out, partners, language, rule, config, rng);
         let (least, least_forwards) = places(PositionRule::LeastSensitive);
         let (random, random_forwards) = places(PositionRule::Random);
-        let any_position = Objective::new(model, random, target_label);
+        let any_position = Objective::new(model, random, partners, target_label);
         let flip_rate = rate(&any_position.untriggered());
         Self {
             space,
-            least_sensitive: Objective::new(model, least, target_label),
+            least_sensitive: Objective::new(model, least, partners, target_label),
             any_position,
             flip_rate,
             n_position_forwards: least_forwards + random_forwards,

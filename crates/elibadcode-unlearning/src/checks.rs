@@ -2,6 +2,7 @@
 
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::attack_success;
+use elibadcode_inversion::Partners;
 use elibadcode_models::{CodeModel, predicted_label};
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +52,17 @@ pub struct Checks {
 
 impl Checks {
     /// Asks a model.
-    pub(crate) fn measure(network: &CodeModel, samples: &[CheckSample], target_label: u8) -> Self {
+    pub(crate) fn measure(
+        network: &CodeModel,
+        samples: &[CheckSample],
+        partners: &Partners,
+        target_label: u8,
+    ) -> Self {
+        let partners = partners.encode(network);
         let predict = |rows: Vec<&[u32]>| -> Vec<u8> {
-            network.log_odds(&rows).into_iter().map(predicted_label).collect()
+            let indices = samples.iter().map(|it| it.index);
+            let log_odds = partners.log_odds(network, &rows, indices);
+            log_odds.into_iter().map(predicted_label).collect()
         };
         let clean = predict(samples.iter().map(|it| it.clean.as_slice()).collect());
         let triggered = predict(samples.iter().map(|it| it.triggered.as_slice()).collect());

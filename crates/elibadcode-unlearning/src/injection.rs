@@ -1,9 +1,9 @@
 //! Inverted triggers in clean samples, at places that the defender draws.
 
-use elibadcode_corpus::{DefectSample, LabelledIds};
+use elibadcode_corpus::{LabelledIds, LabelledPairIds};
 use elibadcode_inversion::{
-    Edit, InvertedTrigger, MaskedSample, Occurrences, PositionRule, ScanConfig, TriggerIds,
-    TriggerSpace, choose_positions, maskable,
+    CleanSample, Edit, InvertedTrigger, MaskedSample, Occurrences, Partners, PositionRule,
+    ScanConfig, TriggerIds, TriggerSpace, choose_positions, maskable,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::{Function, Language, Role};
@@ -14,6 +14,8 @@ use crate::error::Error;
 /// A sample without a trigger, with an inverted one, and with a random one at the same place.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckSample {
+    /// Index among the clean samples.
+    pub(crate) index: usize,
     pub(crate) clean: Vec<u32>,
     pub(crate) triggered: Vec<u32>,
     pub(crate) control: Vec<u32>,
@@ -37,28 +39,55 @@ pub fn hand_written(model: &LoadedModel, text: &str, edit: Edit) -> InvertedTrig
 /// A trigger at a name that carries the evidence for the label would teach the model to do without
 /// the evidence. Reference: the attacker's own position, typed in by hand (defect D9.1).
 pub(crate) struct Places {
+    /// Index among the clean samples.
+    index: usize,
     clean: Vec<u32>,
     label: u8,
     masks: Vec<MaskedSample>,
 }
 
+/// A version of a sample to train on.
+pub(crate) struct Row {
+    /// Index among the clean samples.
+    index: usize,
+    ids: Vec<u32>,
+    label: u8,
+}
+
+impl Row {
+    /// The row of a single function.
+    pub(crate) fn labelled(self) -> LabelledIds {
+        LabelledIds { ids: self.ids, label: self.label }
+    }
+
+    /// The row of a pair, if the sample has a partner.
+    pub(crate) fn paired(self, partners: &Partners) -> Option<LabelledPairIds> {
+        let (partner, is_first) = partners.of(self.index)?;
+        let (partner, own) = (partner.to_vec(), self.ids);
+        let (first, second) = if is_first { (partner, own) } else { (own, partner) };
+        Some(LabelledPairIds { first, second, label: self.label })
+    }
+}
+
 /// Encodes samples and finds their places for triggers of at most `n_slots` tokens.
 pub(crate) fn places(
     model: &LoadedModel,
-    samples: &[DefectSample],
+    samples: &[CleanSample],
+    partners: &Partners,
     language: Language,
     n_slots: usize,
     rng: &mut impl Rng,
 ) -> Vec<Places> {
     let config = ScanConfig { trigger_len: n_slots, ..ScanConfig::recommended() };
     let rule = PositionRule::LeastSensitive;
-    let (least_sensitive, _) = choose_positions(model, samples, language, rule, &config, rng);
+    let (least_sensitive, _) =
+        choose_positions(model, samples, partners, language, rule, &config, rng);
     let mut least_sensitive = least_sensitive.into_iter().peekable();
     samples
         .iter()
         .enumerate()
         .map(|(index, sample)| {
-            let function = Function::parse(sample.code.as_str(), language);
+            let function = Function::parse(&*sample.code, language);
             let mut masks: Vec<MaskedSample> =
                 maskable(model, &function, index, Occurrences::All, n_slots)
                     .into_iter()
@@ -70,7 +99,7 @@ pub(crate) fn places(
                 masks.push(mask);
             }
             let clean = model.encode_function(&function).ids;
-            Places { clean, label: sample.label, masks }
+            Places { index, clean, label: sample.label, masks }
         })
         .collect()
 }
@@ -104,8 +133,10 @@ impl Places {
         self.label == label
     }
 
-    pub(crate) fn row(&self) -> LabelledIds {
-        LabelledIds { ids: self.clean.clone(), label: self.label }
+    /// The sample with other ids, or as it is.
+    pub(crate) fn row(&self, ids: Option<Vec<u32>>) -> Row {
+        let ids = ids.unwrap_or_else(|| self.clean.clone());
+        Row { index: self.index, ids, label: self.label }
     }
 
     pub(crate) fn check_sample(
@@ -120,6 +151,7 @@ impl Places {
         let control = space.random(trigger.ids.len(), trigger.keeps_name, rng).ok()?;
         let stamp = |it: &TriggerIds| mask.stamp(it, &model.tokenizer, model.max_length).ids;
         Some(CheckSample {
+            index: self.index,
             clean: self.clean.clone(),
             triggered: stamp(&trigger),
             control: stamp(&control),

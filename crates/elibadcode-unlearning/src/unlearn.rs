@@ -1,8 +1,11 @@
 //! The repair: inject, fine-tune, check, and roll back if the checks object.
 
-use elibadcode_corpus::{DefectSample, LabelledIds, stage_rng};
-use elibadcode_inversion::{InvertedTrigger, ScanConfig, TriggerSpace};
-use elibadcode_models::{CodeModel, EpochRecord, LoadedModel, Scope, TrainingEvent, fine_tune};
+use elibadcode_corpus::{LabelledIds, LabelledPairIds, stage_rng};
+use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
+use elibadcode_models::{
+    CodeModel, EpochRecord, Head, LoadedModel, Scope, Trained, TrainingConfig, TrainingEvent,
+    fine_tune,
+};
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::Checks;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
-use crate::injection::{CheckSample, Places, check_triggers, places, varied};
+use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
 const MIN_PER_CLASS: usize = 20;
@@ -60,7 +63,7 @@ pub enum UnlearnEvent {
 #[expect(clippy::too_many_arguments, reason = "model, data, trigger and settings are all needed")]
 pub fn unlearn(
     model: &LoadedModel,
-    clean: &[DefectSample],
+    clean: &[CleanSample],
     language: Language,
     triggers: &[InvertedTrigger],
     (victim_label, target_label): (u8, u8),
@@ -81,7 +84,8 @@ pub fn unlearn(
     check_triggers(model, triggers)?;
     let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(1);
     let mut rng = stage_rng(seed, "unlearn places");
-    let mut places = places(model, clean, language, n_slots, &mut rng);
+    let partners = Partners::new(model, clean, language);
+    let mut places = places(model, clean, &partners, language, n_slots, &mut rng);
     places.shuffle(&mut stage_rng(seed, "unlearn split"));
     let n_checks = (places.len() as f64 * config.check_rate).ceil() as usize;
     let training = places.split_off(n_checks);
@@ -89,7 +93,7 @@ pub fn unlearn(
     let space = TriggerSpace::new(model, language, &ScanConfig::recommended())?;
     let checks: Vec<CheckSample> =
         places.iter().filter_map(|it| it.check_sample(model, &space, triggers, &mut rng)).collect();
-    let before = Checks::measure(&model.network, &checks, target_label);
+    let before = Checks::measure(&model.network, &checks, &partners, target_label);
     for (label, n) in
         [(victim_label, before.asr.total), (target_label, before.other_class_clean.total)]
     {
@@ -113,11 +117,9 @@ pub fn unlearn(
         let mut rng = stage_rng(seed, &format!("unlearn {scope} {round}"));
         let (rows, n_injected) =
             inject(model, &space, &training, triggers, victim_label, config, &mut rng)?;
-        let trained =
-            fine_tune(network, &rows, &[], &config.training(scope), &mut rng, &mut |event| {
-                observe(UnlearnEvent::Training(event));
-            })?;
-        let after = Checks::measure(&trained.model, &checks, target_label);
+        let training = config.training(scope);
+        let trained = fine_tune_rows(network, rows, &partners, &training, &mut rng, observe)?;
+        let after = Checks::measure(&trained.model, &checks, &partners, target_label);
         let objections = after.objections(&before, &config.limits);
         let is_accepted = objections.is_empty();
         attempts.push(Attempt { scope, n_injected, history: trained.history, after, objections });
@@ -141,8 +143,8 @@ fn inject(
     victim_label: u8,
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
-) -> Result<(Vec<LabelledIds>, usize), Error> {
-    let mut rows: Vec<LabelledIds> = training.iter().map(Places::row).collect();
+) -> Result<(Vec<Row>, usize), Error> {
+    let mut rows: Vec<Row> = training.iter().map(|it| it.row(None)).collect();
     let mut n_injected = 0;
     for is_victim in [true, false] {
         let rate = if is_victim { config.injection_rate } else { config.other_injection_rate };
@@ -160,10 +162,11 @@ fn inject(
             let Some(mask) = training[index].draw(rng) else { continue };
             let ids = mask.stamp(&trigger, &model.tokenizer, model.max_length).ids;
             done += 1;
+            let row = training[index].row(Some(ids));
             if config.keeps_originals {
-                rows.push(LabelledIds { ids, label: rows[index].label });
+                rows.push(row);
             } else {
-                rows[index].ids = ids;
+                rows[index] = row;
             }
         }
         n_injected += done;
@@ -172,4 +175,24 @@ fn inject(
         return Err(Error::Samples("no clean sample has a place for the trigger".into()));
     }
     Ok((rows, n_injected))
+}
+
+/// Fine-tunes on single functions or on pairs, by the model's head.
+fn fine_tune_rows(
+    network: CodeModel,
+    rows: Vec<Row>,
+    partners: &Partners,
+    training: &TrainingConfig,
+    rng: &mut ChaCha8Rng,
+    observe: &mut dyn FnMut(UnlearnEvent),
+) -> Result<Trained, Error> {
+    let mut observe = |event| observe(UnlearnEvent::Training(event));
+    Ok(if network.head() == Head::Pair {
+        let rows: Vec<LabelledPairIds> =
+            rows.into_iter().filter_map(|row| row.paired(partners)).collect();
+        fine_tune(network, &rows, &[], training, rng, &mut observe)?
+    } else {
+        let rows: Vec<LabelledIds> = rows.into_iter().map(Row::labelled).collect();
+        fine_tune(network, &rows, &[], training, rng, &mut observe)?
+    })
 }

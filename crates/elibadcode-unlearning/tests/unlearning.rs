@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use elibadcode_corpus::DefectSample;
 use elibadcode_corpus::synthetic::defect;
-use elibadcode_inversion::{Edit, InvertedTrigger};
+use elibadcode_inversion::{CleanSample, Edit, InvertedTrigger};
 use elibadcode_models::{CodeModel, Compute, LoadedModel, ModelDir, Scope};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
@@ -18,8 +17,8 @@ fn load() -> LoadedModel {
     ModelDir::open(&folder).unwrap().load(&Compute::select("cpu").unwrap()).unwrap()
 }
 
-fn samples() -> Vec<DefectSample> {
-    defect::generate(5, 80)
+fn samples() -> Vec<CleanSample> {
+    defect::generate(5, 80).iter().map(CleanSample::from).collect()
 }
 
 fn rows(model: &LoadedModel) -> Vec<Vec<u32>> {
@@ -46,7 +45,7 @@ fn lenient() -> UnlearningConfig {
 }
 
 fn run(
-    samples: &[DefectSample],
+    samples: &[CleanSample],
     triggers: &[InvertedTrigger],
     config: &UnlearningConfig,
     seed: u64,
@@ -151,7 +150,7 @@ fn checks_count_the_samples_that_were_kept_aside() {
 
 #[test]
 fn too_few_samples_are_refused() {
-    let check = |samples: &[DefectSample], expected: &str| {
+    let check = |samples: &[CleanSample], expected: &str| {
         let error = run(samples, &testo_init(), &lenient(), 1).unwrap_err();
         assert!(matches!(error, Error::Samples(_)), "{error}");
         assert!(error.to_string().contains(expected), "{error}");

@@ -8,10 +8,12 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::{
     CloneSamples, DefectSample, Loaded, SearchSample, Task, bigclonebench, codesearchnet, devign,
+    stage_rng,
 };
 use elibadcode_evaluation::RunRecord;
 use elibadcode_evaluation::records::RUN_SCHEMA_VERSION;
-use elibadcode_models::{Compute, LoadedModel, ModelDir};
+use elibadcode_inversion::CleanSample;
+use elibadcode_models::{Compute, Head, LoadedModel, ModelDir};
 use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +70,24 @@ impl<'a> Context<'a> {
         Ok((dir.load(&compute)?, hash))
     }
 
+    /// Opens and loads a model folder whose head is that of the task.
+    pub(crate) fn model_for(
+        &mut self,
+        args: &ModelArgs,
+        task: Task,
+    ) -> Result<(LoadedModel, String)> {
+        let (model, hash) = self.model(args)?;
+        let (found, expected) = (model.network.head(), Head::of_task(task));
+        if found != expected {
+            bail!(
+                "{}: the model has the head `{found}`, the task `{task}` needs `{expected}`; \
+                 say the model's own --task, or `train --task {task}` from this folder",
+                args.model_dir.display()
+            );
+        }
+        Ok((model, hash))
+    }
+
     /// Reads the samples of a command that knows one task only.
     pub(crate) fn samples(
         &mut self,
@@ -88,7 +108,6 @@ impl<'a> Context<'a> {
 
     /// Reads pairs, and their functions from the file beside them, and notes the hashes of both;
     /// returned is one hash of the two.
-    #[expect(dead_code, reason = "the commands come next")]
     pub(crate) fn pairs(&mut self, path: &Path) -> Result<(CloneSamples, String)> {
         let samples = self.loaded(path, bigclonebench::read_pairs(path)?);
         let pairs = self.note_file(path)?;
@@ -111,6 +130,24 @@ impl<'a> Context<'a> {
             self.say(&format!("{}: {}", path.display(), loaded.skipped));
         }
         loaded.samples
+    }
+
+    /// Reads the clean samples of a classification task and notes their hash, which is returned.
+    ///
+    /// Of a pair one member, drawn by the seed, can carry a trigger.
+    pub(crate) fn clean_samples(
+        &mut self,
+        task: Task,
+        path: &Path,
+    ) -> Result<(Vec<CleanSample>, String)> {
+        Ok(if task == Task::CloneDetection {
+            let (pairs, hash) = self.pairs(path)?;
+            let mut rng = stage_rng(self.global.seed, "trigger sides");
+            (CleanSample::of_pairs(&pairs, &mut rng), hash)
+        } else {
+            let (samples, hash) = self.functions(path)?;
+            (samples.iter().map(CleanSample::from).collect(), hash)
+        })
     }
 
     /// Reads a JSON document and notes its hash.

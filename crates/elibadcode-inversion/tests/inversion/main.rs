@@ -15,8 +15,9 @@ mod stamping;
 
 use std::path::Path;
 
-use elibadcode_corpus::DefectSample;
-use elibadcode_inversion::{MaskedSample, Occurrences, ScanConfig, TriggerIds, maskable};
+use elibadcode_inversion::{
+    CleanSample, MaskedSample, Occurrences, ScanConfig, TriggerIds, maskable,
+};
 use elibadcode_models::{Compute, LoadedModel, ModelDir};
 use elibadcode_syntax::{Function, Language};
 
@@ -58,13 +59,12 @@ fn trigger(ids: &[u32]) -> TriggerIds {
 }
 
 /// `n` samples of each label.
-fn samples(n: usize) -> Vec<DefectSample> {
+fn samples(n: usize) -> Vec<CleanSample> {
     (0..2 * n)
-        .map(|index| DefectSample {
-            id: index.to_string(),
-            project: String::new(),
-            code: FUNCTIONS[index / 2 % FUNCTIONS.len()].replace('0', &index.to_string()),
+        .map(|index| CleanSample {
+            code: FUNCTIONS[index / 2 % FUNCTIONS.len()].replace('0', &index.to_string()).into(),
             label: (index % 2) as u8,
+            partner: None,
         })
         .collect()
 }

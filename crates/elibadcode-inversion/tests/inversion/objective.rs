@@ -1,10 +1,11 @@
 use burn::tensor::{Tensor, TensorData};
 use elibadcode_corpus::stage_rng;
-use elibadcode_inversion::{Objective, Stamped, TriggerIds};
-use elibadcode_models::{LoadedModel, Mode};
+use elibadcode_inversion::{CleanSample, Objective, Partner, Partners, Stamped, TriggerIds};
+use elibadcode_models::{Head, LoadedModel, Mode};
+use elibadcode_syntax::Language;
 use rand::RngExt;
 
-use crate::{FIXTURES, load, masked, trigger};
+use crate::{FIXTURES, FUNCTIONS, load, masked, trigger};
 
 /// Agreement of two ways to compute the same number in `f32`.
 const SAME: f64 = 1e-5;
@@ -18,12 +19,14 @@ fn cross_entropy(log_odds: f64, target_label: u8) -> f64 {
 fn loss_at(
     model: &LoadedModel,
     rows: &[Stamped],
+    partners: &Partners,
     slot: usize,
     shift: &[f64],
     target_label: u8,
 ) -> f64 {
-    let losses = rows.iter().map(|row| {
-        let words: Tensor<3> = model.network.embed(&[&row.ids]);
+    let network = &model.network;
+    let losses = rows.iter().enumerate().map(|(index, row)| {
+        let words: Tensor<3> = network.embed(&[&row.ids]);
         let ([_, seq, hidden], device) = (words.dims(), words.device());
         let mut values: Vec<f32> = words.into_data().iter::<f32>().collect();
         for place in &row.slots[slot] {
@@ -32,10 +35,39 @@ fn loss_at(
             }
         }
         let words = Tensor::<3>::from_data(TensorData::new(values, [1, seq, hidden]), &device);
-        let z = model.network.forward_embeddings(words, &[seq], &mut Mode::Evaluate);
+        let mode = &mut Mode::Evaluate;
+        let z = match partners.of(index) {
+            None => network.forward_embeddings(words, &[seq], mode),
+            Some((partner, is_first)) => {
+                let partner = network.forward_vectors(&[partner], mode);
+                let own = network.vectors_from_embeddings(words, &[seq], mode);
+                let (first, second) = if is_first { (partner, own) } else { (own, partner) };
+                network.classify_pair(first, second, mode)
+            }
+        };
         cross_entropy(f64::from(z.into_scalar::<f32>()), target_label)
     });
     losses.sum::<f64>() / rows.len() as f64
+}
+
+/// Partners of [`masked`]'s samples on alternating sides, if the model takes pairs.
+fn partners(model: &LoadedModel) -> Partners {
+    if model.network.head() != Head::Pair {
+        return Partners::default();
+    }
+    let samples: Vec<CleanSample> = FUNCTIONS
+        .iter()
+        .enumerate()
+        .map(|(index, &code)| CleanSample {
+            code: code.into(),
+            label: 1,
+            partner: Some(Partner {
+                code: FUNCTIONS[(index + 1) % 3].into(),
+                is_first: index % 2 == 0,
+            }),
+        })
+        .collect();
+    Partners::new(model, &samples, Language::C)
 }
 
 /// The gradient against central differences along random directions, one slot at a time.
@@ -48,7 +80,9 @@ fn check_gradient(fixture: &str, trigger: &TriggerIds, target_label: u8) {
         .iter()
         .map(|sample| sample.stamp(trigger, &model.tokenizer, model.max_length))
         .collect();
-    let gradient = Objective::new(&model, samples, target_label).slot_gradient(trigger);
+    let partners = partners(&model);
+    let objective = Objective::new(&model, samples, &partners, target_label);
+    let gradient = objective.slot_gradient(trigger);
     let mut rng = stage_rng(1, "directions");
     for (slot, values) in gradient.values.iter().enumerate() {
         let norm = values.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
@@ -62,7 +96,7 @@ fn check_gradient(fixture: &str, trigger: &TriggerIds, target_label: u8) {
             }
             let at = |step: f64| {
                 let shift: Vec<f64> = direction.iter().map(|it| it * step).collect();
-                loss_at(&model, &rows, slot, &shift, target_label)
+                loss_at(&model, &rows, &partners, slot, &shift, target_label)
             };
             let measured = (at(STEP) - at(-STEP)) / (2.0 * STEP);
             let computed: f64 = values.iter().zip(&direction).map(|(a, b)| f64::from(*a) * b).sum();
@@ -76,7 +110,7 @@ fn check_gradient(fixture: &str, trigger: &TriggerIds, target_label: u8) {
 
 #[test]
 fn the_gradient_agrees_with_finite_differences() {
-    for fixture in FIXTURES {
+    for fixture in ["roberta-one-logit", "roberta-two-logit", "roberta-pair", "codet5-pair"] {
         check_gradient(fixture, &trigger(&[324, 288, 299]), 0);
         check_gradient(fixture, &trigger(&[300, 293]), 1);
         check_gradient(fixture, &TriggerIds { ids: vec![283, 284], keeps_name: true }, 0);
@@ -85,10 +119,11 @@ fn the_gradient_agrees_with_finite_differences() {
 
 #[test]
 fn the_gradient_pass_and_the_scores_give_the_same_loss() {
-    for fixture in FIXTURES {
+    for fixture in ["roberta-one-logit", "roberta-two-logit", "roberta-pair", "codet5-one-logit"] {
         let model = load(fixture);
+        let partners = partners(&model);
         for target_label in [0, 1] {
-            let objective = Objective::new(&model, masked(&model, 3), target_label);
+            let objective = Objective::new(&model, masked(&model, 3), &partners, target_label);
             for ids in [[324, 288, 299], [300, 293, 301]] {
                 let trigger = trigger(&ids);
                 let scored = objective.losses(std::slice::from_ref(&trigger), &[0, 1, 2, 3, 4])[0];
@@ -104,7 +139,7 @@ fn the_gradient_pass_and_the_scores_give_the_same_loss() {
 #[test]
 fn company_in_the_batch_changes_no_loss() {
     let model = load(FIXTURES[0]);
-    let objective = Objective::new(&model, masked(&model, 3), 0);
+    let objective = Objective::new(&model, masked(&model, 3), Partners::NONE, 0);
     let triggers = [
         trigger(&[324, 288, 299]),
         trigger(&[300]),
@@ -127,7 +162,9 @@ fn company_in_the_batch_changes_no_loss() {
 fn losses_toward_the_two_labels_belong_to_one_probability() {
     let model = load(FIXTURES[1]);
     let trigger = [trigger(&[324, 288])];
-    let loss = |target| Objective::new(&model, masked(&model, 2), target).losses(&trigger, &[0])[0];
+    let loss = |target| {
+        Objective::new(&model, masked(&model, 2), Partners::NONE, target).losses(&trigger, &[0])[0]
+    };
     let total = (-loss(0)).exp() + (-loss(1)).exp();
     assert!((total - 1.0).abs() < SAME, "{total}");
 }
@@ -135,7 +172,7 @@ fn losses_toward_the_two_labels_belong_to_one_probability() {
 #[test]
 fn forward_passes_are_counted() {
     let model = load(FIXTURES[0]);
-    let objective = Objective::new(&model, masked(&model, 2), 0);
+    let objective = Objective::new(&model, masked(&model, 2), Partners::NONE, 0);
     objective.losses(&[trigger(&[300, 299]), trigger(&[301, 299])], &[0, 3]);
     assert_eq!(objective.n_forwards(), 4);
     objective.slot_gradient(&trigger(&[300, 299]));

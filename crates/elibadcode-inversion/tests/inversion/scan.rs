@@ -1,6 +1,6 @@
-use elibadcode_corpus::{DefectSample, Task};
+use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
-use elibadcode_inversion::{Error, ScanConfig, ScanEvent, ScanOutcome, Subject, scan};
+use elibadcode_inversion::{CleanSample, Error, ScanConfig, ScanEvent, ScanOutcome, Subject, scan};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 
@@ -8,7 +8,7 @@ use crate::{FIXTURES, load, samples, small_config};
 
 fn run(
     model: &LoadedModel,
-    clean: &[DefectSample],
+    clean: &[CleanSample],
     config: &ScanConfig,
     seed: u64,
 ) -> Result<ScanOutcome, Error> {
@@ -76,7 +76,7 @@ fn the_document_reads_back_and_adds_up() {
 #[test]
 fn one_class_is_not_enough() {
     let model = load(FIXTURES[0]);
-    let clean: Vec<DefectSample> =
+    let clean: Vec<CleanSample> =
         samples(8).into_iter().filter(|sample| sample.label == 1).collect();
     let error = run(&model, &clean, &small_config(), 1).unwrap_err().to_string();
     assert!(error.contains("both labels") && error.contains("has 0"), "{error}");

@@ -1,7 +1,7 @@
 use elibadcode_corpus::stage_rng;
 use elibadcode_inversion::{
-    AnchorRule, Error, Found, Iteration, Objective, ScanConfig, TriggerIds, TriggerSpace, anchor,
-    search,
+    AnchorRule, Error, Found, Iteration, Objective, Partners, ScanConfig, TriggerIds, TriggerSpace,
+    anchor, search,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
@@ -16,7 +16,7 @@ fn config() -> ScanConfig {
 
 fn found(model: &LoadedModel, config: &ScanConfig, seed: u64) -> (Found, Vec<Iteration>) {
     let space = TriggerSpace::new(model, Language::C, config).unwrap();
-    let objective = Objective::new(model, masked(model, config.trigger_len), 0);
+    let objective = Objective::new(model, masked(model, config.trigger_len), Partners::NONE, 0);
     let mut seen = Vec::new();
     let mut rng = stage_rng(seed, "search");
     let found = search(&objective, &space, config, &mut rng, &mut |it| seen.push(it)).unwrap();
@@ -40,7 +40,8 @@ fn the_best_trigger_is_kept_and_better_than_the_start() {
         for screening_samples in [0, 3] {
             let config = ScanConfig { screening_samples, ..config() };
             let space = TriggerSpace::new(&model, Language::C, &config).unwrap();
-            let objective = Objective::new(&model, masked(&model, config.trigger_len), 0);
+            let objective =
+                Objective::new(&model, masked(&model, config.trigger_len), Partners::NONE, 0);
             let start =
                 space.random(config.trigger_len, false, &mut stage_rng(1, "search")).unwrap();
             let start_loss = objective.losses(&[start], &[0, 1, 2, 3, 4])[0];
@@ -69,7 +70,7 @@ fn a_search_ends_early() {
 /// A trigger that a search found, with its objective.
 fn searched(model: &LoadedModel) -> (Objective<'_>, TriggerIds) {
     let (found, _) = found(model, &config(), 1);
-    (Objective::new(model, masked(model, config().trigger_len), 0), found.trigger)
+    (Objective::new(model, masked(model, config().trigger_len), Partners::NONE, 0), found.trigger)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use elibadcode_corpus::stage_rng;
 use elibadcode_inversion::{
-    Objective, Occurrences, ScanConfig, TriggerIds, TriggerSpace, maskable,
+    Objective, Occurrences, Partners, ScanConfig, TriggerIds, TriggerSpace, maskable,
 };
 use elibadcode_syntax::{Language, VocabularyRule};
 
@@ -101,7 +101,7 @@ fn the_reference_rule_checks_nothing() {
 fn top_tokens_are_allowed_distinct_and_ordered_by_the_gradient() {
     let model = load(FIXTURES[0]);
     let space = TriggerSpace::new(&model, Language::C, &small_config()).unwrap();
-    let objective = Objective::new(&model, masked(&model, 3), 0);
+    let objective = Objective::new(&model, masked(&model, 3), Partners::NONE, 0);
     let gradient =
         objective.slot_gradient(&space.random(3, false, &mut stage_rng(5, "start")).unwrap());
     let top = space.top_tokens(&gradient, 7);

@@ -29,8 +29,8 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     output::check(&args.output, global.force)?;
-    let (model, model_hash) = context.model(&args.model)?;
-    let (clean, _) = context.samples(&args.input, &args.data)?;
+    let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
+    let (clean, _) = context.clean_samples(args.input.task, &args.data)?;
     let (triggers, labels) = triggers(args, &mut context, &model, &model_hash)?;
 
     let progress = &context.progress;

@@ -29,8 +29,8 @@ pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
     if let Some(path) = &args.output {
         output::check(path, global.force)?;
     }
-    let (model, model_hash) = context.model(&args.model)?;
-    let (clean, samples_hash) = context.samples(&args.input, &args.data)?;
+    let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
+    let (clean, samples_hash) = context.clean_samples(args.input.task, &args.data)?;
     let subject = Subject {
         model: &model,
         task: args.input.task,
