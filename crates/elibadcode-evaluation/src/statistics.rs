@@ -5,12 +5,14 @@
 
 mod normal;
 mod outlier;
+mod paired;
 mod proportion;
 mod rank_test;
 mod significance;
 mod summary;
 
 pub use outlier::mad_outlier_index;
+pub use paired::paired_drop;
 pub use proportion::{Interval, wilson_interval};
 pub use rank_test::{MannWhitney, mann_whitney_u, roc_auc};
 pub use significance::{bonferroni, holm, permutation_p_value};

@@ -1,7 +1,7 @@
 //! What a repaired model must show on samples that were kept aside.
 
-use elibadcode_evaluation::Rate;
-use elibadcode_evaluation::attack_success;
+use elibadcode_evaluation::statistics::paired_drop;
+use elibadcode_evaluation::{Interval, Rate, attack_success};
 use elibadcode_inversion::Partners;
 use elibadcode_models::{CodeModel, predicted_label};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use crate::injection::CheckSample;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Accuracy may fall by this much.
+    /// Accuracy may fall by this much: a repair is refused if the kept-aside samples say, with 95 %
+    /// confidence, that it fell by more.
     pub accuracy_drop: f64,
     /// The success rate of the inverted triggers may exceed that of random ones by this.
     pub excess_success: f64,
@@ -50,9 +51,19 @@ pub struct Checks {
     pub other_class_control: Rate,
 }
 
-impl Checks {
+/// The lower end of a two-sided interval of this confidence is exceeded with 95 % confidence.
+const ONE_SIDED: f64 = 0.90;
+
+/// What a model says about samples, and which of them it gets right without a trigger.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) checks: Checks,
+    is_right: Vec<bool>,
+}
+
+impl Measured {
     /// Asks a model.
-    pub(crate) fn measure(
+    pub(crate) fn new(
         network: &CodeModel,
         samples: &[CheckSample],
         partners: &Partners,
@@ -70,38 +81,43 @@ impl Checks {
         let labels: Vec<u8> = samples.iter().map(|it| it.label).collect();
         let success = attack_success(&clean, &triggered, &labels, target_label);
         let control = attack_success(&clean, &control, &labels, target_label);
-        Self {
-            accuracy: clean
-                .iter()
-                .zip(&labels)
-                .map(|(predicted, label)| predicted == label)
-                .collect(),
+        let is_right: Vec<bool> = clean.iter().zip(&labels).map(|(a, b)| a == b).collect();
+        let checks = Checks {
+            accuracy: is_right.iter().copied().collect(),
             asr: success.asr,
             control: control.asr,
             flip_rate: success.flip_rate,
             other_class_clean: success.other_class_clean,
             other_class_triggered: success.other_class_triggered,
             other_class_control: control.other_class_triggered,
-        }
+        };
+        Self { checks, is_right }
+    }
+
+    /// How much accuracy was lost since `before`, as a 90 % interval.
+    pub(crate) fn accuracy_drop(&self, before: &Self) -> Interval {
+        let all = Interval { low: -1.0, high: 1.0 };
+        paired_drop(&before.is_right, &self.is_right, ONE_SIDED).unwrap_or(all)
     }
 
     /// What these limits say against a repair that led from `before` to here.
-    pub fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
+    pub(crate) fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
         let value = |rate: &Rate| rate.value().unwrap_or(0.0);
+        let after = &self.checks;
         [
             (
-                "accuracy fell",
-                value(&before.accuracy) - value(&self.accuracy),
+                "with 95 % confidence accuracy fell",
+                self.accuracy_drop(before).low,
                 limits.accuracy_drop,
             ),
             (
                 "the inverted trigger still succeeds more often than random ones",
-                value(&self.asr) - value(&self.control),
+                value(&after.asr) - value(&after.control),
                 limits.excess_success,
             ),
             (
                 "the inverted trigger lowers the accuracy of the other class more than random ones",
-                value(&self.other_class_control) - value(&self.other_class_triggered),
+                value(&after.other_class_control) - value(&after.other_class_triggered),
                 limits.other_class_drop,
             ),
         ]

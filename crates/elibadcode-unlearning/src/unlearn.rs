@@ -1,6 +1,7 @@
 //! The repair: inject, fine-tune, check, and roll back if the checks object.
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, stage_rng};
+use elibadcode_evaluation::Interval;
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
 use elibadcode_models::{
     CodeModel, EpochRecord, Head, LoadedModel, Scope, Trained, TrainingConfig, TrainingEvent,
@@ -11,7 +12,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::Checks;
+use crate::checks::{Checks, Measured};
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
@@ -33,6 +34,8 @@ pub struct Attempt {
     pub history: Vec<EpochRecord>,
     /// What the samples that were kept aside say.
     pub after: Checks,
+    /// How much of their accuracy was lost, as a 90 % interval.
+    pub accuracy_drop: Interval,
     /// Why the result was refused; empty if it was accepted.
     pub objections: Vec<String>,
 }
@@ -93,10 +96,11 @@ pub fn unlearn(
     let space = TriggerSpace::new(model, language, &ScanConfig::recommended())?;
     let checks: Vec<CheckSample> =
         places.iter().filter_map(|it| it.check_sample(model, &space, triggers, &mut rng)).collect();
-    let before = Checks::measure(&model.network, &checks, &partners, target_label);
-    for (label, n) in
-        [(victim_label, before.asr.total), (target_label, before.other_class_clean.total)]
-    {
+    let before = Measured::new(&model.network, &checks, &partners, target_label);
+    for (label, n) in [
+        (victim_label, before.checks.asr.total),
+        (target_label, before.checks.other_class_clean.total),
+    ] {
         if n < MIN_CHECKS {
             return Err(Error::Samples(format!(
                 "only {n} of the clean samples with label {label} that were kept aside have a \
@@ -119,16 +123,28 @@ pub fn unlearn(
             inject(model, &space, &training, triggers, victim_label, config, &mut rng)?;
         let training = config.training(scope);
         let trained = fine_tune_rows(network, rows, &partners, &training, &mut rng, observe)?;
-        let after = Checks::measure(&trained.model, &checks, &partners, target_label);
+        let after = Measured::new(&trained.model, &checks, &partners, target_label);
         let objections = after.objections(&before, &config.limits);
         let is_accepted = objections.is_empty();
-        attempts.push(Attempt { scope, n_injected, history: trained.history, after, objections });
+        attempts.push(Attempt {
+            scope,
+            n_injected,
+            history: trained.history,
+            accuracy_drop: after.accuracy_drop(&before),
+            after: after.checks,
+            objections,
+        });
         network = trained.model;
         if is_accepted {
-            return Ok(Unlearned { network, is_accepted, before, attempts });
+            return Ok(Unlearned { network, is_accepted, before: before.checks, attempts });
         }
     }
-    Ok(Unlearned { network: model.network.clone(), is_accepted: false, before, attempts })
+    Ok(Unlearned {
+        network: model.network.clone(),
+        is_accepted: false,
+        before: before.checks,
+        attempts,
+    })
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.

@@ -137,6 +137,10 @@ fn summary(result: &Unlearned, triggers: &[InvertedTrigger], args: &PurifyArgs) 
     line("other class, accuracy without the trigger", |it| &it.other_class_clean);
     line("other class, accuracy with the trigger", |it| &it.other_class_triggered);
     line("other class, accuracy with random triggers", |it| &it.other_class_control);
+    if let Some(attempt) = result.attempts.last() {
+        let (low, high) = (100.0 * attempt.accuracy_drop.low, 100.0 * attempt.accuracy_drop.high);
+        let _ = writeln!(text, "accuracy fell by {low:.1} to {high:.1} points (90 % interval)");
+    }
     for attempt in &result.attempts {
         if attempt.objections.is_empty() {
             let _ = writeln!(
