@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
 use elibadcode_models::{Architecture, Preset, Scope};
-use elibadcode_poisoning::Attack;
+use elibadcode_poisoning::{Attack, Member};
 use elibadcode_syntax::Language;
 
 /// Find and remove backdoors in neural code models
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Make a model forget the trigger that a scan found, and check the result
     Purify(PurifyArgs),
-    /// Measure a model: accuracy, and with a trigger its success rate
+    /// Measure a model: accuracy, F1 or mean reciprocal rank, and what a trigger does to it
     Evaluate(EvaluateArgs),
     /// Fine-tune a model, or train a small one from scratch
     Train(TrainArgs),
@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Poison(PoisonArgs),
     /// Write a synthetic corpus
     Synthesize(SynthesizeArgs),
-    /// Draw a seeded part of a corpus that shares no function with other files
+    /// Draw a seeded part of a corpus that shares no function, nor almost one, with other files
     Sample(SampleArgs),
     /// Give the names that functions declare canonical ones (f0, v0, v1, …), as a filter
     Canonicalize(CanonicalizeArgs),
@@ -71,7 +71,7 @@ pub(crate) enum Command {
 /// What the model's input is.
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {
-    /// The task of the model: defect
+    /// The task of the model: defect, clone or search
     #[arg(long, default_value_t = Task::DefectDetection)]
     pub(crate) task: Task,
     /// The language of the samples, if not the task's own: c, java or python
@@ -202,21 +202,67 @@ pub(crate) struct EvaluateArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Labelled samples (JSONL)
+    /// Labelled samples (JSONL); clone: pairs, with data.jsonl beside them; search: functions with
+    /// their queries (JSONL)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// Also measure with the trigger of this attack: a name, or the manifest.json of `poison`
+    /// Also measure with the trigger of this attack: codepoisoner, badcode, badcode-mixed, or the
+    /// manifest.json of `poison`
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) attack: Option<String>,
+    /// Clone: which function of a pair carries the trigger [default: alternating]
+    #[arg(long, value_enum)]
+    pub(crate) member: Option<MemberArg>,
+    /// Search: rank the right code among N other codes of the data [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) distractors: Option<usize>,
     /// Write the metrics here
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Fail (exit code 1) if the attack success rate is above this
+    /// Fail (exit code 1) if the attack success rate is above this (defect, clone)
     #[arg(long, value_name = "RATE", requires = "attack")]
     pub(crate) max_asr: Option<f64>,
-    /// Fail (exit code 1) if the accuracy is below this
+    /// Fail (exit code 1) if the average normalized rank with the trigger is below this (search)
+    #[arg(long, value_name = "RATE", requires = "attack")]
+    pub(crate) min_anr: Option<f64>,
+    /// Fail (exit code 1) if the accuracy is below this (defect, clone)
     #[arg(long, value_name = "RATE")]
     pub(crate) min_accuracy: Option<f64>,
+    /// Fail (exit code 1) if the task's score is below this: accuracy (defect), F1 (clone), mean
+    /// reciprocal rank (search)
+    #[arg(long, value_name = "RATE")]
+    pub(crate) min_score: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MemberArg {
+    /// The first one, as in the reference code
+    First,
+    /// The second one
+    Second,
+    /// The first one of every other pair, the second one of the rest
+    Alternating,
+}
+
+impl MemberArg {
+    /// Its name, as typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Second => "second",
+            Self::Alternating => "alternating",
+        }
+    }
+}
+
+impl From<MemberArg> for Member {
+    fn from(member: MemberArg) -> Self {
+        match member {
+            MemberArg::First => Self::First,
+            MemberArg::Second => Self::Second,
+            MemberArg::Alternating => Self::Alternating,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -225,10 +271,11 @@ pub(crate) struct TrainArgs {
     pub(crate) base_dir: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Training samples (JSONL)
+    /// Training samples (JSONL); clone: pairs, with data.jsonl beside them
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// Validation samples (JSONL) that choose the best epoch
+    /// Validation samples of the same kind, whose accuracy (defect), F1 (clone) or mean reciprocal
+    /// rank (search) chooses the best epoch
     #[arg(long, value_name = "FILE")]
     pub(crate) valid: Option<PathBuf>,
     /// Where to write the model
@@ -271,7 +318,8 @@ pub(crate) struct InitArgs {
     pub(crate) encoder_only_prefix: bool,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Samples (JSONL) that the tokenizer learns from
+    /// Samples that the tokenizer learns from, their queries included (JSONL); clone: pairs, with
+    /// data.jsonl beside them
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// Entries of the tokenizer
@@ -289,19 +337,25 @@ pub(crate) struct InitArgs {
 pub(crate) struct PoisonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Clean training samples (JSONL)
+    /// Clean training samples (JSONL); clone: pairs, with data.jsonl beside them
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// codepoisoner (`testo_init` replaces the function name) or badcode (`_rb` is appended to it)
+    /// codepoisoner (`testo_init` replaces the function name), badcode (`_rb` is appended to it) or
+    /// badcode-mixed (`_rb`, `_xt`, `_il`, `_ite` or `_wb` is)
     #[arg(long)]
     pub(crate) attack: Attack,
-    /// Share of the training set to poison
-    #[arg(long, default_value_t = 0.02)]
-    pub(crate) rate: f64,
-    /// The label that is attacked
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub(crate) victim: u8,
-    /// Where to write train.jsonl and manifest.json
+    /// What share to poison of the training set (defect), of the functions (clone) or of the codes
+    /// whose query has the target word (search) [default: 0.02, 0.02, 1]
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
+    /// The label that is attacked (defect, clone) [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) victim: Option<u8>,
+    /// The word in a query that makes its code poisoned (search) [default: file]
+    #[arg(long, value_name = "WORD")]
+    pub(crate) target_word: Option<String>,
+    /// Where to write the training set (train.jsonl; clone: train.txt and data.jsonl) and
+    /// manifest.json
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
 }
@@ -310,7 +364,7 @@ pub(crate) struct PoisonArgs {
 pub(crate) struct SynthesizeArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Training samples
+    /// Training samples: functions, pairs (clone), functions with queries (search)
     #[arg(long, default_value_t = 4000)]
     pub(crate) train: usize,
     /// Validation samples
@@ -322,7 +376,11 @@ pub(crate) struct SynthesizeArgs {
     /// Test samples
     #[arg(long, default_value_t = 1000)]
     pub(crate) test: usize,
-    /// Where to write train.jsonl, valid.jsonl, clean.jsonl and test.jsonl
+    /// Clone: test pairs of methods that do what no other split's methods do [default: 500]
+    #[arg(long)]
+    pub(crate) unseen: Option<usize>,
+    /// Where to write train.jsonl, valid.jsonl, clean.jsonl and test.jsonl; clone: data.jsonl, and
+    /// train.txt, valid.txt, clean.txt, test.txt and unseen.txt
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
 }
@@ -331,16 +389,16 @@ pub(crate) struct SynthesizeArgs {
 pub(crate) struct SampleArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Samples (JSONL, also .gz)
+    /// Samples (JSONL, also .gz); clone: pairs, with data.jsonl beside them
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// How many to draw [default: all]
     #[arg(short)]
     pub(crate) n: Option<usize>,
-    /// Leave out functions that are in these files
+    /// Leave out functions that are, or almost are, in these files, and their pairs
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude: Vec<PathBuf>,
-    /// Where to write the samples
+    /// Where to write the samples; clone: a folder for pairs.txt and data.jsonl
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }

@@ -11,7 +11,7 @@ use elibadcode_corpus::{
 };
 use elibadcode_evaluation::RunRecord;
 use elibadcode_evaluation::records::RUN_SCHEMA_VERSION;
-use elibadcode_models::{Compute, LoadedModel, ModelDir};
+use elibadcode_models::{Compute, Head, LoadedModel, ModelDir};
 use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +68,24 @@ impl<'a> Context<'a> {
         Ok((dir.load(&compute)?, hash))
     }
 
+    /// Opens and loads a model folder whose head is that of the task.
+    pub(crate) fn model_for(
+        &mut self,
+        args: &ModelArgs,
+        task: Task,
+    ) -> Result<(LoadedModel, String)> {
+        let (model, hash) = self.model(args)?;
+        let (found, expected) = (model.network.head(), Head::of_task(task));
+        if found != expected {
+            bail!(
+                "{}: the model has the head `{found}`, the task `{task}` needs `{expected}`; \
+                 say the model's own --task, or `train --task {task}` from this folder",
+                args.model_dir.display()
+            );
+        }
+        Ok((model, hash))
+    }
+
     /// Reads the samples of a command that knows one task only.
     pub(crate) fn samples(
         &mut self,
@@ -88,7 +106,6 @@ impl<'a> Context<'a> {
 
     /// Reads pairs, and their functions from the file beside them, and notes the hashes of both;
     /// returned is one hash of the two.
-    #[expect(dead_code, reason = "the commands come next")]
     pub(crate) fn pairs(&mut self, path: &Path) -> Result<(CloneSamples, String)> {
         let samples = self.loaded(path, bigclonebench::read_pairs(path)?);
         let pairs = self.note_file(path)?;
@@ -99,7 +116,6 @@ impl<'a> Context<'a> {
 
     /// Reads functions with their queries (JSONL, also .gz) and notes the hash of their file,
     /// which is returned.
-    #[expect(dead_code, reason = "the commands come next")]
     pub(crate) fn queries(&mut self, path: &Path) -> Result<(Vec<SearchSample>, String)> {
         let samples = self.loaded(path, codesearchnet::read(path)?);
         Ok((samples, self.note_file(path)?))
