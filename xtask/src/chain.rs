@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::collect::{self, ScanDocument};
-use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task};
+use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task, TrainingPlan};
 use crate::stage::{Done, Runner, Stage};
 
 /// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
@@ -125,7 +125,7 @@ impl Chain {
 impl Plan<'_> {
     /// Base model of a seed on its corpus.
     pub(crate) fn foundation(&self, subject: Subject<'_>, corpus: &Corpus) -> Result<Foundation> {
-        let base = self.base(subject, &corpus.train)?;
+        let base = self.base(subject, corpus)?;
         Ok(Foundation { corpus: corpus.clone(), base, twin: OnceLock::new() })
     }
 
@@ -134,7 +134,8 @@ impl Plan<'_> {
         let Foundation { corpus, base, twin } = foundation;
         let name = format!("{}/twin/train", subject.folder());
         twin.get_or_init(|| {
-            self.train(&name, subject.seed, base, &corpus.train, &corpus.valid)
+            let (training, Corpus { train, valid, .. }) = (&self.experiment.training, corpus);
+            self.train(&name, subject.seed, base, training, train, valid)
                 .map_err(|error| format!("{error:#}"))
         })
         .as_ref()
@@ -178,7 +179,8 @@ impl Plan<'_> {
             )
         };
         let poisoned = Samples { path: poison.file(self.split("train")), made_by: poison.clone() };
-        let trained = self.train(&name("train"), seed, base, &poisoned, valid)?;
+        let training = &self.experiment.training;
+        let trained = self.train(&name("train"), seed, base, training, &poisoned, valid)?;
         let model = &*chain.train.insert(trained);
         let before = &*chain.before.insert(evaluate("evaluate-before", model)?);
         let scan = &*chain.scan.insert(self.scan(&name("scan"), seed, model, clean)?);
@@ -279,19 +281,25 @@ impl Plan<'_> {
             .flag("--seed", seed)
     }
 
-    fn base(&self, subject: Subject<'_>, train: &Samples) -> Result<Base> {
+    fn base(&self, subject: Subject<'_>, corpus: &Corpus) -> Result<Base> {
         match &self.experiment.base {
-            BasePlan::Init { preset, vocab_size, max_length } => {
-                let name = format!("{}/base", subject.folder());
+            BasePlan::Init { preset, vocab_size, max_length, pretraining } => {
+                let name = |stage: &str| format!("{}/{stage}", subject.folder());
                 let stage = self
-                    .stage(name, "init", "base", subject.seed)
+                    .stage(name("base"), "init", "base", subject.seed)
                     .flag("--preset", preset)
                     .flag("--arch", subject.model)
-                    .flag("--data", train.path.display())
+                    .flag("--data", corpus.train.path.display())
                     .optional("--vocab-size", *vocab_size)
                     .optional("--max-length", *max_length)
-                    .after(&train.made_by);
-                Ok(Base::Made(self.runner.run(stage)?))
+                    .after(&corpus.train.made_by);
+                let untrained = Base::Made(self.runner.run(stage)?);
+                let Some(training) = pretraining else { return Ok(untrained) };
+                let Corpus { train, valid, .. } = corpus;
+                let name = name("pretrain");
+                let pretrained =
+                    self.train(&name, subject.seed, &untrained, training, train, valid)?;
+                Ok(Base::Made(pretrained))
             }
             BasePlan::Folder { path, positive_output, max_length, input_format } => {
                 Ok(Base::Folder {
@@ -309,10 +317,10 @@ impl Plan<'_> {
         name: &str,
         seed: u64,
         base: &Base,
+        training: &TrainingPlan,
         train: &Samples,
         valid: &Samples,
     ) -> Result<Done> {
-        let training = &self.experiment.training;
         let stage = self.stage(name, "train", "model", seed);
         let stage = match base {
             Base::Made(made) => stage.argument(made.output.display()).after(made),

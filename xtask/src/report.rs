@@ -127,7 +127,14 @@ fn description(experiment: &Experiment) -> String {
         ),
     };
     let base = match &experiment.base {
-        BasePlan::Init { preset, .. } => format!("an untrained model, preset `{preset}`"),
+        BasePlan::Init { preset, pretraining: None, .. } => {
+            format!("an untrained model, preset `{preset}`")
+        }
+        BasePlan::Init { preset, pretraining: Some(training), .. } => format!(
+            "a model, preset `{preset}`, that was trained on the clean training set ({} epochs, \
+             learning rate {})",
+            training.epochs, training.learning_rate
+        ),
         BasePlan::Folder { path, .. } => format!("`{path}`"),
     };
     let poisoned = match experiment.task {

@@ -1,13 +1,17 @@
 //! The command line, as typed. Doc comments here are the help texts.
 
+mod corpora;
+mod models;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
-use elibadcode_models::{Architecture, Preset, Scope};
-use elibadcode_poisoning::{Attack, Member};
 use elibadcode_syntax::Language;
+
+pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
+pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, TrainArgs};
 
 /// Find and remove backdoors in neural code models
 ///
@@ -197,213 +201,6 @@ impl From<EditArg> for Edit {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct EvaluateArgs {
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Labelled samples (JSONL); clone: pairs, with data.jsonl beside them; search: functions with
-    /// their queries (JSONL)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Also measure with the trigger of this attack: codepoisoner, badcode, badcode-mixed, or the
-    /// manifest.json of `poison`
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) attack: Option<String>,
-    /// Clone: which function of a pair carries the trigger [default: alternating]
-    #[arg(long, value_enum)]
-    pub(crate) member: Option<MemberArg>,
-    /// Search: rank the right code among N other codes of the data [default: all]
-    #[arg(long, value_name = "N")]
-    pub(crate) distractors: Option<usize>,
-    /// Write the metrics here
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Fail (exit code 1) if the attack success rate is above this (defect, clone)
-    #[arg(long, value_name = "RATE", requires = "attack")]
-    pub(crate) max_asr: Option<f64>,
-    /// Fail (exit code 1) if the average normalized rank with the trigger is below this (search)
-    #[arg(long, value_name = "RATE", requires = "attack")]
-    pub(crate) min_anr: Option<f64>,
-    /// Fail (exit code 1) if the accuracy is below this (defect, clone)
-    #[arg(long, value_name = "RATE")]
-    pub(crate) min_accuracy: Option<f64>,
-    /// Fail (exit code 1) if the task's score is below this: accuracy (defect), F1 (clone), mean
-    /// reciprocal rank (search)
-    #[arg(long, value_name = "RATE")]
-    pub(crate) min_score: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MemberArg {
-    /// The first one, as in the reference code
-    First,
-    /// The second one
-    Second,
-    /// The first one of every other pair, the second one of the rest
-    Alternating,
-}
-
-impl MemberArg {
-    /// Its name, as typed.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Second => "second",
-            Self::Alternating => "alternating",
-        }
-    }
-}
-
-impl From<MemberArg> for Member {
-    fn from(member: MemberArg) -> Self {
-        match member {
-            MemberArg::First => Self::First,
-            MemberArg::Second => Self::Second,
-            MemberArg::Alternating => Self::Alternating,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    /// Hugging Face folder to start from, as written by `init` or downloaded
-    pub(crate) base_dir: PathBuf,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Training samples (JSONL); clone: pairs, with data.jsonl beside them
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Validation samples of the same kind, whose accuracy (defect), F1 (clone) or mean reciprocal
-    /// rank (search) chooses the best epoch
-    #[arg(long, value_name = "FILE")]
-    pub(crate) valid: Option<PathBuf>,
-    /// Where to write the model
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-    /// Passes over the training samples
-    #[arg(long, default_value_t = 5)]
-    pub(crate) epochs: usize,
-    /// Peak learning rate; a small model trained from scratch wants about 1e-3
-    #[arg(long, default_value_t = 2e-5)]
-    pub(crate) learning_rate: f64,
-    /// Samples per step
-    #[arg(long, default_value_t = 32)]
-    pub(crate) batch_size: usize,
-    /// What to train: head, last-K or full
-    #[arg(long, default_value_t = Scope::Full)]
-    pub(crate) scope: Scope,
-    /// Cut inputs to this many tokens [default: what the folder says, else 400]
-    #[arg(long)]
-    pub(crate) max_length: Option<usize>,
-    /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub(crate) positive_output: Option<u8>,
-    /// Input text: code-tokens (joined by a space) or whitespace (source with white space
-    /// collapsed) [default: what the folder says, else code-tokens]
-    #[arg(long)]
-    pub(crate) input_format: Option<InputFormat>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct InitArgs {
-    /// Size of the model: tiny, small or base
-    #[arg(long)]
-    pub(crate) preset: Preset,
-    /// Shape of the model: codebert, unixcoder or codet5
-    #[arg(long, default_value_t = Architecture::CodeBert)]
-    pub(crate) arch: Architecture,
-    /// Start inputs with `<s> <encoder-only> </s>`, as UniXcoder was pre-trained
-    #[arg(long)]
-    pub(crate) encoder_only_prefix: bool,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Samples that the tokenizer learns from, their queries included (JSONL); clone: pairs, with
-    /// data.jsonl beside them
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Entries of the tokenizer
-    #[arg(long, default_value_t = 2048)]
-    pub(crate) vocab_size: usize,
-    /// Cut inputs to this many tokens [default: as long as the model allows, at most 400]
-    #[arg(long)]
-    pub(crate) max_length: Option<usize>,
-    /// Where to write the model
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PoisonArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Clean training samples (JSONL); clone: pairs, with data.jsonl beside them
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// codepoisoner (`testo_init` replaces the function name), badcode (`_rb` is appended to it) or
-    /// badcode-mixed (`_rb`, `_xt`, `_il`, `_ite` or `_wb` is)
-    #[arg(long)]
-    pub(crate) attack: Attack,
-    /// What share to poison of the training set (defect), of the functions (clone) or of the codes
-    /// whose query has the target word (search) [default: 0.02, 0.02, 1]
-    #[arg(long)]
-    pub(crate) rate: Option<f64>,
-    /// The label that is attacked (defect, clone) [default: 1]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub(crate) victim: Option<u8>,
-    /// The word in a query that makes its code poisoned (search) [default: file]
-    #[arg(long, value_name = "WORD")]
-    pub(crate) target_word: Option<String>,
-    /// Where to write the training set (train.jsonl; clone: train.txt and data.jsonl) and
-    /// manifest.json
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SynthesizeArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Training samples: functions, pairs (clone), functions with queries (search)
-    #[arg(long, default_value_t = 4000)]
-    pub(crate) train: usize,
-    /// Validation samples
-    #[arg(long, default_value_t = 500)]
-    pub(crate) valid: usize,
-    /// Clean samples for the defender
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) clean: usize,
-    /// Test samples
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) test: usize,
-    /// Clone: test pairs of methods that do what no other split's methods do [default: 500]
-    #[arg(long)]
-    pub(crate) unseen: Option<usize>,
-    /// Where to write train.jsonl, valid.jsonl, clean.jsonl and test.jsonl; clone: data.jsonl, and
-    /// train.txt, valid.txt, clean.txt, test.txt and unseen.txt
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SampleArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Samples (JSONL, also .gz); clone: pairs, with data.jsonl beside them
-    #[arg(long, value_name = "FILE", required = true)]
-    pub(crate) data: Vec<PathBuf>,
-    /// How many to draw [default: all]
-    #[arg(short)]
-    pub(crate) n: Option<usize>,
-    /// Leave out functions that are, or almost are, in these files, and their pairs
-    #[arg(long, value_name = "FILE")]
-    pub(crate) exclude: Vec<PathBuf>,
-    /// Where to write the samples; clone: a folder for pairs.txt and data.jsonl
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -413,40 +210,4 @@ pub(crate) struct InspectArgs {
     /// Also write the model as a folder with safetensors weights
     #[arg(long, value_name = "DIR")]
     pub(crate) convert: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags as typed")]
-pub(crate) struct CanonicalizeArgs {
-    /// Source files, one function each, or with --jsonl files of rows [default: standard input]
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// The language of the functions: c, java or python
-    #[arg(long)]
-    pub(crate) language: Language,
-    /// Inputs are rows of JSON, one function each; all but the function stays as it is
-    #[arg(long)]
-    pub(crate) jsonl: bool,
-    /// The field that holds the function [default: func, else code]
-    #[arg(long, value_name = "NAME", requires = "jsonl")]
-    pub(crate) field: Option<String>,
-    /// Leave out bad rows and count them instead of stopping at the first
-    #[arg(long, requires = "jsonl")]
-    pub(crate) keep_going: bool,
-    /// Print the old and new names, a JSON object per function, instead of the functions
-    #[arg(long)]
-    pub(crate) names: bool,
-    /// Leave comments and docstrings in
-    #[arg(long)]
-    pub(crate) keep_comments: bool,
-    /// Change the name of the function only, for code search
-    #[arg(long)]
-    pub(crate) function_name_only: bool,
-    /// Instead: check with N random renamings of each function that their canonical forms are the
-    /// same, and print where not (exit code 1)
-    #[arg(long, value_name = "N", conflicts_with = "names")]
-    pub(crate) check_law: Option<usize>,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
 }

@@ -34,7 +34,14 @@ pub(crate) struct Draw {
 #[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum BasePlan {
     /// An untrained model of each architecture, with a tokenizer from the clean training samples.
-    Init { preset: String, vocab_size: Option<usize>, max_length: Option<usize> },
+    Init {
+        preset: String,
+        vocab_size: Option<usize>,
+        max_length: Option<usize>,
+        /// Trains it on the clean training samples once per seed; the backdoored models and the
+        /// clean twin are all fine-tuned from there, as the paper's are from pre-trained ones.
+        pretraining: Option<TrainingPlan>,
+    },
     /// A Hugging Face folder below `--data`.
     Folder {
         path: String,
@@ -44,7 +51,7 @@ pub(crate) enum BasePlan {
     },
 }
 
-/// How models are trained, the backdoored ones and their clean twin alike.
+/// How models are trained; the backdoored ones and their clean twin alike.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TrainingPlan {
