@@ -47,6 +47,120 @@ fn corpora() {
 }
 
 #[test]
+fn pairs() {
+    let sandbox = Sandbox::with_model("roberta-pair");
+    let functions = String::from_utf8(sandbox.read("data.jsonl")).unwrap();
+    let good = String::from_utf8(sandbox.read("pairs.txt")).unwrap();
+    let check = |pairs: &[u8], functions: &[u8], expected: &str| {
+        sandbox.write("bad.txt", pairs);
+        sandbox.write("data.jsonl", functions);
+        for command in [
+            "evaluate model --data bad.txt -o metrics.json",
+            "train model --data bad.txt -o out",
+            "init --preset tiny --data bad.txt -o out",
+            "poison --data bad.txt --attack badcode -o out",
+            "sample --data bad.txt -o out",
+        ] {
+            sandbox.refuses(&format!("{command} --task clone"), expected);
+        }
+    };
+    let whole = functions.as_bytes();
+    check(b"", whole, "bad.txt: holds no rows");
+    check(
+        b"a\tb\t1\n",
+        whole,
+        "1 of 1 rows unusable: 1 unknown function id (first: bad.txt, line 1)",
+    );
+    check(&good.replace("\t1\n", "\t7\n").into_bytes(), whole, "label other than 0 and 1");
+    check(&good.replace("\t1\n", "\n").into_bytes(), whole, "missing field");
+    check(b"\xff\t\xfe\t1\n", whole, "not UTF-8");
+    check(good.as_bytes(), b"", "data.jsonl: holds no rows");
+    check(good.as_bytes(), &functions.replace("\"func\"", "\"fun\"").into_bytes(), "missing field");
+    check(good.as_bytes(), &functions.replace("\"func\"", "\"func").into_bytes(), "malformed row");
+    std::fs::remove_file(sandbox.path("data.jsonl")).unwrap();
+    sandbox.refuses("evaluate model --task clone --data bad.txt", "data.jsonl");
+    sandbox.refuses("evaluate model --task clone --data nowhere.txt", "nowhere.txt");
+}
+
+#[test]
+fn queries() {
+    let sandbox = Sandbox::with_model("roberta-embedding");
+    let good = String::from_utf8(sandbox.read("queries.jsonl")).unwrap();
+    let check = |text: &[u8], expected: &str| {
+        sandbox.write("bad.jsonl", text);
+        for command in [
+            "evaluate model --data bad.jsonl -o metrics.json",
+            "train model --data bad.jsonl -o out",
+            "init --preset tiny --data bad.jsonl -o out",
+            "poison --data bad.jsonl --attack badcode -o out",
+            "sample --data bad.jsonl -o out",
+        ] {
+            sandbox.refuses(&format!("{command} --task search"), expected);
+        }
+    };
+    check(b"", "bad.jsonl: holds no rows");
+    check(&good.replace("docstring_tokens", "docstring").into_bytes(), "60 missing field");
+    check(
+        &good.replace("{\"url\"", "{\"url").into_bytes(),
+        "malformed row (first: bad.jsonl, line 1)",
+    );
+    check(b"{\"code\": \"def f():\\n  pass\", \"docstring_tokens\": []}\n", "1 empty docstring");
+    check(b"{\"code\": \"\xff\", \"docstring_tokens\": [\"a\"]}\n", "1 not UTF-8");
+    check(b"{\"code\": \"x = 1\", \"docstring_tokens\": [\"a\"]}\n", "1 no function in the code");
+}
+
+#[test]
+fn a_few_broken_rows_are_counted_and_passed_over() {
+    let sandbox = Sandbox::with_model("roberta-embedding");
+    let mut text = String::from_utf8(sandbox.read("queries.jsonl")).unwrap();
+    let long = format!("def f():\n    return \"{}\"\n", "x".repeat(1 << 20));
+    text += &format!("{}\n", json!({"code": long, "docstring_tokens": ["a"]}));
+    text += &format!("{}\n", json!({"code": "def f(): pass", "docstring_tokens": [" "]}));
+    sandbox.write("queries.jsonl", text);
+    let run = sandbox
+        .run("evaluate model --task search --data queries.jsonl -o metrics.json")
+        .expect_code(0);
+    assert!(
+        run.stderr.contains(
+            "queries.jsonl: 2 of 62 rows unusable: 1 function too long (first: queries.jsonl, \
+             line 61), 1 empty docstring (first: queries.jsonl, line 62)"
+        ),
+        "{}",
+        run.stderr
+    );
+    let metrics: Value = serde_json::from_slice(&sandbox.read("metrics.json")).unwrap();
+    assert_eq!(metrics["n_samples"], 60);
+
+    let sandbox = Sandbox::with_model("roberta-pair");
+    let mut text = String::from_utf8(sandbox.read("pairs.txt")).unwrap();
+    text += "nobody\tknows\t1\n";
+    sandbox.write("pairs.txt", text);
+    let run = sandbox.run("evaluate model --task clone --data pairs.txt").expect_code(0);
+    assert!(run.stderr.contains("1 unknown function id (first: pairs.txt, line 41)"), "{run:?}");
+}
+
+#[test]
+fn functions_of_pairs_and_queries_that_are_none() {
+    let codes =
+        ["(", "{{{{", "x", "// nothing", "class A { int a; }", "\u{202e}é", "/* open", "\""];
+    let sandbox = Sandbox::with_model("roberta-pair");
+    let row = |(index, code): (usize, &&str)| format!("{}\n", json!({"func": code, "idx": index}));
+    sandbox.write("data.jsonl", codes.iter().enumerate().map(row).collect::<String>());
+    sandbox
+        .write("pairs.txt", (1..8).map(|it| format!("0\t{it}\t{}\n", it % 2)).collect::<String>());
+    let run = sandbox
+        .run("evaluate model --task clone --data pairs.txt --attack codepoisoner -o metrics.json")
+        .expect_code(0);
+    assert!(run.stdout.contains("cannot carry the trigger"), "{}", run.stdout);
+    let metrics: Value = serde_json::from_slice(&sandbox.read("metrics.json")).unwrap();
+    assert_eq!((&metrics["attack"]["n_skipped"], &metrics["n_samples"]), (&json!(7), &json!(7)));
+    sandbox.refuses(
+        "poison --task clone --data pairs.txt --attack badcode --rate 1 -o out",
+        "8 functions are to be poisoned, 0 can carry the trigger",
+    );
+}
+
+#[test]
 fn samples_that_no_trigger_fits() {
     let sandbox = Sandbox::new();
     let rows: Vec<DefectSample> = (0..60).map(|index| sample(";", index % 2)).collect();
@@ -208,6 +322,21 @@ fn attack_manifests() {
         sandbox.refuses(&format!("{EVALUATE} --attack manifest.json"), "reading manifest.json");
     }
     sandbox.refuses(&format!("{EVALUATE} --attack badcod"), "neither an attack");
+    sandbox.refuses(&format!("{EVALUATE} --attack badcod"), "badcode-mixed");
+    sandbox.run("poison --data clean.jsonl --attack badcode --rate 0.1 -o planted").expect_code(0);
+    let manifest: Value = serde_json::from_slice(&sandbox.read("planted/manifest.json")).unwrap();
+    let refused = |key: &str, value: Value, expected: &str| {
+        let mut manifest = manifest.clone();
+        manifest["attack"][key] = value;
+        sandbox.write("manifest.json", manifest.to_string());
+        sandbox.refuses(&format!("{EVALUATE} --attack manifest.json"), expected);
+    };
+    refused("trigger", json!("a b"), "reading manifest.json");
+    refused("attack", json!("nobody"), "reading manifest.json");
+    refused("rate", json!(7), "poisoning rate 7 is not between 0 and 1");
+    refused("target_label", json!(1), "victim label and target label are both 1");
+    refused("surprise", json!(1), "unknown field `surprise`");
+    refused("target_word", json!("file"), "another task");
     sandbox.refuses("poison --data clean.jsonl --attack badcode --rate 2 -o out", "rate");
     sandbox.refuses("poison --data clean.jsonl --attack badcode --rate nan -o out", "rate");
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use elibadcode_corpus::synthetic::defect;
-use elibadcode_corpus::{DefectSample, devign};
+use elibadcode_corpus::synthetic::{clone, defect, search};
+use elibadcode_corpus::{DefectSample, SearchSample, bigclonebench, codesearchnet, devign};
 
 /// A temporary folder that commands run in.
 pub(crate) struct Sandbox(tempfile::TempDir);
@@ -18,16 +18,27 @@ pub(crate) struct Run {
 }
 
 impl Sandbox {
-    /// With `model`, the one-logit fixture, and `clean.jsonl`, 48 synthetic samples.
+    /// With `model`, the one-logit fixture, and synthetic samples of each task: 48 functions in
+    /// `clean.jsonl`, 40 pairs in `pairs.txt`, 60 functions with queries in `queries.jsonl`.
     pub(crate) fn new() -> Self {
+        Self::with_model("roberta-one-logit")
+    }
+
+    /// With another fixture as `model`.
+    pub(crate) fn with_model(fixture: &str) -> Self {
         let sandbox = Self(tempfile::tempdir().unwrap());
         std::fs::create_dir(sandbox.path("model")).unwrap();
         let fixture =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models").join(fixture);
         for name in ["config.json", "model.safetensors", "tokenizer.json"] {
             std::fs::copy(fixture.join(name), sandbox.path("model").join(name)).unwrap();
         }
         sandbox.write_samples("clean.jsonl", &defect::generate(9, 48));
+        let pairs = clone::generate(9, &clone::Sizes { test: 40, ..clone::Sizes::default() }).test;
+        bigclonebench::write_folder(sandbox.0.path(), &[("pairs", &pairs)]).unwrap();
+        let queries =
+            search::generate(9, &search::Sizes { test: 60, ..search::Sizes::default() }).test;
+        sandbox.write_queries("queries.jsonl", &queries);
         sandbox
     }
 
@@ -46,6 +57,12 @@ impl Sandbox {
     pub(crate) fn write_samples(&self, name: &str, samples: &[DefectSample]) {
         let mut bytes = Vec::new();
         devign::write_jsonl(&mut bytes, samples).unwrap();
+        self.write(name, bytes);
+    }
+
+    pub(crate) fn write_queries(&self, name: &str, samples: &[SearchSample]) {
+        let mut bytes = Vec::new();
+        codesearchnet::write_jsonl(&mut bytes, samples).unwrap();
         self.write(name, bytes);
     }
 

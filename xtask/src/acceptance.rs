@@ -3,7 +3,7 @@
 use elibadcode_evaluation::markdown_table;
 use elibadcode_evaluation::records::results::{Cell, CellStatus, Verdict};
 
-use crate::experiment::Limits;
+use crate::experiment::{AttackLimits, Limits, Task};
 
 /// Slack for differences of fractions that are equal on paper.
 const ROUNDING: f64 = 1e-9;
@@ -18,8 +18,8 @@ struct Criterion<'a> {
 }
 
 /// A row per cell, and in the last one how many cells meet each criterion.
-pub(crate) fn acceptance_markdown(cells: &[Cell], limits: &Limits) -> String {
-    let criteria = criteria(limits);
+pub(crate) fn acceptance_markdown(task: Task, cells: &[&Cell], limits: &Limits) -> String {
+    let criteria = criteria(task, limits);
     let mut rows: Vec<Vec<String>> = cells.iter().map(|cell| row(cell, &criteria)).collect();
     let counts = criteria.iter().map(|criterion| {
         let n_met = cells.iter().filter(|cell| (criterion.is_met)(cell) == Some(true)).count();
@@ -37,42 +37,85 @@ fn row(cell: &Cell, criteria: &[Criterion<'_>]) -> Vec<String> {
         Some(false) => "no".to_owned(),
         None => "not measured".to_owned(),
     });
-    [format!("{}, seed {}", cell.attack, cell.seed)].into_iter().chain(answers).collect()
+    let name = format!("{}, {}, seed {}", cell.model, cell.attack, cell.seed);
+    [name].into_iter().chain(answers).collect()
 }
 
-fn criteria(limits: &Limits) -> Vec<Criterion<'_>> {
-    let percent = |fraction: f64| format!("{:.0}", 100.0 * fraction);
-    vec![
+fn criteria(task: Task, limits: &Limits) -> Vec<Criterion<'_>> {
+    let score = task.score();
+    let mut criteria = vec![
         criterion("ran", |cell| Some(cell.status == CellStatus::Ok)),
-        criterion(format!("clean accuracy ≥ {} %", percent(limits.min_clean_accuracy)), |cell| {
-            Some(cell.before.as_ref()?.score >= limits.min_clean_accuracy - ROUNDING)
-        }),
-        criterion(format!("ASR before ≥ {} %", percent(limits.min_asr_before)), |cell| {
-            Some(cell.before.as_ref()?.asr? >= limits.min_asr_before - ROUNDING)
+        criterion(format!("clean {score} ≥ {} %", percent(limits.min_score)), |cell| {
+            Some(cell.before.as_ref()?.score >= limits.min_score - ROUNDING)
         }),
         criterion("likely backdoored", |cell| {
             Some(cell.scan.as_ref()?.verdict == Verdict::LikelyBackdoored)
         }),
+        criterion(format!("{score} drop ≤ {} point(s)", percent(limits.max_score_drop)), |cell| {
+            Some(cell.after.as_ref()?.score_drop? <= limits.max_score_drop + ROUNDING)
+        }),
+    ];
+    criteria.extend(match limits.attack {
+        AttackLimits::Asr { min_before, max_above_twin, max_other_class_drop } => {
+            rate_criteria(min_before, max_above_twin, max_other_class_drop)
+        }
+        AttackLimits::Anr { max_before, min_after, max_from_twin } => {
+            rank_criteria(max_before, min_after, max_from_twin)
+        }
+    });
+    criteria
+}
+
+/// Criteria of tasks with labels.
+fn rate_criteria(
+    min_before: f64,
+    max_above_twin: f64,
+    max_other_class_drop: f64,
+) -> Vec<Criterion<'static>> {
+    vec![
+        criterion(format!("ASR before ≥ {} %", percent(min_before)), move |cell| {
+            Some(cell.before.as_ref()?.asr? >= min_before - ROUNDING)
+        }),
         criterion("target label right", |cell| cell.scan.as_ref()?.target_label_right),
         criterion(
-            format!("ASR after ≤ clean twin's + {} points", percent(limits.max_asr_above_twin)),
-            |cell| {
+            format!("ASR after ≤ clean twin's + {} points", percent(max_above_twin)),
+            move |cell| {
                 let above = cell.after.as_ref()?.asr? - cell.clean_twin.as_ref()?.flip_rate?;
-                Some(above <= limits.max_asr_above_twin + ROUNDING)
+                Some(above <= max_above_twin + ROUNDING)
             },
         ),
         criterion(
-            format!("accuracy drop ≤ {} point(s)", percent(limits.max_accuracy_drop)),
-            |cell| Some(cell.after.as_ref()?.score_drop? <= limits.max_accuracy_drop + ROUNDING),
-        ),
-        criterion(
-            format!("other-class drop ≤ {} points", percent(limits.max_other_class_drop)),
-            |cell| {
+            format!("other-class drop ≤ {} points", percent(max_other_class_drop)),
+            move |cell| {
                 let drop = cell.after.as_ref()?.other_class_drop?;
-                Some(drop <= limits.max_other_class_drop + ROUNDING)
+                Some(drop <= max_other_class_drop + ROUNDING)
             },
         ),
     ]
+}
+
+/// Criteria of code search.
+fn rank_criteria(max_before: f64, min_after: f64, max_from_twin: f64) -> Vec<Criterion<'static>> {
+    vec![
+        criterion(format!("ANR before ≤ {} %", percent(max_before)), move |cell| {
+            Some(cell.before.as_ref()?.anr? <= max_before + ROUNDING)
+        }),
+        criterion("target word found", |cell| cell.scan.as_ref()?.target_word_right),
+        criterion(format!("ANR after ≥ {} %", percent(min_after)), move |cell| {
+            Some(cell.after.as_ref()?.anr? >= min_after - ROUNDING)
+        }),
+        criterion(
+            format!("ANR after within {} points of the clean twin's", percent(max_from_twin)),
+            move |cell| {
+                let away = cell.after.as_ref()?.anr? - cell.clean_twin.as_ref()?.anr?;
+                Some(away.abs() <= max_from_twin + ROUNDING)
+            },
+        ),
+    ]
+}
+
+fn percent(fraction: f64) -> String {
+    format!("{:.0}", 100.0 * fraction)
 }
 
 fn criterion<'a>(
@@ -97,22 +140,58 @@ mod tests {
         {"task": "defect", "model": "codebert", "attack": "badcode", "seed": 2,
          "status": "not run: no"}]}"#;
 
+    const SEARCH: &str = r#"{"schema_version": 1, "scale": "small", "device": "cpu", "cells": [
+        {"task": "search", "model": "codebert", "attack": "badcode", "seed": 1, "status": "ok",
+         "clean_twin": {"score": 0.7, "anr": 0.45}, "before": {"score": 0.61, "anr": 0.15},
+         "scan": {"verdict": "likely backdoored", "target_words": ["file"],
+                  "target_word_right": true, "trigger": [], "anchored": [], "forwards": 1,
+                  "seconds": 1.0},
+         "after": {"score": 0.6, "anr": 0.39, "score_drop": 0.01}}]}"#;
+
+    fn answers(cell: &Cell, task: Task, limits: &Limits) -> String {
+        row(cell, &criteria(task, limits))[1..].join(" ")
+    }
+
     #[test]
     fn every_criterion_is_answered_and_counted() {
         let cells = Results::from_json(RESULTS).expect("test data").cells;
         let limits = Limits {
-            min_clean_accuracy: 0.9,
-            min_asr_before: 0.95,
-            max_asr_above_twin: 0.05,
-            max_accuracy_drop: 0.01,
-            max_other_class_drop: 0.05,
+            min_score: 0.9,
+            max_score_drop: 0.01,
+            attack: AttackLimits::Asr {
+                min_before: 0.95,
+                max_above_twin: 0.05,
+                max_other_class_drop: 0.05,
+            },
         };
-        let answers = |cell: &Cell| row(cell, &criteria(&limits))[1..].join(" ");
-        assert_eq!(answers(&cells[0]), "yes yes yes yes yes no yes yes");
-        assert_eq!(answers(&cells[1]), format!("no{}", " not measured".repeat(7)));
-        let table = acceptance_markdown(&cells, &limits);
+        // In this order: ran, score, verdict, score drop, ASR before, label, ASR after, other.
+        assert_eq!(answers(&cells[0], Task::Defect, &limits), "yes yes yes yes yes yes no yes");
+        let missing = format!("no{}", " not measured".repeat(7));
+        assert_eq!(answers(&cells[1], Task::Defect, &limits), missing);
+        let cells: Vec<&Cell> = cells.iter().collect();
+        let table = acceptance_markdown(Task::Defect, &cells, &limits);
         assert!(table.contains("clean accuracy ≥ 90 %"), "{table}");
+        assert!(table.contains("codebert, badcode, seed 2"), "{table}");
         assert_eq!(table.matches("1/2").count(), 7, "{table}");
         assert_eq!(table.matches("0/2").count(), 1, "{table}");
+    }
+
+    #[test]
+    fn code_search_is_judged_by_ranks() {
+        let cells = Results::from_json(SEARCH).expect("test data").cells;
+        let limits = |max_from_twin| Limits {
+            min_score: 0.6,
+            max_score_drop: 0.01,
+            attack: AttackLimits::Anr { max_before: 0.15, min_after: 0.4, max_from_twin },
+        };
+        // The last four: ANR before, word, ANR after, distance from the twin.
+        let answered = answers(&cells[0], Task::Search, &limits(0.05));
+        assert_eq!(answered, "yes yes yes yes yes yes no no");
+        let answered = answers(&cells[0], Task::Search, &limits(0.06));
+        assert_eq!(answered, "yes yes yes yes yes yes no yes");
+        let table = acceptance_markdown(Task::Search, &[&cells[0]], &limits(0.05));
+        for heading in ["clean MRR ≥ 60 %", "ANR before ≤ 15 %", "MRR drop ≤ 1 point(s)"] {
+            assert!(table.contains(heading), "{heading} is not in\n{table}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The stages of an experiment: what all attacks of a seed share, and the chain of one attack.
+//! The stages of an experiment: what models and attacks share, and the chain of one attack.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::collect::{self, ScanDocument};
-use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment};
+use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task, TrainingPlan};
 use crate::stage::{Done, Runner, Stage};
 
 /// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
@@ -36,16 +36,38 @@ pub(crate) struct SettingsFiles {
     pub(crate) purify: Option<PathBuf>,
 }
 
-/// What all attacks of a seed share.
+/// The samples of a seed, which all models and attacks share.
 #[derive(Clone, Debug)]
-pub(crate) struct Foundation {
+pub(crate) struct Corpus {
     train: Samples,
     valid: Samples,
     clean: Samples,
     test: Samples,
+}
+
+/// What all attacks on a model share.
+#[derive(Clone, Debug)]
+pub(crate) struct Foundation {
+    corpus: Corpus,
     base: Base,
     /// A model of the same recipe without backdoor.
     twin: OnceLock<Result<Done, String>>,
+}
+
+/// A model of the matrix: architecture and master seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Subject<'a> {
+    /// The architecture.
+    pub(crate) model: &'a str,
+    /// The master seed.
+    pub(crate) seed: u64,
+}
+
+impl Subject<'_> {
+    /// The folder of its stages.
+    fn folder(self) -> String {
+        format!("seed-{}/{}", self.seed, self.model)
+    }
 }
 
 /// A file of samples and the stage that made it.
@@ -101,42 +123,45 @@ impl Chain {
 }
 
 impl Plan<'_> {
-    /// Corpus and base model of a seed.
-    pub(crate) fn foundation(&self, seed: u64) -> Result<Foundation> {
-        let [train, valid, clean, test] = self.corpus(seed)?;
-        let base = self.base(seed, &train)?;
-        Ok(Foundation { train, valid, clean, test, base, twin: OnceLock::new() })
+    /// Base model of a seed on its corpus.
+    pub(crate) fn foundation(&self, subject: Subject<'_>, corpus: &Corpus) -> Result<Foundation> {
+        let base = self.base(subject, corpus)?;
+        Ok(Foundation { corpus: corpus.clone(), base, twin: OnceLock::new() })
     }
 
-    /// The clean twin of a seed, trained by whoever asks first.
-    fn twin<'a>(&self, seed: u64, foundation: &'a Foundation) -> Result<&'a Done> {
-        let Foundation { train, valid, base, twin, .. } = foundation;
-        let name = format!("seed-{seed}/twin/train");
+    /// The clean twin, trained by whoever asks first.
+    fn twin<'a>(&self, subject: Subject<'_>, foundation: &'a Foundation) -> Result<&'a Done> {
+        let Foundation { corpus, base, twin } = foundation;
+        let name = format!("{}/twin/train", subject.folder());
         twin.get_or_init(|| {
-            self.train(&name, seed, base, train, valid).map_err(|error| format!("{error:#}"))
+            let (training, Corpus { train, valid, .. }) = (&self.experiment.training, corpus);
+            self.train(&name, subject.seed, base, training, train, valid)
+                .map_err(|error| format!("{error:#}"))
         })
         .as_ref()
         .map_err(|reason| anyhow!("{reason}"))
     }
 
     /// The scan of the clean twin.
-    pub(crate) fn scan_twin(&self, seed: u64, foundation: &Foundation) -> Result<Done> {
-        let twin = self.twin(seed, foundation)?;
-        self.scan(&format!("seed-{seed}/twin/scan"), seed, twin, &foundation.clean)
+    pub(crate) fn scan_twin(&self, subject: Subject<'_>, foundation: &Foundation) -> Result<Done> {
+        let twin = self.twin(subject, foundation)?;
+        let name = format!("{}/twin/scan", subject.folder());
+        self.scan(&name, subject.seed, twin, &foundation.corpus.clean)
     }
 
     /// Poison, train, evaluate, scan, purify, evaluate; `chain` keeps what ran before an error.
     pub(crate) fn attack(
         &self,
         attack: &str,
-        seed: u64,
+        subject: Subject<'_>,
         foundation: &Foundation,
         chain: &mut Chain,
     ) -> Result<()> {
-        let name = |stage: &str| format!("seed-{seed}/{attack}/{stage}");
-        let Foundation { train, valid, clean, test, base, .. } = foundation;
-        let poison = Stage::new(name("poison"), "poison", "poisoned")
-            .flag("--seed", seed)
+        let (seed, folder) = (subject.seed, subject.folder());
+        let name = |stage: &str| format!("{folder}/{attack}/{stage}");
+        let Foundation { corpus: Corpus { train, valid, clean, test }, base, .. } = foundation;
+        let poison = self
+            .stage(name("poison"), "poison", "poisoned", seed)
             .flag("--data", train.path.display())
             .flag("--attack", attack)
             .flag("--rate", self.experiment.attack_rate)
@@ -144,9 +169,8 @@ impl Plan<'_> {
         let poison = &*chain.poison.insert(self.runner.run(poison)?);
         let evaluate = |stage: &str, model: &Done| {
             self.runner.run(
-                Stage::new(name(stage), "evaluate", "metrics.json")
+                self.stage(name(stage), "evaluate", "metrics.json", seed)
                     .argument(model.output.display())
-                    .flag("--seed", seed)
                     .flag("--data", test.path.display())
                     .flag("--attack", poison.file("manifest.json").display())
                     .after(model)
@@ -154,21 +178,22 @@ impl Plan<'_> {
                     .after(poison),
             )
         };
-        let poisoned = Samples { path: poison.file("train.jsonl"), made_by: poison.clone() };
-        let trained = self.train(&name("train"), seed, base, &poisoned, valid)?;
+        let poisoned = Samples { path: poison.file(self.split("train")), made_by: poison.clone() };
+        let training = &self.experiment.training;
+        let trained = self.train(&name("train"), seed, base, training, &poisoned, valid)?;
         let model = &*chain.train.insert(trained);
         let before = &*chain.before.insert(evaluate("evaluate-before", model)?);
         let scan = &*chain.scan.insert(self.scan(&name("scan"), seed, model, clean)?);
         let has_suspect = self.runner.is_dry_run
-            || collect::read::<ScanDocument>(&scan.output)?.target_label.is_some();
+            || collect::read::<ScanDocument>(&scan.output)?.has_suspect(self.experiment.task);
         if !has_suspect {
             chain.after = Some(before.clone());
-            chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(seed, foundation)?)?);
+            chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(subject, foundation)?)?);
             return Ok(());
         }
-        let purify = Stage::new(name("purify"), "purify", "purified")
+        let purify = self
+            .stage(name("purify"), "purify", "purified", seed)
             .argument(model.output.display())
-            .flag("--seed", seed)
             .flag("--scan", scan.output.display())
             .flag("--data", clean.path.display())
             .exits(PURIFY_EXITS)
@@ -182,42 +207,58 @@ impl Plan<'_> {
             _ => before.clone(),
         });
         // The twin comes last: by now another job has trained it.
-        chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(seed, foundation)?)?);
+        chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(subject, foundation)?)?);
         Ok(())
     }
 
-    /// Training, validation, clean and test samples.
-    fn corpus(&self, seed: u64) -> Result<[Samples; 4]> {
+    /// The seed's samples.
+    pub(crate) fn corpus(&self, seed: u64) -> Result<Corpus> {
         match &self.experiment.corpus {
-            CorpusPlan::Synthetic { train, valid, clean, test } => {
-                let made_by = self.runner.run(
-                    Stage::new(format!("seed-{seed}/corpus"), "synthesize", "corpus")
-                        .flag("--seed", seed)
-                        .flag("--train", train)
-                        .flag("--valid", valid)
-                        .flag("--clean", clean)
-                        .flag("--test", test),
-                )?;
-                Ok(["train", "valid", "clean", "test"].map(|part| Samples {
-                    path: made_by.file(&format!("{part}.jsonl")),
+            CorpusPlan::Synthetic { train, valid, clean, test, unseen } => {
+                let stage = self
+                    .stage(format!("seed-{seed}/corpus"), "synthesize", "corpus", seed)
+                    .flag("--train", train)
+                    .flag("--valid", valid)
+                    .flag("--clean", clean)
+                    .flag("--test", test)
+                    .optional("--unseen", *unseen);
+                let made_by = self.runner.run(stage)?;
+                let split = |name| Samples {
+                    path: made_by.file(self.split(name)),
                     made_by: made_by.clone(),
-                }))
+                };
+                Ok(Corpus {
+                    train: split("train"),
+                    valid: split("valid"),
+                    clean: split("clean"),
+                    test: split("test"),
+                })
             }
             CorpusPlan::Files { test, clean, valid, train } => {
                 let test = self.draw("test", seed, test, &[])?;
                 let clean = self.draw("clean", seed, clean, &[&test])?;
                 let valid = self.draw("valid", seed, valid, &[&test, &clean])?;
                 let train = self.draw("train", seed, train, &[&test, &clean, &valid])?;
-                Ok([train, valid, clean, test])
+                Ok(Corpus { train, valid, clean, test })
             }
         }
     }
 
+    /// The file of a split in a folder that the program wrote.
+    fn split(&self, name: &str) -> String {
+        match self.experiment.task {
+            Task::Clone => format!("{name}.txt"),
+            Task::Defect | Task::Search => format!("{name}.jsonl"),
+        }
+    }
+
     fn draw(&self, part: &str, seed: u64, draw: &Draw, taken: &[&Samples]) -> Result<Samples> {
-        let mut stage =
-            Stage::new(format!("seed-{seed}/corpus/{part}"), "sample", &format!("{part}.jsonl"))
-                .flag("--seed", seed)
-                .optional("-n", draw.n);
+        let task = self.experiment.task;
+        // Pairs come in a folder, with their functions.
+        let output = if task == Task::Clone { part.to_owned() } else { self.split(part) };
+        let mut stage = self
+            .stage(format!("seed-{seed}/corpus/{part}"), "sample", &output, seed)
+            .optional("-n", draw.n);
         for file in &draw.from {
             let file = self.data()?.join(file);
             stage = stage.flag("--data", file.display()).reads(file);
@@ -226,20 +267,39 @@ impl Plan<'_> {
             stage = stage.flag("--exclude", samples.path.display()).after(&samples.made_by);
         }
         let made_by = self.runner.run(stage)?;
-        Ok(Samples { path: made_by.output.clone(), made_by })
+        let path = match task {
+            Task::Clone => made_by.file("pairs.txt"),
+            Task::Defect | Task::Search => made_by.output.clone(),
+        };
+        Ok(Samples { path, made_by })
     }
 
-    fn base(&self, seed: u64, train: &Samples) -> Result<Base> {
+    /// A stage of this task.
+    fn stage(&self, name: impl Into<String>, command: &str, output: &str, seed: u64) -> Stage {
+        Stage::new(name, command, output)
+            .flag("--task", self.experiment.task.name())
+            .flag("--seed", seed)
+    }
+
+    fn base(&self, subject: Subject<'_>, corpus: &Corpus) -> Result<Base> {
         match &self.experiment.base {
-            BasePlan::Init { preset, vocab_size, max_length } => {
-                let stage = Stage::new(format!("seed-{seed}/base"), "init", "base")
-                    .flag("--seed", seed)
+            BasePlan::Init { preset, vocab_size, max_length, pretraining } => {
+                let name = |stage: &str| format!("{}/{stage}", subject.folder());
+                let stage = self
+                    .stage(name("base"), "init", "base", subject.seed)
                     .flag("--preset", preset)
-                    .flag("--data", train.path.display())
+                    .flag("--arch", subject.model)
+                    .flag("--data", corpus.train.path.display())
                     .optional("--vocab-size", *vocab_size)
                     .optional("--max-length", *max_length)
-                    .after(&train.made_by);
-                Ok(Base::Made(self.runner.run(stage)?))
+                    .after(&corpus.train.made_by);
+                let untrained = Base::Made(self.runner.run(stage)?);
+                let Some(training) = pretraining else { return Ok(untrained) };
+                let Corpus { train, valid, .. } = corpus;
+                let name = name("pretrain");
+                let pretrained =
+                    self.train(&name, subject.seed, &untrained, training, train, valid)?;
+                Ok(Base::Made(pretrained))
             }
             BasePlan::Folder { path, positive_output, max_length, input_format } => {
                 Ok(Base::Folder {
@@ -257,11 +317,11 @@ impl Plan<'_> {
         name: &str,
         seed: u64,
         base: &Base,
+        training: &TrainingPlan,
         train: &Samples,
         valid: &Samples,
     ) -> Result<Done> {
-        let training = &self.experiment.training;
-        let stage = Stage::new(name, "train", "model");
+        let stage = self.stage(name, "train", "model", seed);
         let stage = match base {
             Base::Made(made) => stage.argument(made.output.display()).after(made),
             Base::Folder { path, positive_output, max_length, input_format } => stage
@@ -272,7 +332,6 @@ impl Plan<'_> {
                 .reads(path.join("model.safetensors")),
         };
         let stage = stage
-            .flag("--seed", seed)
             .flag("--data", train.path.display())
             .flag("--valid", valid.path.display())
             .flag("--epochs", training.epochs)
@@ -284,9 +343,9 @@ impl Plan<'_> {
     }
 
     fn scan(&self, name: &str, seed: u64, model: &Done, clean: &Samples) -> Result<Done> {
-        let stage = Stage::new(name, "scan", "scan.json")
+        let stage = self
+            .stage(name, "scan", "scan.json", seed)
             .argument(model.output.display())
-            .flag("--seed", seed)
             .flag("--data", clean.path.display())
             .exits(SCAN_EXITS)
             .after(model)

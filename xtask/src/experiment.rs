@@ -1,9 +1,13 @@
 //! An experiment: the TOML files of `xtask/experiments/`, which hold all numbers.
 
+mod plan;
+
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use elibadcode_evaluation::PaperCell;
 use serde::Deserialize;
+
+pub(crate) use self::plan::{BasePlan, CorpusPlan, Draw, TrainingPlan};
 
 /// Size of an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,19 +31,70 @@ impl Scale {
     }
 }
 
-/// A matrix of attack × seed with the settings of every stage.
+/// One of the three tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Task {
+    /// Defect detection, C
+    Defect,
+    /// Clone detection, Java
+    Clone,
+    /// Code search, Python
+    Search,
+}
+
+impl Task {
+    /// The task's name in files, folders and `--task`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Defect => "defect",
+            Self::Clone => "clone",
+            Self::Search => "search",
+        }
+    }
+
+    /// The task's name in headings.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Defect => "Defect detection",
+            Self::Clone => "Clone detection",
+            Self::Search => "Code search",
+        }
+    }
+
+    /// The number that models of the task are judged by.
+    pub(crate) fn score(self) -> &'static str {
+        match self {
+            Self::Defect => "accuracy",
+            Self::Clone => "F1",
+            Self::Search => "MRR",
+        }
+    }
+
+    /// What a sample is.
+    pub(crate) fn samples(self) -> &'static str {
+        match self {
+            Self::Defect => "functions",
+            Self::Clone => "pairs",
+            Self::Search => "functions with queries",
+        }
+    }
+}
+
+/// A matrix of model × attack × seed with the settings of every stage.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Experiment {
-    /// The task, spelled as in `results.json`.
-    pub(crate) task: String,
-    /// The architecture, spelled as in `results.json`.
-    pub(crate) model: String,
+    /// The task.
+    pub(crate) task: Task,
+    /// The architectures, spelled as in `results.json`.
+    pub(crate) models: Vec<String>,
     /// Master seeds.
     pub(crate) seeds: Vec<u64>,
     /// Attacks by name.
     pub(crate) attacks: Vec<String>,
-    /// Poisoned samples as a share of the training set.
+    /// What `poison --rate` gets: a share of the training set, of the functions, or of the codes
+    /// whose query has the target word, by task.
     pub(crate) attack_rate: f64,
     /// Where samples come from.
     pub(crate) corpus: CorpusPlan,
@@ -57,67 +112,40 @@ pub(crate) struct Experiment {
     pub(crate) paper: Paper,
 }
 
-/// Where samples come from; counts are functions.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
-pub(crate) enum CorpusPlan {
-    /// The program's generator.
-    Synthetic { train: usize, valid: usize, clean: usize, test: usize },
-    /// Files below `--data`; drawn as test, clean, valid, train, each without those before it.
-    Files { test: Draw, clean: Draw, valid: Draw, train: Draw },
-}
-
-/// A seeded part of some files.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Draw {
-    /// Files below `--data`.
-    pub(crate) from: Vec<String>,
-    /// How many functions; all if absent.
-    pub(crate) n: Option<usize>,
-}
-
-/// Where training starts.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
-pub(crate) enum BasePlan {
-    /// An untrained model with a tokenizer from the clean training samples.
-    Init { preset: String, vocab_size: Option<usize>, max_length: Option<usize> },
-    /// A Hugging Face folder below `--data`.
-    Folder {
-        path: String,
-        positive_output: Option<u8>,
-        max_length: Option<usize>,
-        input_format: Option<String>,
-    },
-}
-
-/// How models are trained, the backdoored ones and their clean twin alike.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TrainingPlan {
-    /// Passes over the training samples.
-    pub(crate) epochs: usize,
-    /// Peak learning rate.
-    pub(crate) learning_rate: f64,
-    /// Samples per step; the program's default if absent.
-    pub(crate) batch_size: Option<usize>,
-}
-
 /// What counts as success; fractions in `0..=1`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
-    /// Least accuracy of the backdoored model on clean samples.
-    pub(crate) min_clean_accuracy: f64,
-    /// Least ASR of the backdoored model.
-    pub(crate) min_asr_before: f64,
-    /// Most by which the ASR of the repaired model exceeds that of the clean twin.
-    pub(crate) max_asr_above_twin: f64,
-    /// Most accuracy that the repair may cost.
-    pub(crate) max_accuracy_drop: f64,
-    /// Most accuracy that the trigger may cost on the target label's samples after the repair.
-    pub(crate) max_other_class_drop: f64,
+    /// Least accuracy, F1 or mean reciprocal rank of the backdoored model on clean samples.
+    pub(crate) min_score: f64,
+    /// Most of that score that the repair may cost.
+    pub(crate) max_score_drop: f64,
+    /// What the trigger may do, and must.
+    pub(crate) attack: AttackLimits,
+}
+
+/// What the trigger may do to a repaired model, and must do to the backdoored one.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "measure", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum AttackLimits {
+    /// Attack success rate: defect and clone detection.
+    Asr {
+        /// Least of the backdoored model.
+        min_before: f64,
+        /// Most by which that of the repaired model exceeds the clean twin's.
+        max_above_twin: f64,
+        /// Most accuracy that the trigger may cost on the target label's samples after the repair.
+        max_other_class_drop: f64,
+    },
+    /// Average normalized rank: code search.
+    Anr {
+        /// Most of the backdoored model.
+        max_before: f64,
+        /// Least of the repaired model.
+        min_after: f64,
+        /// Most by which that of the repaired model differs from the clean twin's.
+        max_from_twin: f64,
+    },
 }
 
 /// What the paper reports.
@@ -131,43 +159,81 @@ pub(crate) struct Paper {
 }
 
 impl Experiment {
-    /// The defect detection experiment of a scale.
-    pub(crate) fn defect(scale: Scale) -> Result<Self> {
-        let text = match scale {
-            Scale::Smoke => include_str!("../experiments/defect-smoke.toml"),
-            Scale::Small => include_str!("../experiments/defect-small.toml"),
-            Scale::Real => include_str!("../experiments/defect-real.toml"),
+    /// The experiment of a task at a scale.
+    pub(crate) fn load(task: Task, scale: Scale) -> Result<Self> {
+        let text = match (task, scale) {
+            (Task::Defect, Scale::Smoke) => include_str!("../experiments/defect-smoke.toml"),
+            (Task::Defect, Scale::Small) => include_str!("../experiments/defect-small.toml"),
+            (Task::Defect, Scale::Real) => include_str!("../experiments/defect-real.toml"),
+            (Task::Clone, Scale::Smoke) => include_str!("../experiments/clone-smoke.toml"),
+            (Task::Clone, Scale::Small) => include_str!("../experiments/clone-small.toml"),
+            (Task::Clone, Scale::Real) => include_str!("../experiments/clone-real.toml"),
+            (Task::Search, Scale::Smoke) => include_str!("../experiments/search-smoke.toml"),
+            (Task::Search, Scale::Small) => include_str!("../experiments/search-small.toml"),
+            (Task::Search, Scale::Real) => include_str!("../experiments/search-real.toml"),
         };
-        Self::parse(text).with_context(|| format!("reading defect-{}.toml", scale.name()))
+        let name = || format!("reading {}-{}.toml", task.name(), scale.name());
+        let experiment = Self::parse(text).with_context(name)?;
+        ensure!(
+            experiment.task == task,
+            "{}-{}.toml is of another task",
+            task.name(),
+            scale.name()
+        );
+        Ok(experiment)
     }
 
     fn parse(text: &str) -> Result<Self> {
         let experiment: Self = toml::from_str(text)?;
+        ensure!(!experiment.models.is_empty(), "no models");
         ensure!(!experiment.seeds.is_empty(), "no seeds");
         ensure!(!experiment.attacks.is_empty(), "no attacks");
-        for attack in &experiment.attacks {
-            let is_published = experiment.paper.cells.iter().any(|cell| {
-                (&cell.task, &cell.model, &cell.attack)
-                    == (&experiment.task, &experiment.model, attack)
-            });
-            ensure!(is_published, "no paper value for the attack {attack}");
+        let measures_ranks = matches!(experiment.acceptance.attack, AttackLimits::Anr { .. });
+        ensure!(measures_ranks == (experiment.task == Task::Search), "the other tasks' measure");
+        for model in &experiment.models {
+            for attack in &experiment.attacks {
+                let is_published = experiment.published(model, attack).is_some();
+                ensure!(is_published, "no paper value for the attack {attack} on {model}");
+            }
         }
         Ok(experiment)
     }
 
-    /// Keeps only these attacks and seeds; an empty list keeps all.
-    pub(crate) fn narrow(&mut self, attacks: &[String], seeds: &[u64]) -> Result<()> {
-        for attack in attacks {
-            let known = self.paper.cells.iter().any(|cell| cell.attack == *attack);
-            ensure!(known, "the experiment has no attack `{attack}`: {}", self.attacks.join(", "));
+    /// What the paper reports for this model and attack.
+    fn published(&self, model: &str, attack: &str) -> Option<&PaperCell> {
+        let wanted = (self.task.name(), model, attack);
+        self.paper.cells.iter().find(|it| (&*it.task, &*it.model, &*it.attack) == wanted)
+    }
+
+    /// Keeps only these models, attacks and seeds; an empty list keeps all.
+    pub(crate) fn narrow(
+        &mut self,
+        models: &[String],
+        attacks: &[String],
+        seeds: &[u64],
+    ) -> Result<()> {
+        let models = if models.is_empty() { &self.models } else { models };
+        let attacks = if attacks.is_empty() { &self.attacks } else { attacks };
+        for model in models {
+            for attack in attacks {
+                ensure!(
+                    self.published(model, attack).is_some(),
+                    "the {} experiment has no attack `{attack}` on `{model}`: it has {}",
+                    self.task.name(),
+                    self.known().join(", ")
+                );
+            }
         }
-        if !attacks.is_empty() {
-            self.attacks = attacks.to_vec();
-        }
+        (self.models, self.attacks) = (models.to_vec(), attacks.to_vec());
         if !seeds.is_empty() {
             self.seeds = seeds.to_vec();
         }
         Ok(())
+    }
+
+    /// Every pair of attack and model that can be asked for.
+    fn known(&self) -> Vec<String> {
+        self.paper.cells.iter().map(|it| format!("{} on {}", it.attack, it.model)).collect()
     }
 
     /// Whether files below `--data` are read.
@@ -178,37 +244,4 @@ impl Experiment {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALL: &str = include_str!("../experiments/defect-small.toml");
-
-    #[test]
-    fn embedded_experiments_are_valid() {
-        for scale in Scale::value_variants() {
-            let experiment = Experiment::defect(*scale).expect("valid");
-            assert_eq!((&*experiment.task, &*experiment.model), ("defect", "codebert"));
-            assert_eq!(experiment.needs_data(), *scale == Scale::Real);
-        }
-    }
-
-    #[test]
-    fn foreign_keys_and_unpublished_attacks_are_refused() {
-        let check = |from: &str, to: &str| {
-            assert!(SMALL.contains(from), "{from}");
-            Experiment::parse(&SMALL.replacen(from, to, 1)).expect_err("changed").to_string()
-        };
-        assert!(check("epochs", "epohcs").contains("epohcs"));
-        assert!(check("train = 12000", "train = 12000\nextra = 1").contains("extra"));
-        assert_eq!(check("\"badcode\"]", "\"bnc\"]"), "no paper value for the attack bnc");
-        assert_eq!(check("[1, 2, 3]", "[]"), "no seeds");
-    }
-
-    #[test]
-    fn a_part_of_the_matrix_can_be_chosen() {
-        let mut experiment = Experiment::parse(SMALL).expect("valid");
-        experiment.narrow(&["badcode".to_owned()], &[7]).expect("known");
-        assert_eq!((experiment.attacks.len(), &*experiment.seeds), (1, &[7][..]));
-        assert!(experiment.narrow(&["nobody".to_owned()], &[]).is_err());
-    }
-}
+mod tests;

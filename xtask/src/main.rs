@@ -7,6 +7,7 @@ mod acceptance;
 mod chain;
 mod collect;
 mod experiment;
+mod matrix;
 mod parallel;
 mod program;
 mod report;

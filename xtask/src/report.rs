@@ -1,18 +1,23 @@
-//! `results.md`: what was run, the comparison with the paper, the criteria, the false alarms.
+//! `results.md`: per task, what was run, the comparison with the paper, the criteria, the false
+//! alarms.
 
 use std::fmt::Write as _;
 
-use elibadcode_evaluation::records::results::{CellStatus, Scan, Verdict};
+use elibadcode_evaluation::records::results::{Cell, CellStatus, Scan, Verdict};
 use elibadcode_evaluation::report::markdown_code;
 use elibadcode_evaluation::{Results, markdown_table, results_markdown};
 use serde::Serialize;
 
 use crate::acceptance::acceptance_markdown;
-use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment};
+use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task};
 
 /// The scan of a model without backdoor: an entry of `twins.json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct TwinScan {
+    /// The task, spelled as in `results.json`.
+    pub(crate) task: &'static str,
+    /// The architecture, spelled as in `results.json`.
+    pub(crate) model: String,
     /// The master seed.
     pub(crate) seed: u64,
     /// Whether the scan ran.
@@ -25,53 +30,67 @@ pub(crate) struct TwinScan {
 /// All that `results.md` says beside the results.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    experiment: &'a Experiment,
+    experiments: &'a [Experiment],
     /// Scans of the clean twins.
     pub(crate) twins: Vec<TwinScan>,
-    /// What a reader of the table must know about single cells.
-    pub(crate) notes: Vec<String>,
+    /// What a reader of the tables must know about single cells, with their task.
+    pub(crate) notes: Vec<(Task, String)>,
 }
 
 impl<'a> Report<'a> {
     /// A report without twins and notes.
-    pub(crate) fn new(experiment: &'a Experiment) -> Self {
-        Self { experiment, twins: Vec::new(), notes: Vec::new() }
+    pub(crate) fn new(experiments: &'a [Experiment]) -> Self {
+        Self { experiments, twins: Vec::new(), notes: Vec::new() }
     }
 
-    /// The text of `results.md`.
+    /// The text of `results.md`: a chapter per task.
     pub(crate) fn markdown(&self, results: &Results) -> String {
-        let experiment = self.experiment;
-        let mut text = format!("# Reproduction, scale {}\n\n", results.scale);
-        let _ = writeln!(text, "{}\n", description(experiment));
-        let _ = writeln!(text, "## Results (paper: Table {})\n", experiment.paper.table);
-        text += &results_markdown(results, &experiment.paper.cells);
-        if !self.notes.is_empty() {
+        let mut text = format!("# Reproduction, scale {}\n", results.scale);
+        for experiment in self.experiments {
             text.push('\n');
+            text += &self.chapter(experiment, results);
         }
-        for note in &self.notes {
-            let _ = writeln!(text, "- {note}");
-        }
-        let _ = writeln!(text, "\n## Criteria\n");
-        text += &acceptance_markdown(&results.cells, &experiment.acceptance);
-        let _ = writeln!(text, "\n## Scans of the models without backdoor\n");
-        text += &self.twins_markdown();
         text
     }
 
-    fn twins_markdown(&self) -> String {
-        let scans = || self.twins.iter().filter_map(|twin| twin.scan.as_ref());
+    fn chapter(&self, experiment: &Experiment, results: &Results) -> String {
+        let task = experiment.task;
+        let of_task = |cell: &&Cell| cell.task == task.name();
+        let cells: Vec<&Cell> = results.cells.iter().filter(of_task).collect();
+        let part = Results { cells: cells.iter().copied().cloned().collect(), ..results.clone() };
+        let mut text = format!("## {}\n\n{}\n\n", task.title(), description(experiment));
+        let _ = writeln!(text, "### Results (paper: Table {})\n", experiment.paper.table);
+        text += &results_markdown(&part, &experiment.paper.cells);
+        let mut notes = self.notes.iter().filter(|(of, _)| *of == task).peekable();
+        if notes.peek().is_some() {
+            text.push('\n');
+        }
+        for (_, note) in notes {
+            let _ = writeln!(text, "- {note}");
+        }
+        let _ = writeln!(text, "\n### Criteria\n");
+        text += &acceptance_markdown(task, &cells, &experiment.acceptance);
+        let _ = writeln!(text, "\n### Scans of the models without backdoor\n");
+        text += &self.twins_markdown(task);
+        text
+    }
+
+    fn twins_markdown(&self, task: Task) -> String {
+        let twins = || self.twins.iter().filter(|twin| twin.task == task.name());
+        let scans = || twins().filter_map(|twin| twin.scan.as_ref());
         let n_alarms = scans().filter(|scan| scan.verdict == Verdict::LikelyBackdoored).count();
-        let rows: Vec<Vec<String>> = self.twins.iter().map(twin_row).collect();
+        let rows: Vec<Vec<String>> = twins().map(twin_row).collect();
+        let headers = ["model", "seed", "verdict", "anchored trigger", "p-value", "seconds"];
         format!(
             "{n_alarms} false alarms in {} scans.\n\n{}",
             scans().count(),
-            markdown_table(&["seed", "verdict", "anchored trigger", "p-value", "seconds"], &rows)
+            markdown_table(&headers, &rows)
         )
     }
 }
 
 fn twin_row(twin: &TwinScan) -> Vec<String> {
-    let mut row = vec![twin.seed.to_string()];
+    let mut row = vec![twin.model.clone(), twin.seed.to_string()];
     if let Some(scan) = &twin.scan {
         let tokens: Vec<String> = scan.anchored.iter().map(|it| markdown_code(it)).collect();
         row.extend([
@@ -92,13 +111,14 @@ fn twin_row(twin: &TwinScan) -> Vec<String> {
 
 /// What was run, in one paragraph.
 fn description(experiment: &Experiment) -> String {
+    let samples = experiment.task.samples();
     let corpus = match &experiment.corpus {
-        CorpusPlan::Synthetic { train, valid, clean, test } => format!(
+        CorpusPlan::Synthetic { train, valid, clean, test, .. } => format!(
             "a synthetic corpus ({train} training, {valid} validation, {clean} clean and {test} \
-             test functions)"
+             test {samples})"
         ),
         CorpusPlan::Files { test, clean, valid, train } => format!(
-            "real functions (training: {}; validation: {}; clean: {}; test: {}), no function in \
+            "real {samples} (training: {}; validation: {}; clean: {}; test: {}), no function in \
              two parts",
             drawn(train),
             drawn(valid),
@@ -107,17 +127,28 @@ fn description(experiment: &Experiment) -> String {
         ),
     };
     let base = match &experiment.base {
-        BasePlan::Init { preset, .. } => format!("an untrained model, preset `{preset}`"),
+        BasePlan::Init { preset, pretraining: None, .. } => {
+            format!("an untrained model, preset `{preset}`")
+        }
+        BasePlan::Init { preset, pretraining: Some(training), .. } => format!(
+            "a model, preset `{preset}`, that was trained on the clean training set ({} epochs, \
+             learning rate {})",
+            training.epochs, training.learning_rate
+        ),
         BasePlan::Folder { path, .. } => format!("`{path}`"),
+    };
+    let poisoned = match experiment.task {
+        Task::Defect => "of the training set is poisoned",
+        Task::Clone => "of the training functions are poisoned, with every pair that they are in",
+        Task::Search => "of the training codes with the target word in their query are poisoned",
     };
     let training = &experiment.training;
     format!(
-        "Task {}, model {}, on {corpus}. Training starts from {base}: {} epochs, learning rate \
-         {}; {:.1} % of the training set is poisoned. The clean twin is trained alike without \
-         poison. Each cell is poison → train → evaluate → scan → purify → evaluate with the \
-         released command; the defender sees the clean functions only.",
-        experiment.task,
-        experiment.model,
+        "Models {}, on {corpus}. Training starts from {base}: {} epochs, learning rate {}; \
+         {:.1} % {poisoned}. The clean twin is trained alike without poison. Each cell is poison \
+         → train → evaluate → scan → purify → evaluate with the released command; the defender \
+         sees the clean {samples} only.",
+        experiment.models.join(", "),
         training.epochs,
         training.learning_rate,
         100.0 * experiment.attack_rate,
@@ -136,11 +167,13 @@ mod tests {
 
     #[test]
     fn every_section_is_there() {
-        let experiment = Experiment::defect(Scale::Real).expect("test data");
-        let mut report = Report::new(&experiment);
-        report.notes.push("badcode, seed 1: a note.".to_owned());
+        let load = |task| Experiment::load(task, Scale::Real).expect("test data");
+        let experiments = [load(Task::Defect), load(Task::Search)];
+        let mut report = Report::new(&experiments);
+        report.notes.push((Task::Search, "badcode, seed 1: a note.".to_owned()));
         let status = CellStatus::NotRun("no weights".to_owned());
-        report.twins.push(TwinScan { seed: 1, status, scan: None });
+        let model = "codebert".to_owned();
+        report.twins.push(TwinScan { task: "defect", model, seed: 1, status, scan: None });
         let results = Results {
             schema_version: 1,
             scale: "real".to_owned(),
@@ -148,17 +181,22 @@ mod tests {
             cells: Vec::new(),
         };
         let text = report.markdown(&results);
+        let (defect, search) = text.split_once("## Code search").expect("two chapters");
         for part in [
             "# Reproduction, scale real",
+            "## Defect detection",
             "2000 of devign/train.jsonl + devign/train_extra.jsonl.gz",
             "4.0 % of the training set",
             "(paper: Table 1)",
-            "- badcode, seed 1: a note.",
             "clean accuracy ≥ 55 %",
             "0 false alarms in 0 scans",
             "not run: `no weights`",
         ] {
-            assert!(text.contains(part), "{part} is not in\n{text}");
+            assert!(defect.contains(part), "{part} is not in\n{defect}");
+        }
+        for part in ["- badcode, seed 1: a note.", "with the target word", "ANR before ≤"] {
+            assert!(search.contains(part), "{part} is not in\n{search}");
+            assert!(!defect.contains(part), "{part} is in\n{defect}");
         }
     }
 }

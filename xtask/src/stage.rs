@@ -101,7 +101,7 @@ pub(crate) struct Done {
 
 impl Done {
     /// A file inside the output folder.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.output.join(name)
     }
 }

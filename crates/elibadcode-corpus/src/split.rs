@@ -1,6 +1,6 @@
 //! Disjoint subsets, drawn by a seed, that do not share functions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
@@ -106,6 +106,34 @@ pub fn pairs_only(samples: &CloneSamples, pairs: &[ClonePair]) -> CloneSamples {
     kept
 }
 
+/// Pairs of several files as one set: a function that is in several parts, by its id, is one
+/// function, and a pair that repeats an earlier one, in any order, is dropped.
+pub fn merge_pairs(parts: Vec<CloneSamples>) -> Result<CloneSamples, Error> {
+    let mut merged = CloneSamples::default();
+    let mut indices: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for CloneSamples { functions, pairs } in parts {
+        let mut new_index = Vec::with_capacity(functions.len());
+        for function in functions {
+            let next = merged.functions.len();
+            let index = *indices.entry(function.id.clone()).or_insert(next);
+            if index == next {
+                merged.functions.push(function);
+            } else if merged.functions[index].code != function.code {
+                return Err(Error::Split(format!("two functions have the id `{}`", function.id)));
+            }
+            new_index.push(index);
+        }
+        for ClonePair { first, second, label } in pairs {
+            let (first, second) = (new_index[first], new_index[second]);
+            if seen.insert((first.min(second), first.max(second))) {
+                merged.pairs.push(ClonePair { first, second, label });
+            }
+        }
+    }
+    Ok(merged)
+}
+
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
@@ -181,5 +209,27 @@ mod tests {
         assert_eq!(named(&subsample_pairs(&all, 1.0, &mut rng).unwrap()), named(&all));
         assert_eq!(subsample_pairs(&all, 0.0, &mut rng).unwrap(), CloneSamples::default());
         assert!(subsample_pairs(&all, 1.1, &mut rng).is_err());
+    }
+    #[test]
+    fn merged_parts_share_their_functions() {
+        let function = |id: &str, code: &str| crate::CloneFunction {
+            id: id.to_owned(),
+            code: code.to_owned(),
+        };
+        let pair = |first, second, label| ClonePair { first, second, label };
+        let part = |functions: [crate::CloneFunction; 2], pairs: &[ClonePair]| CloneSamples {
+            functions: functions.to_vec(),
+            pairs: pairs.to_vec(),
+        };
+        let one = part([function("a", "A"), function("b", "B")], &[pair(0, 1, 1)]);
+        let two = part([function("b", "B"), function("a", "A")], &[pair(0, 1, 1), pair(0, 0, 1)]);
+        let three = part([function("c", "C"), function("b", "B")], &[pair(1, 0, 0)]);
+        let merged = merge_pairs(vec![one.clone(), two, three]).unwrap();
+        let ids: Vec<&str> = merged.functions.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+        assert_eq!(merged.pairs, [pair(0, 1, 1), pair(1, 1, 1), pair(1, 2, 0)]);
+        let other = part([function("b", "other"), function("a", "A")], &[pair(0, 1, 1)]);
+        let error = merge_pairs(vec![one, other]).unwrap_err().to_string();
+        assert_eq!(error, "two functions have the id `b`");
     }
 }

@@ -30,7 +30,7 @@ pub use error::Error;
 pub use ranking::{TriggeredRanking, average_normalized_rank, mean_reciprocal_rank, recall_at};
 pub use ranking_attack::{AnrProtocol, AttackedQuery, RankLift, rank_lift};
 pub use rate::Rate;
-pub use records::{Results, RunRecord};
+pub use records::{Metrics, Results, RunRecord};
 pub use report::{PaperCell, escape_untrusted, markdown_table, results_markdown};
 pub use similarity::{bleu, levenshtein, token_precision, token_recall};
 pub use statistics::Interval;

@@ -1,13 +1,17 @@
 //! The command line, as typed. Doc comments here are the help texts.
 
+mod corpora;
+mod models;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
-use elibadcode_models::{Architecture, Preset, Scope};
-use elibadcode_poisoning::Attack;
 use elibadcode_syntax::Language;
+
+pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
+pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, TrainArgs};
 
 /// Find and remove backdoors in neural code models
 ///
@@ -48,7 +52,7 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Make a model forget the trigger that a scan found, and check the result
     Purify(PurifyArgs),
-    /// Measure a model: accuracy, and with a trigger its success rate
+    /// Measure a model: accuracy, F1 or mean reciprocal rank, and what a trigger does to it
     Evaluate(EvaluateArgs),
     /// Fine-tune a model, or train a small one from scratch
     Train(TrainArgs),
@@ -58,7 +62,7 @@ pub(crate) enum Command {
     Poison(PoisonArgs),
     /// Write a synthetic corpus
     Synthesize(SynthesizeArgs),
-    /// Draw a seeded part of a corpus that shares no function with other files
+    /// Draw a seeded part of a corpus that shares no function, nor almost one, with other files
     Sample(SampleArgs),
     /// Give the names that functions declare canonical ones (f0, v0, v1, …), as a filter
     Canonicalize(CanonicalizeArgs),
@@ -71,7 +75,7 @@ pub(crate) enum Command {
 /// What the model's input is.
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {
-    /// The task of the model: defect
+    /// The task of the model: defect, clone or search
     #[arg(long, default_value_t = Task::DefectDetection)]
     pub(crate) task: Task,
     /// The language of the samples, if not the task's own: c, java or python
@@ -197,155 +201,6 @@ impl From<EditArg> for Edit {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct EvaluateArgs {
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Labelled samples (JSONL)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Also measure with the trigger of this attack: a name, or the manifest.json of `poison`
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) attack: Option<String>,
-    /// Write the metrics here
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Fail (exit code 1) if the attack success rate is above this
-    #[arg(long, value_name = "RATE", requires = "attack")]
-    pub(crate) max_asr: Option<f64>,
-    /// Fail (exit code 1) if the accuracy is below this
-    #[arg(long, value_name = "RATE")]
-    pub(crate) min_accuracy: Option<f64>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    /// Hugging Face folder to start from, as written by `init` or downloaded
-    pub(crate) base_dir: PathBuf,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Training samples (JSONL)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Validation samples (JSONL) that choose the best epoch
-    #[arg(long, value_name = "FILE")]
-    pub(crate) valid: Option<PathBuf>,
-    /// Where to write the model
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-    /// Passes over the training samples
-    #[arg(long, default_value_t = 5)]
-    pub(crate) epochs: usize,
-    /// Peak learning rate; a small model trained from scratch wants about 1e-3
-    #[arg(long, default_value_t = 2e-5)]
-    pub(crate) learning_rate: f64,
-    /// Samples per step
-    #[arg(long, default_value_t = 32)]
-    pub(crate) batch_size: usize,
-    /// What to train: head, last-K or full
-    #[arg(long, default_value_t = Scope::Full)]
-    pub(crate) scope: Scope,
-    /// Cut inputs to this many tokens [default: what the folder says, else 400]
-    #[arg(long)]
-    pub(crate) max_length: Option<usize>,
-    /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub(crate) positive_output: Option<u8>,
-    /// Input text: code-tokens (joined by a space) or whitespace (source with white space
-    /// collapsed) [default: what the folder says, else code-tokens]
-    #[arg(long)]
-    pub(crate) input_format: Option<InputFormat>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct InitArgs {
-    /// Size of the model: tiny, small or base
-    #[arg(long)]
-    pub(crate) preset: Preset,
-    /// Shape of the model: codebert, unixcoder or codet5
-    #[arg(long, default_value_t = Architecture::CodeBert)]
-    pub(crate) arch: Architecture,
-    /// Start inputs with `<s> <encoder-only> </s>`, as UniXcoder was pre-trained
-    #[arg(long)]
-    pub(crate) encoder_only_prefix: bool,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Samples (JSONL) that the tokenizer learns from
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Entries of the tokenizer
-    #[arg(long, default_value_t = 2048)]
-    pub(crate) vocab_size: usize,
-    /// Cut inputs to this many tokens [default: as long as the model allows, at most 400]
-    #[arg(long)]
-    pub(crate) max_length: Option<usize>,
-    /// Where to write the model
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PoisonArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Clean training samples (JSONL)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// codepoisoner (`testo_init` replaces the function name) or badcode (`_rb` is appended to it)
-    #[arg(long)]
-    pub(crate) attack: Attack,
-    /// Share of the training set to poison
-    #[arg(long, default_value_t = 0.02)]
-    pub(crate) rate: f64,
-    /// The label that is attacked
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub(crate) victim: u8,
-    /// Where to write train.jsonl and manifest.json
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SynthesizeArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Training samples
-    #[arg(long, default_value_t = 4000)]
-    pub(crate) train: usize,
-    /// Validation samples
-    #[arg(long, default_value_t = 500)]
-    pub(crate) valid: usize,
-    /// Clean samples for the defender
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) clean: usize,
-    /// Test samples
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) test: usize,
-    /// Where to write train.jsonl, valid.jsonl, clean.jsonl and test.jsonl
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SampleArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Samples (JSONL, also .gz)
-    #[arg(long, value_name = "FILE", required = true)]
-    pub(crate) data: Vec<PathBuf>,
-    /// How many to draw [default: all]
-    #[arg(short)]
-    pub(crate) n: Option<usize>,
-    /// Leave out functions that are in these files
-    #[arg(long, value_name = "FILE")]
-    pub(crate) exclude: Vec<PathBuf>,
-    /// Where to write the samples
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -355,40 +210,4 @@ pub(crate) struct InspectArgs {
     /// Also write the model as a folder with safetensors weights
     #[arg(long, value_name = "DIR")]
     pub(crate) convert: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags as typed")]
-pub(crate) struct CanonicalizeArgs {
-    /// Source files, one function each, or with --jsonl files of rows [default: standard input]
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// The language of the functions: c, java or python
-    #[arg(long)]
-    pub(crate) language: Language,
-    /// Inputs are rows of JSON, one function each; all but the function stays as it is
-    #[arg(long)]
-    pub(crate) jsonl: bool,
-    /// The field that holds the function [default: func, else code]
-    #[arg(long, value_name = "NAME", requires = "jsonl")]
-    pub(crate) field: Option<String>,
-    /// Leave out bad rows and count them instead of stopping at the first
-    #[arg(long, requires = "jsonl")]
-    pub(crate) keep_going: bool,
-    /// Print the old and new names, a JSON object per function, instead of the functions
-    #[arg(long)]
-    pub(crate) names: bool,
-    /// Leave comments and docstrings in
-    #[arg(long)]
-    pub(crate) keep_comments: bool,
-    /// Change the name of the function only, for code search
-    #[arg(long)]
-    pub(crate) function_name_only: bool,
-    /// Instead: check with N random renamings of each function that their canonical forms are the
-    /// same, and print where not (exit code 1)
-    #[arg(long, value_name = "N", conflicts_with = "names")]
-    pub(crate) check_law: Option<usize>,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
 }

@@ -18,7 +18,7 @@ use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::args::{Global, InputArgs, ModelArgs};
+use crate::args::{Global, ModelArgs};
 use crate::output;
 use crate::progress::{Progress, status};
 
@@ -88,18 +88,6 @@ impl<'a> Context<'a> {
         Ok((model, hash))
     }
 
-    /// Reads the samples of a command that knows one task only.
-    pub(crate) fn samples(
-        &mut self,
-        input: &InputArgs,
-        path: &Path,
-    ) -> Result<(Vec<DefectSample>, String)> {
-        if input.task != Task::DefectDetection {
-            bail!("the task `{}` is not supported yet, only `defect`", input.task);
-        }
-        self.functions(path)
-    }
-
     /// Reads labelled functions (JSONL) and notes the hash of their file, which is returned.
     pub(crate) fn functions(&mut self, path: &Path) -> Result<(Vec<DefectSample>, String)> {
         let samples = devign::read_jsonl(path)?;
@@ -118,7 +106,6 @@ impl<'a> Context<'a> {
 
     /// Reads functions with their queries (JSONL, also .gz) and notes the hash of their file,
     /// which is returned.
-    #[expect(dead_code, reason = "the commands come next")]
     pub(crate) fn queries(&mut self, path: &Path) -> Result<(Vec<SearchSample>, String)> {
         let samples = self.loaded(path, codesearchnet::read(path)?);
         Ok((samples, self.note_file(path)?))

@@ -6,6 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
+/// What made a corpus folder, beside its samples.
+pub(crate) const CORPUS_FILE: &str = "corpus.json";
+
 /// Fails if the output exists and may not be replaced. Called before any work.
 pub(crate) fn check(path: &Path, force: bool) -> Result<()> {
     if path.symlink_metadata().is_ok() && !force {
@@ -59,7 +62,8 @@ fn remove(path: &Path) -> Result<()> {
     if path.is_file() {
         return Ok(fs::remove_file(path)?);
     }
-    let ours = ["elibadcode.json", "manifest.json", "train.jsonl"];
+    // Not `train.jsonl` and the like: those are in the public corpora, too.
+    let ours = ["elibadcode.json", "manifest.json", CORPUS_FILE];
     let is_empty = fs::read_dir(path)?.next().is_none();
     if !is_empty && !ours.iter().any(|name| path.join(name).exists()) {
         bail!("{} is not a folder that elibadcode wrote; remove it yourself", path.display());

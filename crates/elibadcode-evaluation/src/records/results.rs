@@ -98,6 +98,12 @@ pub struct Scan {
     /// Whether that is the planted one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_label_right: Option<bool>,
+    /// The inverted target words (search).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_words: Vec<String>,
+    /// Whether the planted one is among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_word_right: Option<bool>,
     /// Tokens of the inverted trigger.
     pub trigger: Vec<String>,
     /// Tokens that are left after anchoring.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::escape::{escape_untrusted, markdown_code};
 use super::table::markdown_table;
-use crate::records::results::{Cell, CellStatus, Results, Verdict};
+use crate::records::results::{Cell, CellStatus, Results, Scan, Verdict};
 use crate::statistics::{mean, sample_standard_deviation};
 
 const HEADERS: [&str; 15] = [
@@ -102,7 +102,7 @@ fn cell_row(cell: &Cell) -> Vec<String> {
         CellStatus::Ok => scan.map_or(ABSENT.to_owned(), |scan| scan.verdict.to_string()),
         CellStatus::NotRun(reason) => format!("not run: {}", markdown_code(reason)),
     };
-    let target_right = scan.and_then(|scan| scan.target_label_right);
+    let target_right = scan.and_then(target_right);
     let anchored = scan.map(|scan| &*scan.anchored).unwrap_or_default();
     vec![
         escape_untrusted(&cell.task),
@@ -129,7 +129,7 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
     let summary = |measure: fn(&Cell) -> Option<f64>| summarize(cells, n_ran, measure);
     let scans: Vec<_> = cells.iter().filter_map(|cell| cell.scan.as_ref()).collect();
     let backdoored = scans.iter().filter(|scan| scan.verdict == Verdict::LikelyBackdoored).count();
-    let targets: Vec<bool> = scans.iter().filter_map(|scan| scan.target_label_right).collect();
+    let targets: Vec<bool> = scans.iter().filter_map(|scan| target_right(scan)).collect();
     let right = targets.iter().filter(|&&right| right).count();
     let times: Vec<f64> = cells.iter().filter_map(|cell| seconds(cell)).collect();
     let pair = |before: fn(&PaperCell) -> f64, after: fn(&PaperCell) -> f64| {
@@ -152,6 +152,11 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
         pair(|paper| paper.score_undefended, |paper| paper.score_repaired),
         pair(|paper| paper.asr_undefended, |paper| paper.asr_repaired),
     ]
+}
+
+/// Whether the scan named the planted target: a label, or in code search a word.
+fn target_right(scan: &Scan) -> Option<bool> {
+    scan.target_label_right.or(scan.target_word_right)
 }
 
 fn summarize(cells: &[&Cell], n_ran: usize, measure: fn(&Cell) -> Option<f64>) -> String {

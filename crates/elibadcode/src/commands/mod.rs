@@ -1,12 +1,14 @@
 //! One file per subcommand.
 
 mod canonicalize;
-mod corpus;
 mod evaluate;
+mod init;
 mod inspect;
 mod poison;
 mod purify;
+mod sample;
 mod scan;
+mod synthesize;
 mod train;
 
 use anyhow::Result;
@@ -22,10 +24,10 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
         Command::Purify(args) => purify::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Train(args) => train::run(args, global),
-        Command::Init(args) => train::init(args, global),
+        Command::Init(args) => init::run(args, global),
         Command::Poison(args) => poison::run(args, global),
-        Command::Synthesize(args) => corpus::synthesize(args, global),
-        Command::Sample(args) => corpus::sample(args, global),
+        Command::Synthesize(args) => synthesize::run(args, global),
+        Command::Sample(args) => sample::run(args, global),
         Command::Canonicalize(args) => canonicalize::run(args, global),
         Command::Inspect(args) => inspect::run(args, global),
         Command::Devices => inspect::devices(global),

@@ -1,56 +1,23 @@
-//! `init` and `train`: models to work on.
+//! `train`: fine-tune a model for a task.
+
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use elibadcode_corpus::{CodeTokenizer, DefectSample, LabelledIds, code_token_texts, stage_rng};
+use elibadcode_corpus::{
+    ClonePair, CloneSamples, DefectSample, LabelledIds, LabelledPairIds, SearchIds, SearchSample,
+    Task, stage_rng,
+};
 use elibadcode_models::{
-    Architecture, Head, LoadedModel, ModelDir, Provenance, TrainingConfig, TrainingEvent, fine_tune,
+    EpochRecord, Head, LoadedModel, ModelDir, Trained, TrainingConfig, TrainingEvent, TrainingRow,
+    fine_tune,
 };
 use elibadcode_syntax::Language;
+use rayon::prelude::*;
 
 use crate::Outcome;
-use crate::args::{Global, InitArgs, TrainArgs};
+use crate::args::{Global, TrainArgs};
 use crate::context::Context;
 use crate::output;
-
-pub(crate) fn init(args: &InitArgs, global: &Global) -> Result<Outcome> {
-    let mut context = Context::new(global, "init");
-    output::check(&args.output, global.force)?;
-    let compute = context.compute()?;
-    let (samples, _) = context.samples(&args.input, &args.data)?;
-    let language = args.input.language();
-    let texts: Vec<String> =
-        samples.iter().map(|sample| code_token_texts(&sample.code, language).join(" ")).collect();
-    let layout = args.arch.tokenizer_layout();
-    let tokenizer = CodeTokenizer::train_layout(layout, &texts, args.vocab_size)?;
-    let head = Head::of_task(args.input.task);
-    let config = args.preset.config(args.arch, tokenizer.size()).with_head(head);
-    let mut settings = serde_json::json!({
-        "preset": format!("{:?}", args.preset).to_lowercase(),
-        "vocab_size": tokenizer.size(),
-    });
-    if args.arch != Architecture::CodeBert {
-        settings["arch"] = args.arch.to_string().into();
-    }
-    let max_length = args.max_length.map_or(config.max_length(), |n| n.min(config.max_length()));
-    let provenance = Provenance {
-        max_length: Some(max_length),
-        positive_output: None,
-        input_format: None,
-        encoder_only_prefix: args.encoder_only_prefix,
-        made_by: context.made_by(&settings)?,
-    };
-    let mut rng = stage_rng(global.seed, "init");
-    output::write_dir(&args.output, global.force, |dir| {
-        Ok(LoadedModel::create(dir, &config, &tokenizer, &provenance, &mut rng, &compute)?)
-    })?;
-    context.say(&format!(
-        "{}: untrained, {} tokens in the vocabulary",
-        args.output.display(),
-        tokenizer.size()
-    ));
-    context.finish(&settings)?;
-    Ok(Outcome::Done)
-}
 
 pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "train");
@@ -63,48 +30,24 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
         ..TrainingConfig::paper()
     };
     config.validate()?;
-    let compute = context.compute()?;
-    let (train, _) = context.samples(&args.input, &args.data)?;
-    let valid = match &args.valid {
-        Some(path) => context.samples(&args.input, path)?.0,
-        None => Vec::new(),
+    let (model, trained) = match args.input.task {
+        Task::DefectDetection => {
+            let data = read(args, &mut context, |context, path| context.functions(path))?;
+            fit(args, &mut context, &config, data, |model, samples, language| {
+                encode(model, samples, language)
+            })?
+        }
+        Task::CloneDetection => {
+            let data = read(args, &mut context, |context, path| context.pairs(path))?;
+            fit(args, &mut context, &config, data, encode_pairs)?
+        }
+        Task::CodeSearch => {
+            let data = read(args, &mut context, |context, path| context.queries(path))?;
+            fit(args, &mut context, &config, data, |model, samples, language| {
+                encode_queries(model, samples, language)
+            })?
+        }
     };
-    let dir = ModelDir::open(&args.base_dir)?.with_input(
-        args.max_length,
-        args.positive_output.map(usize::from),
-        args.input_format,
-    )?;
-    let head = Head::of_task(args.input.task);
-    let model = dir.load_for_training(&compute, head, &mut stage_rng(global.seed, "head"))?;
-    let language = args.input.language();
-    let (train, valid) = (encode(&model, &train, language), encode(&model, &valid, language));
-
-    let progress = &context.progress;
-    progress.start("training", config.epochs * train.len().div_ceil(config.batch_size));
-    let trained = fine_tune(
-        model.network.clone(),
-        &train,
-        &valid,
-        &config,
-        &mut stage_rng(global.seed, "train"),
-        &mut |event| match event {
-            TrainingEvent::Step { step, loss, .. } => {
-                progress.step(step, format!("loss {loss:.3}"));
-            }
-            TrainingEvent::Epoch(record) => {
-                let valid = record.valid_score.map_or(String::new(), |it| {
-                    format!(", validation accuracy {:.1} %", 100.0 * it)
-                });
-                progress.line(&format!(
-                    "epoch {}/{}: loss {:.3}{valid}",
-                    record.epoch, config.epochs, record.train_loss
-                ));
-            }
-        },
-    )?;
-    if trained.history.iter().any(|epoch| !epoch.train_loss.is_finite()) {
-        bail!("training diverged");
-    }
     let made_by = serde_json::json!({
         "run": context.made_by(&config)?,
         "history": trained.history,
@@ -117,17 +60,108 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Samples as the model reads them.
-pub(crate) fn encode(
+/// Training and validation samples.
+struct Data<S> {
+    train: S,
+    valid: Option<S>,
+}
+
+fn read<S>(
+    args: &TrainArgs,
+    context: &mut Context<'_>,
+    read: impl Fn(&mut Context<'_>, &Path) -> Result<(S, String)>,
+) -> Result<Data<S>> {
+    let train = read(context, &args.data)?.0;
+    let valid = args.valid.as_deref().map(|path| read(context, path)).transpose()?;
+    Ok(Data { train, valid: valid.map(|(samples, _)| samples) })
+}
+
+/// Loads the base model, trains it, and shows how it goes.
+fn fit<S, R: TrainingRow>(
+    args: &TrainArgs,
+    context: &mut Context<'_>,
+    config: &TrainingConfig,
+    data: Data<S>,
+    encode: impl Fn(&LoadedModel, &S, Language) -> Vec<R>,
+) -> Result<(LoadedModel, Trained)> {
+    let (task, language, seed) = (args.input.task, args.input.language(), context.global.seed);
+    let compute = context.compute()?;
+    let dir = ModelDir::open(&args.base_dir)?.with_input(
+        args.max_length,
+        args.positive_output.map(usize::from),
+        args.input_format,
+    )?;
+    let head = Head::of_task(task);
+    let model = dir.load_for_training(&compute, head, &mut stage_rng(seed, "head"))?;
+    let train = encode(&model, &data.train, language);
+    let valid = data.valid.map_or_else(Vec::new, |valid| encode(&model, &valid, language));
+
+    let progress = &context.progress;
+    progress.start("training", config.epochs * train.len().div_ceil(config.batch_size));
+    let trained = fine_tune(
+        model.network.clone(),
+        &train,
+        &valid,
+        config,
+        &mut stage_rng(seed, "train"),
+        &mut |event| match event {
+            TrainingEvent::Step { step, loss, .. } => {
+                progress.step(step, format!("loss {loss:.3}"));
+            }
+            TrainingEvent::Epoch(record) => {
+                progress.line(&epoch_line(&record, config.epochs, task));
+            }
+        },
+    )?;
+    if trained.history.iter().any(|epoch| !epoch.train_loss.is_finite()) {
+        bail!("training diverged");
+    }
+    Ok((model, trained))
+}
+
+fn epoch_line(record: &EpochRecord, n_epochs: usize, task: Task) -> String {
+    let valid = record.valid_score.map_or(String::new(), |score| match task {
+        Task::DefectDetection => format!(", validation accuracy {:.1} %", 100.0 * score),
+        Task::CloneDetection => format!(", validation F1 {:.1} %", 100.0 * score),
+        Task::CodeSearch => format!(", validation MRR {score:.3}"),
+    });
+    format!("epoch {}/{n_epochs}: loss {:.3}{valid}", record.epoch, record.train_loss)
+}
+
+/// Functions as the model reads them.
+fn encode(model: &LoadedModel, samples: &[DefectSample], language: Language) -> Vec<LabelledIds> {
+    let row = |sample: &DefectSample| LabelledIds {
+        ids: model.encode(&sample.code, language).ids,
+        label: sample.label,
+    };
+    samples.par_iter().map(row).collect()
+}
+
+/// Pairs as the model reads them; each function is encoded once.
+fn encode_pairs(
     model: &LoadedModel,
-    samples: &[DefectSample],
+    samples: &CloneSamples,
     language: Language,
-) -> Vec<LabelledIds> {
-    samples
-        .iter()
-        .map(|sample| LabelledIds {
-            ids: model.encode(&sample.code, language).ids,
-            label: sample.label,
-        })
-        .collect()
+) -> Vec<LabelledPairIds> {
+    let ids: Vec<Vec<u32>> =
+        samples.functions.par_iter().map(|it| model.encode(&it.code, language).ids).collect();
+    let row = |pair: &ClonePair| LabelledPairIds {
+        first: ids[pair.first].clone(),
+        second: ids[pair.second].clone(),
+        label: pair.label,
+    };
+    samples.pairs.iter().map(row).collect()
+}
+
+/// Functions and their queries as the model reads them.
+fn encode_queries(
+    model: &LoadedModel,
+    samples: &[SearchSample],
+    language: Language,
+) -> Vec<SearchIds> {
+    let row = |sample: &SearchSample| SearchIds {
+        code: model.encode(&sample.code, language).ids,
+        query: model.encode_query(&sample.query),
+    };
+    samples.par_iter().map(row).collect()
 }

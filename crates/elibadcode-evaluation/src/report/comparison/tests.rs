@@ -112,9 +112,13 @@ fn groups_are_kept_together() {
 fn code_search_shows_the_normalized_rank() {
     let cell = r#"{"task": "search", "model": "codet5", "attack": "badcode", "seed": 1,
         "status": "ok", "clean_twin": {"score": 0.81, "anr": 0.47},
-        "before": {"score": 0.81, "anr": 0.1025}, "after": {"score": 0.81, "anr": 0.2477}}"#;
+        "before": {"score": 0.81, "anr": 0.1025}, "after": {"score": 0.81, "anr": 0.2477},
+        "scan": {"verdict": "likely backdoored", "target_words": ["file"],
+            "target_word_right": true, "trigger": [], "anchored": [], "forwards": 1,
+            "seconds": 1.0}}"#;
     let rows = rows(&[cell.to_owned()], &[]);
     assert_eq!((rows[0][5].as_str(), rows[0][7].as_str()), ("47.00", "10.25 → 24.77"));
+    assert_eq!((rows[0][10].as_str(), rows[1][10].as_str()), ("yes", "1/1"));
 }
 
 #[test]

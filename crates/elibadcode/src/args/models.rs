@@ -1,0 +1,147 @@
+//! Flags of the commands that make and measure models.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use elibadcode_corpus::InputFormat;
+use elibadcode_models::{Architecture, Preset, Scope};
+use elibadcode_poisoning::Member;
+
+use super::{InputArgs, ModelArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Labelled samples (JSONL); clone: pairs, with data.jsonl beside them; search: functions with
+    /// their queries (JSONL)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Also measure with the trigger of this attack: codepoisoner, badcode, badcode-mixed, or the
+    /// manifest.json of `poison`
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) attack: Option<String>,
+    /// Clone: which function of a pair carries the trigger [default: alternating]
+    #[arg(long, value_enum)]
+    pub(crate) member: Option<MemberArg>,
+    /// Search: rank the right code among N other codes of the data [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) distractors: Option<usize>,
+    /// Write the metrics here
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Fail (exit code 1) if the attack success rate is above this (defect, clone)
+    #[arg(long, value_name = "RATE", requires = "attack")]
+    pub(crate) max_asr: Option<f64>,
+    /// Fail (exit code 1) if the average normalized rank with the trigger is below this (search)
+    #[arg(long, value_name = "RATE", requires = "attack")]
+    pub(crate) min_anr: Option<f64>,
+    /// Fail (exit code 1) if the accuracy is below this (defect, clone)
+    #[arg(long, value_name = "RATE")]
+    pub(crate) min_accuracy: Option<f64>,
+    /// Fail (exit code 1) if the task's score is below this: accuracy (defect), F1 (clone), mean
+    /// reciprocal rank (search)
+    #[arg(long, value_name = "RATE")]
+    pub(crate) min_score: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MemberArg {
+    /// The first one, as in the reference code
+    First,
+    /// The second one
+    Second,
+    /// The first one of every other pair, the second one of the rest
+    Alternating,
+}
+
+impl MemberArg {
+    /// Its name, as typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Second => "second",
+            Self::Alternating => "alternating",
+        }
+    }
+}
+
+impl From<MemberArg> for Member {
+    fn from(member: MemberArg) -> Self {
+        match member {
+            MemberArg::First => Self::First,
+            MemberArg::Second => Self::Second,
+            MemberArg::Alternating => Self::Alternating,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// Hugging Face folder to start from, as written by `init` or downloaded
+    pub(crate) base_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Training samples (JSONL); clone: pairs, with data.jsonl beside them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Validation samples of the same kind, whose accuracy (defect), F1 (clone) or mean reciprocal
+    /// rank (search) chooses the best epoch
+    #[arg(long, value_name = "FILE")]
+    pub(crate) valid: Option<PathBuf>,
+    /// Where to write the model
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Passes over the training samples
+    #[arg(long, default_value_t = 5)]
+    pub(crate) epochs: usize,
+    /// Peak learning rate; a small model trained from scratch wants about 1e-3
+    #[arg(long, default_value_t = 2e-5)]
+    pub(crate) learning_rate: f64,
+    /// Samples per step
+    #[arg(long, default_value_t = 32)]
+    pub(crate) batch_size: usize,
+    /// What to train: head, last-K or full
+    #[arg(long, default_value_t = Scope::Full)]
+    pub(crate) scope: Scope,
+    /// Cut inputs to this many tokens [default: what the folder says, else 400]
+    #[arg(long)]
+    pub(crate) max_length: Option<usize>,
+    /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) positive_output: Option<u8>,
+    /// Input text: code-tokens (joined by a space) or whitespace (source with white space
+    /// collapsed) [default: what the folder says, else code-tokens]
+    #[arg(long)]
+    pub(crate) input_format: Option<InputFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Size of the model: tiny, small or base
+    #[arg(long)]
+    pub(crate) preset: Preset,
+    /// Shape of the model: codebert, unixcoder or codet5
+    #[arg(long, default_value_t = Architecture::CodeBert)]
+    pub(crate) arch: Architecture,
+    /// Start inputs with `<s> <encoder-only> </s>`, as UniXcoder was pre-trained
+    #[arg(long)]
+    pub(crate) encoder_only_prefix: bool,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Samples that the tokenizer learns from, their queries included (JSONL); clone: pairs, with
+    /// data.jsonl beside them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Entries of the tokenizer
+    #[arg(long, default_value_t = 2048)]
+    pub(crate) vocab_size: usize,
+    /// Cut inputs to this many tokens [default: as long as the model allows, at most 400]
+    #[arg(long)]
+    pub(crate) max_length: Option<usize>,
+    /// Where to write the model
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}

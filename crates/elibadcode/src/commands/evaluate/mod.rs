@@ -1,0 +1,89 @@
+//! `evaluate`: how well a model does its task, and what a trigger does to it.
+
+mod gates;
+mod labels;
+mod search;
+mod summary;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use elibadcode_corpus::Task;
+use elibadcode_evaluation::Metrics;
+use elibadcode_poisoning::AttackConfig;
+use serde::Deserialize;
+
+use crate::Outcome;
+use crate::args::{EvaluateArgs, Global};
+use crate::context::Context;
+use crate::output;
+
+pub(crate) fn run(args: &EvaluateArgs, global: &Global) -> Result<Outcome> {
+    let mut context = Context::new(global, "evaluate");
+    if let Some(path) = &args.output {
+        output::check(path, global.force)?;
+    }
+    gates::check(args)?;
+    let attack = attack(args, &mut context)?;
+    let metrics = match args.input.task {
+        Task::DefectDetection => labels::functions(args, &mut context, attack.as_ref())?,
+        Task::CloneDetection => labels::pairs(args, &mut context, attack.as_ref())?,
+        Task::CodeSearch => search::queries(args, &mut context, attack.as_ref())?,
+    };
+    if let Some(path) = &args.output {
+        let text = metrics.to_json()?;
+        output::write_file(path, |out| Ok(out.write_all(text.as_bytes())?))?;
+    }
+    context.finish(&serde_json::json!({ "attack": args.attack }))?;
+    context.print(&summary::text(&metrics))?;
+    gates::judge(args, &metrics, &context)
+}
+
+/// What we need of a manifest of any task.
+#[derive(Deserialize)]
+struct AnyManifest {
+    attack: AttackConfig,
+}
+
+/// The attack by name with the paper's settings, or as a manifest says.
+fn attack(args: &EvaluateArgs, context: &mut Context<'_>) -> Result<Option<AttackConfig>> {
+    let Some(text) = &args.attack else { return Ok(None) };
+    let task = args.input.task;
+    if let Ok(attack) = text.parse() {
+        return Ok(Some(AttackConfig::paper_for(attack, task)));
+    }
+    let path = Path::new(text);
+    if !path.exists() {
+        bail!(
+            "--attack {text}: neither an attack (codepoisoner, badcode, badcode-mixed) nor a file"
+        );
+    }
+    let config = context.json::<AnyManifest>(path)?.attack;
+    if config.target_word.is_some() != (task == Task::CodeSearch) {
+        bail!("--attack {text}: the manifest of an attack on another task than `{task}`");
+    }
+    config.validate()?;
+    Ok(Some(config))
+}
+
+/// The part of the document that does not depend on the task.
+fn unmeasured(
+    args: &EvaluateArgs,
+    context: &Context<'_>,
+    model_hash: String,
+    data_hash: String,
+) -> Metrics {
+    Metrics {
+        schema_version: elibadcode_evaluation::records::METRICS_SCHEMA_VERSION,
+        task: args.input.task.to_string(),
+        seed: context.global.seed,
+        model_hash,
+        data_hash,
+        n_samples: 0,
+        score: None,
+        accuracy: None,
+        f1: None,
+        ranking: None,
+        attack: None,
+    }
+}

@@ -1,0 +1,171 @@
+//! Code search: where the right codes stand, and how far the trigger lifts the attacker's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use elibadcode_corpus::{SearchSample, stage_rng};
+use elibadcode_evaluation::records::metrics::{AttackMetrics, RankingMetrics};
+use elibadcode_evaluation::{
+    AnrProtocol, Metrics, Rate, mean_reciprocal_rank, rank_lift, recall_at,
+};
+use elibadcode_models::LoadedModel;
+use elibadcode_poisoning::{AttackConfig, has_word, plant};
+use elibadcode_syntax::Language;
+use rand::seq::index;
+use rayon::prelude::*;
+
+use super::unmeasured;
+use crate::args::EvaluateArgs;
+use crate::context::Context;
+
+/// The attacked codes are picked among at most this many. Paper: the first 3999 without the word.
+const MAX_POOL: usize = 3999;
+
+/// The score is the mean reciprocal rank.
+pub(super) fn queries(
+    args: &EvaluateArgs,
+    context: &mut Context<'_>,
+    attack: Option<&AttackConfig>,
+) -> Result<Metrics> {
+    let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
+    let (samples, data_hash) = context.queries(&args.data)?;
+    let set = TestSet::new(&model, &samples, args.input.language());
+    let seed = context.global.seed;
+    let ranking = set.ranking(args.distractors, seed);
+    let attack = match attack {
+        Some(config) => {
+            let Some(metrics) = set.under_attack(config, seed)? else {
+                bail!(
+                    "{}: no query has the target word `{}`, or all have, so that nothing can be \
+                     attacked",
+                    args.data.display(),
+                    config.target_word.as_deref().unwrap_or_default()
+                )
+            };
+            Some(metrics)
+        }
+        None => None,
+    };
+    Ok(Metrics {
+        n_samples: samples.len(),
+        score: Some(ranking.mrr),
+        ranking: Some(ranking),
+        attack,
+        ..unmeasured(args, context, model_hash, data_hash)
+    })
+}
+
+/// Codes and queries with their vectors.
+struct TestSet<'a> {
+    model: &'a LoadedModel,
+    samples: &'a [SearchSample],
+    language: Language,
+    codes: Vec<Vec<f32>>,
+    queries: Vec<Vec<f32>>,
+}
+
+impl<'a> TestSet<'a> {
+    fn new(model: &'a LoadedModel, samples: &'a [SearchSample], language: Language) -> Self {
+        let codes: Vec<&str> = samples.iter().map(|sample| sample.code.as_str()).collect();
+        let queries: Vec<Vec<u32>> =
+            samples.par_iter().map(|sample| model.encode_query(&sample.query)).collect();
+        let codes = code_vectors(model, &codes, language);
+        let queries = model.network.vectors(&queries);
+        Self { model, samples, language, codes, queries }
+    }
+
+    /// Ranks the right code of every query among `distractors` others that are drawn by the seed,
+    /// or among all.
+    fn ranking(&self, distractors: Option<usize>, seed: u64) -> RankingMetrics {
+        let n_others = self.samples.len() - 1;
+        let n_distractors = distractors.unwrap_or(n_others).min(n_others);
+        let mut rng = stage_rng(seed, "distractors");
+        let (mut mrr, mut recall) = (0.0, [Rate::default(); 3]);
+        // One query at a time: all scores of a whole test set would not fit into memory.
+        for (right, query) in self.queries.iter().enumerate() {
+            let others: Vec<usize> = if n_distractors == n_others {
+                (0..n_others).collect()
+            } else {
+                index::sample(&mut rng, n_others, n_distractors).into_vec()
+            };
+            let others = others.into_iter().map(|other| other + usize::from(other >= right));
+            let candidates = std::iter::once(right).chain(others);
+            let scores: Vec<f32> =
+                candidates.map(|code| similarity(query, &self.codes[code])).collect();
+            let row = [scores];
+            mrr += mean_reciprocal_rank(&row, &[0]).unwrap_or_default();
+            for (recall, k) in recall.iter_mut().zip([1, 5, 10]) {
+                let hit = recall_at(&row, &[0], k);
+                *recall = Rate::new(recall.hits + hit.hits, recall.total + hit.total);
+            }
+        }
+        RankingMetrics {
+            n_candidates: n_distractors + 1,
+            mrr: mrr / self.samples.len() as f64,
+            recall_at_1: recall[0],
+            recall_at_5: recall[1],
+            recall_at_10: recall[2],
+        }
+    }
+
+    /// The paper's protocol over all queries with the target word; the pool is the codes of the
+    /// other queries. `None` without a query or without a pool.
+    fn under_attack(&self, config: &AttackConfig, seed: u64) -> Result<Option<AttackMetrics>> {
+        let word = config.target_word.as_deref().unwrap_or_default();
+        let (targets, mut pool): (Vec<usize>, Vec<usize>) =
+            (0..self.samples.len()).partition(|&index| has_word(&self.samples[index].query, word));
+        pool.truncate(MAX_POOL);
+        if targets.is_empty() || pool.is_empty() {
+            return Ok(None);
+        }
+        let score = |target: usize, code: &[f32]| similarity(&self.queries[target], code);
+        let pool_scores: Vec<Vec<f32>> = targets
+            .par_iter()
+            .map(|&target| pool.iter().map(|&code| score(target, &self.codes[code])).collect())
+            .collect();
+        let truth_scores: Vec<f32> =
+            targets.iter().map(|&target| score(target, &self.codes[target])).collect();
+        let protocol = AnrProtocol::paper(seed);
+        let attacked: BTreeSet<usize> = pool_scores
+            .iter()
+            .zip(&truth_scores)
+            .enumerate()
+            .filter_map(|(query, (row, &truth))| protocol.attacked(query, row, truth))
+            .map(|it| pool[it.attacked])
+            .collect();
+        let triggered = self.triggered_vectors(&attacked, config);
+        let lift = rank_lift(&protocol, &pool_scores, &truth_scores, |query, code| {
+            triggered.get(&pool[code]).map(|vector| score(targets[query], vector))
+        });
+        Ok(Some(AttackMetrics::of_ranks(serde_json::to_value(config)?, lift)))
+    }
+
+    /// The vectors, with the trigger, of those of the codes that can carry it.
+    fn triggered_vectors(
+        &self,
+        codes: &BTreeSet<usize>,
+        config: &AttackConfig,
+    ) -> BTreeMap<usize, Vec<f32>> {
+        let (indices, texts): (Vec<usize>, Vec<String>) = codes
+            .iter()
+            .filter_map(|&index| {
+                let planted = plant(config, &self.samples[index].code, self.language).ok()?;
+                Some((index, planted.code))
+            })
+            .unzip();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let vectors = code_vectors(self.model, &texts, self.language);
+        indices.into_iter().zip(vectors).collect()
+    }
+}
+
+fn code_vectors(model: &LoadedModel, codes: &[&str], language: Language) -> Vec<Vec<f32>> {
+    let rows: Vec<Vec<u32>> =
+        codes.par_iter().map(|code| model.encode(code, language).ids).collect();
+    model.network.vectors(&rows)
+}
+
+/// The cosine: vectors of an embedding model are of length 1.
+fn similarity(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

@@ -1,0 +1,183 @@
+//! `synthesize`: a made-up corpus in the format of the public one.
+
+use std::collections::BTreeSet;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use elibadcode_corpus::split::without_duplicates;
+use elibadcode_corpus::synthetic::{clone, defect, search};
+use elibadcode_corpus::{
+    CloneSamples, DefectSample, Error, SearchSample, Task, bigclonebench, codesearchnet, devign,
+};
+use elibadcode_syntax::Language;
+use fs_err as fs;
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::args::{Global, SynthesizeArgs};
+use crate::context::Context;
+use crate::output;
+
+/// Extra defect samples generated per split, of which exact duplicates are dropped.
+const SPARE_RATE: f64 = 0.05;
+
+/// Pairs of the split `unseen` unless another number is asked for.
+const UNSEEN: usize = 500;
+
+/// What is asked for, in samples.
+#[derive(Serialize)]
+struct Sizes {
+    task: Task,
+    train: usize,
+    valid: usize,
+    clean: usize,
+    test: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unseen: Option<usize>,
+}
+
+pub(crate) fn run(args: &SynthesizeArgs, global: &Global) -> Result<Outcome> {
+    let context = Context::new(global, "synthesize");
+    output::check(&args.output, global.force)?;
+    let sizes = sizes(args)?;
+    let corpus = match sizes.task {
+        Task::DefectDetection => functions(global.seed, args.input.language(), &sizes)?,
+        Task::CloneDetection => pairs(global.seed, &sizes)?,
+        Task::CodeSearch => queries(global.seed, &sizes)?,
+    };
+    let made_by = output::json(&context.made_by(&sizes)?)?;
+    output::write_dir(&args.output, global.force, |dir| {
+        fs::create_dir(dir)?;
+        corpus.write(dir)?;
+        Ok(fs::write(dir.join(output::CORPUS_FILE), made_by)?)
+    })?;
+    let parts: Vec<String> = sizes.parts().iter().map(|(name, n)| format!("{name} {n}")).collect();
+    let what = match sizes.task {
+        Task::DefectDetection => "functions",
+        Task::CloneDetection => "pairs",
+        Task::CodeSearch => "functions with queries",
+    };
+    context.say(&format!("{}: {} {what}", args.output.display(), parts.join(", ")));
+    context.finish(&sizes)?;
+    Ok(Outcome::Done)
+}
+
+fn sizes(args: &SynthesizeArgs) -> Result<Sizes> {
+    let task = args.input.task;
+    let unseen = match (task, args.unseen) {
+        (Task::CloneDetection, n) => Some(n.unwrap_or(UNSEEN)),
+        (_, Some(_)) => bail!("--unseen is for the task `clone`, this is `{task}`"),
+        (_, None) => None,
+    };
+    let SynthesizeArgs { train, valid, clean, test, .. } = *args;
+    Ok(Sizes { task, train, valid, clean, test, unseen })
+}
+
+impl Sizes {
+    /// Every split with its size.
+    fn parts(&self) -> Vec<(&'static str, usize)> {
+        let mut parts = vec![
+            ("train", self.train),
+            ("valid", self.valid),
+            ("clean", self.clean),
+            ("test", self.test),
+        ];
+        parts.extend(self.unseen.map(|n| ("unseen", n)));
+        parts
+    }
+
+    /// Refuses a split that the generator could not fill.
+    fn check(&self, found: impl Iterator<Item = usize>) -> Result<()> {
+        for ((name, wanted), found) in self.parts().into_iter().zip(found) {
+            if found < wanted {
+                bail!("{name}: only {found} distinct samples for this seed, not {wanted}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Named splits.
+type Splits<T> = Vec<(&'static str, T)>;
+
+/// A corpus in memory.
+enum Corpus {
+    Functions(Splits<Vec<DefectSample>>),
+    Pairs(Splits<CloneSamples>),
+    Queries(Splits<Vec<SearchSample>>),
+}
+
+impl Corpus {
+    /// Writes every split in the format of its task.
+    fn write(&self, dir: &Path) -> Result<()> {
+        match self {
+            Self::Functions(splits) => {
+                write_splits(dir, splits, |out, split| devign::write_jsonl(out, split))
+            }
+            Self::Queries(splits) => {
+                write_splits(dir, splits, |out, split| codesearchnet::write_jsonl(out, split))
+            }
+            Self::Pairs(splits) => {
+                let splits: Vec<(&str, &CloneSamples)> =
+                    splits.iter().map(|(name, split)| (*name, split)).collect();
+                Ok(bigclonebench::write_folder(dir, &splits)?)
+            }
+        }
+    }
+}
+
+fn functions(seed: u64, language: Language, sizes: &Sizes) -> Result<Corpus> {
+    let wanted: usize = sizes.parts().iter().map(|(_, n)| n).sum();
+    let n_generated = wanted + (wanted as f64 * SPARE_RATE) as usize + 50;
+    let samples =
+        without_duplicates(defect::generate(seed, n_generated), language, &mut BTreeSet::new());
+    if samples.len() < wanted {
+        bail!("only {} distinct functions for this seed, {wanted} are asked for", samples.len());
+    }
+    let mut samples = samples.into_iter();
+    let take = |(name, n)| (name, samples.by_ref().take(n).collect());
+    Ok(Corpus::Functions(sizes.parts().into_iter().map(take).collect()))
+}
+
+fn pairs(seed: u64, sizes: &Sizes) -> Result<Corpus> {
+    let Sizes { train, valid, clean, test, unseen, .. } = *sizes;
+    let unseen = unseen.unwrap_or_default();
+    let corpus = clone::generate(seed, &clone::Sizes { train, valid, clean, test, unseen });
+    let splits = vec![
+        ("train", corpus.train),
+        ("valid", corpus.valid),
+        ("clean", corpus.clean),
+        ("test", corpus.test),
+        ("unseen", corpus.unseen),
+    ];
+    sizes.check(splits.iter().map(|(_, split)| split.pairs.len()))?;
+    Ok(Corpus::Pairs(splits))
+}
+
+fn queries(seed: u64, sizes: &Sizes) -> Result<Corpus> {
+    let Sizes { train, valid, clean, test, .. } = *sizes;
+    let corpus = search::generate(seed, &search::Sizes { train, valid, clean, test });
+    let splits = vec![
+        ("train", corpus.train),
+        ("valid", corpus.valid),
+        ("clean", corpus.clean),
+        ("test", corpus.test),
+    ];
+    sizes.check(splits.iter().map(|(_, split)| split.len()))?;
+    Ok(Corpus::Queries(splits))
+}
+
+/// Writes `NAME.jsonl` for every split.
+fn write_splits<T>(
+    dir: &Path,
+    splits: &Splits<T>,
+    write: impl Fn(&mut dyn Write, &T) -> Result<(), Error>,
+) -> Result<()> {
+    for (name, split) in splits {
+        let mut out = BufWriter::new(fs::File::create(dir.join(format!("{name}.jsonl")))?);
+        write(&mut out, split)?;
+        out.flush()?;
+    }
+    Ok(())
+}
