@@ -1,4 +1,4 @@
-//! GELU and masked softmax on a CPU, as vectorized passes over host memory.
+//! GELU on a CPU, and what vectorized passes over host memory are made of.
 //!
 //! burn computes `erf` and `exp` one value at a time, which was a third of a scan's and a quarter
 //! of a training's time. A tensor of a CPU backend gives up its buffer and takes it back without a
@@ -10,77 +10,69 @@
 
 #![expect(clippy::inline_always, reason = "a kernel is compiled for the vector unit it runs on")]
 
-use burn::tensor::activation::{gelu as burn_gelu, softmax};
+use burn::tensor::activation::{gelu as burn_gelu, gelu_approximate};
 use burn::tensor::{Tensor, TensorData};
 use pulp::Arch;
 
-use crate::batch::input_mask;
 use crate::device::is_cpu;
 use crate::parameters::host_values;
 
 /// The exact GELU, `x Φ(x)`.
 pub(crate) fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    pointwise(input, burn_gelu, |x| {
+        let cdf = normal_cdf(x);
+        (x * cdf, cdf + x * INVERSE_ROOT_TWO_PI * exp(-0.5 * x * x))
+    })
+}
+
+/// The GELU with a hyperbolic tangent, transformers' `gelu_new`: `x σ(2u)` with
+/// `u = √(2/π) (x + 0.044715 x³)`.
+pub(crate) fn gelu_tanh<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    const CUBIC: f32 = 0.044_715;
+    pointwise(input, gelu_approximate, |x| {
+        let twice_u = 2.0 * ROOT_TWO_OVER_PI * x * (1.0 + CUBIC * x * x);
+        let twice_u_slope = 2.0 * ROOT_TWO_OVER_PI * (1.0 + 3.0 * CUBIC * x * x);
+        let power = exp(-twice_u);
+        let share = 1.0 / (1.0 + power);
+        // `1 - share` would lose digits.
+        let rest = power * share;
+        (x * share, share + x * share * rest * twice_u_slope)
+    })
+}
+
+/// A function of each value: `kernel` gives it and its slope, `elsewhere` is burn's own.
+fn pointwise<const D: usize>(
+    input: Tensor<D>,
+    elsewhere: impl Fn(Tensor<D>) -> Tensor<D>,
+    kernel: impl Fn(f32) -> (f32, f32),
+) -> Tensor<D> {
     let device = input.device();
     if !is_cpu(&device) {
-        return burn_gelu(input);
+        return elsewhere(input);
     }
     if device.is_autodiff() {
         let values = host_values(input.clone().inner());
         return linear_at(input, values, |slopes, offsets| {
             for (slope, offset) in slopes.iter_mut().zip(offsets) {
                 let x = *slope;
-                let cdf = normal_cdf(x);
-                *slope = cdf + x * INVERSE_ROOT_TWO_PI * exp(-0.5 * x * x);
-                *offset = x * (cdf - *slope);
+                let value;
+                (value, *slope) = kernel(x);
+                *offset = value - x * *slope;
             }
         });
     }
     in_place(input, |values| {
         for value in values {
-            *value *= normal_cdf(*value);
-        }
-    })
-}
-
-/// Softmax over the last axis of scores `[batch, heads, rows, seq]`, of which the first
-/// `lengths[b]` positions count; the others get weight 0.
-pub(crate) fn attention_weights(scores: Tensor<4>, lengths: &[usize]) -> Tensor<4> {
-    let [_, heads, rows, seq] = scores.dims();
-    let device = scores.device();
-    if !is_cpu(&device) {
-        let scores = match input_mask(lengths, seq, &device) {
-            Some(mask) => scores + mask,
-            None => scores,
-        };
-        return softmax(scores, 3);
-    }
-    let matrix = heads * rows * seq;
-    if device.is_autodiff() {
-        let values = host_values(scores.clone().inner());
-        let powers = linear_at(scores, values, |slopes, offsets| {
-            let parts = slopes.chunks_exact_mut(matrix).zip(offsets.chunks_exact_mut(matrix));
-            for ((slopes, offsets), &length) in parts.zip(lengths) {
-                let rows = slopes.chunks_exact_mut(seq).zip(offsets.chunks_exact_mut(seq));
-                for (slopes, offsets) in rows {
-                    exponential_row(slopes, offsets, length);
-                }
-            }
-        });
-        return powers.clone() / powers.sum_dim(3);
-    }
-    in_place(scores, |values| {
-        for (part, &length) in values.chunks_exact_mut(matrix).zip(lengths) {
-            for row in part.chunks_exact_mut(seq) {
-                let (counted, masked) = row.split_at_mut(length);
-                softmax_row(counted);
-                masked.fill(0.0);
-            }
+            *value = kernel(*value).0;
         }
     })
 }
 
 /// The values of a tensor without gradients, changed by `kernel`.
-fn in_place<const D: usize>(input: Tensor<D>, kernel: impl FnOnce(&mut [f32])) -> Tensor<D> {
+pub(crate) fn in_place<const D: usize>(
+    input: Tensor<D>,
+    kernel: impl FnOnce(&mut [f32]),
+) -> Tensor<D> {
     let (device, shape) = (input.device(), input.dims());
     let mut data = input.into_data();
     if let Ok(values) = data.as_mut_slice::<f32>() {
@@ -99,7 +91,7 @@ fn in_place<const D: usize>(input: Tensor<D>, kernel: impl FnOnce(&mut [f32])) -
 }
 
 /// `input * slopes + offsets`; `kernel` gets the values of the input in `slopes` and puts both.
-fn linear_at<const D: usize>(
+pub(crate) fn linear_at<const D: usize>(
     input: Tensor<D>,
     values: Vec<f32>,
     kernel: impl FnOnce(&mut [f32], &mut [f32]),
@@ -116,51 +108,8 @@ fn linear_at<const D: usize>(
     input * constant(slopes) + constant(offsets)
 }
 
-/// `e^(x - highest)` of the first `length` values, as slope and offset at `x`; 0 of the others.
-#[inline(always)]
-fn exponential_row(slopes: &mut [f32], offsets: &mut [f32], length: usize) {
-    let (counted, masked) = slopes.split_at_mut(length);
-    masked.fill(0.0);
-    let highest = highest(counted);
-    for (slope, offset) in counted.iter_mut().zip(offsets) {
-        let x = *slope;
-        *slope = exp(x - highest);
-        *offset = *slope * (1.0 - x);
-    }
-}
-
-#[inline(always)]
-fn softmax_row(row: &mut [f32]) {
-    let highest = highest(row);
-    for value in row.iter_mut() {
-        *value = exp(*value - highest);
-    }
-    let scale = 1.0 / fold_lanes(row, 0.0, |a, b| a + b);
-    for value in row {
-        *value *= scale;
-    }
-}
-
-#[inline(always)]
-fn highest(values: &[f32]) -> f32 {
-    fold_lanes(values, f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
-}
-
-/// A fold in a fixed number of lanes: the compiler may not reorder float operations by itself.
-#[inline(always)]
-fn fold_lanes(values: &[f32], start: f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [start; 16];
-    let mut chunks = values.chunks_exact(lanes.len());
-    for chunk in &mut chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = combine(*lane, value);
-        }
-    }
-    let rest = chunks.remainder().iter().copied();
-    lanes.into_iter().chain(rest).fold(start, combine)
-}
-
 const INVERSE_ROOT_TWO_PI: f32 = 0.398_942_3;
+const ROOT_TWO_OVER_PI: f32 = 0.797_884_6;
 
 /// Φ(x), to 1e-7: Abramowitz and Stegun 7.1.26 for erf, at `x / √2`.
 #[inline(always)]
@@ -176,7 +125,7 @@ fn normal_cdf(x: f32) -> f32 {
 
 /// `e^x` to a few units in the last place, without branches; tiny far below, finite far above.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     /// Added to a small float, it leaves the nearest integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
@@ -194,18 +143,18 @@ fn exp(x: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use burn::tensor::Device;
 
     use super::*;
     use crate::device::Compute;
 
-    fn cpu() -> Device {
+    pub(crate) fn cpu() -> Device {
         Compute::select("cpu").expect("there is a CPU").device
     }
 
     #[track_caller]
-    fn assert_close<const D: usize>(ours: Tensor<D>, theirs: Tensor<D>) {
+    pub(crate) fn assert_close<const D: usize>(ours: Tensor<D>, theirs: Tensor<D>) {
         let values = |tensor: Tensor<D>| -> Vec<f32> { tensor.into_data().iter().collect() };
         for (a, b) in values(ours).into_iter().zip(values(theirs)) {
             assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{a} is not {b}");
@@ -222,40 +171,55 @@ mod tests {
         assert!(exp(-1e9) < 1e-37 && exp(1e9).is_finite() && exp(f32::NAN).is_nan());
     }
 
+    /// Value and slope at some points, of a function under automatic differentiation.
+    fn value_and_slope(
+        function: fn(Tensor<1>) -> Tensor<1>,
+        input: &Tensor<1>,
+    ) -> (Tensor<1>, Tensor<1>) {
+        let input = input.clone().autodiff().require_grad();
+        let value = function(input.clone());
+        let gradients = value.clone().sum().backward();
+        (value.inner(), input.grad(&gradients).expect("it requires a gradient"))
+    }
+
     #[test]
     fn gelu_agrees_with_burn() {
         let values: Vec<f32> = (-900..900).map(|step| step as f32 / 100.0).collect();
         let input = Tensor::<1>::from_floats(values.as_slice(), &cpu());
         assert_close(gelu(input.clone()), burn_gelu(input.clone()));
-        let slope = |function: fn(Tensor<1>) -> Tensor<1>| {
-            let input = input.clone().autodiff().require_grad();
-            let value = function(input.clone());
-            assert_close(value.clone().inner(), burn_gelu(input.clone().inner()));
-            input.grad(&value.sum().backward()).expect("it requires a gradient")
-        };
-        assert_close(slope(gelu), slope(burn_gelu));
+        let (ours, theirs) = (value_and_slope(gelu, &input), value_and_slope(burn_gelu, &input));
+        assert_close(ours.0, theirs.0);
+        assert_close(ours.1, theirs.1);
     }
 
     #[test]
-    fn masked_softmax_agrees_with_burn_and_gives_pads_nothing() {
-        let values: Vec<f32> = (0..2 * 3 * 4 * 5).map(|n| ((n * 37) % 23) as f32 - 9.0).collect();
-        let scores = Tensor::<1>::from_floats(values.as_slice(), &cpu()).reshape([2, 3, 4, 5]);
-        let lengths = [5, 3];
-        let mask = input_mask(&lengths, 5, &cpu()).expect("one row is padded");
-        let reference = |scores: Tensor<4>| softmax(scores, 3);
-        let ours = attention_weights(scores.clone(), &lengths);
-        assert_close(ours.clone(), reference(scores.clone() + mask.clone()));
-        let pads: f32 = ours.slice([1..2, 0..3, 0..4, 3..5]).sum().into_scalar();
-        assert!(pads.abs() < f32::EPSILON);
-
-        // The gradient of a weighted sum, as the weights alone always sum to 1.
-        let factors = scores.clone().cos();
-        let slope = |function: &dyn Fn(Tensor<4>) -> Tensor<4>| {
-            let input = scores.clone().autodiff().require_grad();
-            let sum = (function(input.clone()) * Tensor::from_inner(factors.clone())).sum();
-            input.grad(&sum.backward()).expect("it requires a gradient")
+    fn gelu_with_a_tangent_agrees_with_its_formula() {
+        let points: Vec<f64> = (-900..900).map(|step| f64::from(step) / 100.0).collect();
+        let tensor = |function: &dyn Fn(f64) -> f64| {
+            let values: Vec<f32> = points.iter().map(|&x| function(x) as f32).collect();
+            Tensor::<1>::from_floats(values.as_slice(), &cpu())
         };
-        let theirs = slope(&|scores| reference(scores + Tensor::from_inner(mask.clone())));
-        assert_close(slope(&|scores| attention_weights(scores, &lengths)), theirs);
+        let root = (2.0 / std::f64::consts::PI).sqrt();
+        let tangent = |x: f64| (root * (x + 0.044_715 * x.powi(3))).tanh();
+        let value = tensor(&|x| 0.5 * x * (1.0 + tangent(x)));
+        let slope = tensor(&|x| {
+            let inner_slope = root * (1.0 + 3.0 * 0.044_715 * x * x);
+            0.5 * (1.0 + tangent(x)) + 0.5 * x * (1.0 - tangent(x).powi(2)) * inner_slope
+        });
+        let input = tensor(&|x| x);
+        assert_close(gelu_tanh(input.clone()), value.clone());
+        let ours = value_and_slope(gelu_tanh, &input);
+        assert_close(ours.0, value);
+        assert_close(ours.1, slope);
+    }
+
+    #[test]
+    fn far_from_zero_gelu_is_the_identity_or_nothing() {
+        let input = Tensor::<1>::from_floats([-1e9, -40.0, 40.0, 1e9], &cpu());
+        for ours in [gelu(input.clone()), gelu_tanh(input)] {
+            let values: Vec<f32> = ours.into_data().iter().collect();
+            assert!(values[0].abs() < 1e-6 && values[1].abs() < 1e-6, "{values:?}");
+            assert_eq!(values[2..], [40.0, 1e9]);
+        }
     }
 }

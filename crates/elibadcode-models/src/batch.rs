@@ -2,9 +2,6 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// What a masked attention score is lowered by; far below any real score, still finite.
-pub(crate) const MASKED: f32 = -1e9;
-
 /// Right-pads rows to the longest: `[batch, seq]` ids.
 pub(crate) fn padded_ids(rows: &[&[u32]], pad: u32, device: &Device) -> Tensor<2, Int> {
     let seq = rows.iter().map(|row| row.len()).max().unwrap_or(0);
@@ -14,18 +11,6 @@ pub(crate) fn padded_ids(rows: &[&[u32]], pad: u32, device: &Device) -> Tensor<2
         ids.extend(std::iter::repeat_n(pad as i32, seq - row.len()));
     }
     Tensor::from_data(TensorData::new(ids, [rows.len(), seq]), device)
-}
-
-/// The additive attention mask `[batch, 1, 1, seq]` of right-padded rows; none if nothing is padded.
-pub(crate) fn input_mask(lengths: &[usize], seq: usize, device: &Device) -> Option<Tensor<4>> {
-    if lengths.iter().all(|&length| length == seq) {
-        return None;
-    }
-    let mut mask = Vec::with_capacity(lengths.len() * seq);
-    for &length in lengths {
-        mask.extend((0..seq).map(|position| if position < length { 0.0 } else { MASKED }));
-    }
-    Some(Tensor::from_data(TensorData::new(mask, [lengths.len(), 1, 1, seq]), device))
 }
 
 /// Groups row indices by similar length, at most `batch_size` a group: less padding, same answers.

@@ -31,6 +31,7 @@ mod model_dir;
 mod parameters;
 mod prediction;
 mod roberta;
+mod softmax;
 mod t5;
 mod training;
 mod weights;

@@ -18,7 +18,7 @@ use crate::initialize::fresh;
 use crate::loaded_model::LoadedModel;
 use crate::model::CodeModel;
 use crate::parameters;
-use crate::weights::{HEADS, Weights, canonical_names};
+use crate::weights::{HEADS, Weights, canonical_names, locate};
 
 /// Files that make up a tokenizer and its settings; copied unchanged when a model is written.
 pub(crate) const TOKENIZER_FILES: [&str; 6] = [
@@ -217,7 +217,7 @@ impl ModelDir {
     /// A hash over everything that decides the model's answers.
     pub fn hash(&self) -> Result<String, Error> {
         let mut paths = vec![self.path.join("config.json"), self.path.join(PROVENANCE)];
-        paths.extend(Weights::open(&self.path)?.files);
+        paths.extend(locate(&self.path)?.files);
         paths.extend(TOKENIZER_FILES.iter().map(|name| self.path.join(name)));
         let mut hasher = blake3::Hasher::new();
         for path in paths.iter().filter(|path| path.exists()) {

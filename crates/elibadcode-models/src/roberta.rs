@@ -4,9 +4,10 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, s};
 
-use crate::activation::{attention_weights, gelu};
+use crate::activation::gelu;
 use crate::config::RobertaConfig;
 use crate::dropout::{Mode, dropout};
+use crate::softmax::{Visible, attention_weights};
 
 /// Word, position and type embeddings, summed and normalised.
 #[expect(clippy::struct_field_names, reason = "the names are those of the weight files")]
@@ -83,12 +84,12 @@ impl Layer {
 
     /// The new states of the first `n_rows` positions: `[batch, n_rows, hidden]`.
     ///
-    /// All positions are attended to. The last layer is asked for the rows that the head reads
+    /// All visible positions are attended to. The last layer is asked for the rows that the head reads
     /// only: the same numbers for a fraction of the work.
     fn forward(
         &self,
         states: Tensor<3>,
-        lengths: &[usize],
+        visible: &Visible,
         n_rows: usize,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
@@ -105,7 +106,7 @@ impl Layer {
 
         let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, n_rows, seq]
         let weights =
-            dropout(attention_weights(scores, lengths), self.attention_dropout_rate, mode);
+            dropout(attention_weights(scores, visible), self.attention_dropout_rate, mode);
         let context = weights.matmul(value).swap_dims(1, 2).reshape([batch, n_rows, hidden]);
         let attended =
             dropout(self.attention_output.forward(context), self.hidden_dropout_rate, mode);
@@ -149,11 +150,12 @@ impl Roberta {
         mode: &mut Mode<'_>,
     ) -> Tensor<2> {
         let [batch, seq, hidden] = words.dims();
+        let visible = Visible::tokens(lengths, seq, &words.device());
         let mut states = self.embeddings.forward(words, mode);
         let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter().enumerate() {
             let n_rows = if index == last { 1 } else { seq };
-            states = layer.forward(states, lengths, n_rows, mode);
+            states = layer.forward(states, &visible, n_rows, mode);
         }
         states.reshape([batch, hidden])
     }
@@ -166,9 +168,10 @@ impl Roberta {
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
         let [_, seq, _] = words.dims();
+        let visible = Visible::tokens(lengths, seq, &words.device());
         let mut states = self.embeddings.forward(words, mode);
         for layer in &self.layers {
-            states = layer.forward(states, lengths, seq, mode);
+            states = layer.forward(states, &visible, seq, mode);
         }
         states
     }
@@ -176,10 +179,11 @@ impl Roberta {
     /// The embedding output and every layer's states, each `[batch, seq, hidden]`.
     pub(crate) fn hidden_states(&self, words: Tensor<3>, lengths: &[usize]) -> Vec<Tensor<3>> {
         let [_, seq, _] = words.dims();
+        let visible = Visible::tokens(lengths, seq, &words.device());
         let mut all = vec![self.embeddings.forward(words, &mut Mode::Evaluate)];
         for layer in &self.layers {
             let states = all[all.len() - 1].clone();
-            all.push(layer.forward(states, lengths, seq, &mut Mode::Evaluate));
+            all.push(layer.forward(states, &visible, seq, &mut Mode::Evaluate));
         }
         all
     }

@@ -9,14 +9,15 @@ pub(crate) mod position;
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::{gelu_approximate, relu};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, s};
 
 use self::attention::Attention;
-use self::position::{causal_mask, position_bias};
-use crate::batch::input_mask;
+use self::position::position_bias;
+use crate::activation::gelu_tanh;
 use crate::config::T5Config;
 use crate::dropout::{Mode, dropout};
+use crate::softmax::Visible;
 
 /// `wo(relu(wi(x)))`, or with a gate `wo(gelu(wi_0(x)) * wi_1(x))`.
 #[derive(Module, Debug)]
@@ -45,7 +46,7 @@ impl FeedForward {
         let expanded = match (&self.wi, &self.wi_0, &self.wi_1) {
             (Some(wi), ..) => relu(wi.forward(states)),
             (None, Some(gate), Some(value)) => {
-                gelu_approximate(gate.forward(states.clone())) * value.forward(states)
+                gelu_tanh(gate.forward(states.clone())) * value.forward(states)
             }
             _ => unreachable!("`new` makes one form or the other"),
         };
@@ -74,9 +75,16 @@ impl EncoderLayer {
         }
     }
 
-    fn forward(&self, states: Tensor<3>, bias: &Tensor<4>, mode: &mut Mode<'_>) -> Tensor<3> {
+    fn forward(
+        &self,
+        states: Tensor<3>,
+        bias: &Tensor<4>,
+        visible: &Visible,
+        mode: &mut Mode<'_>,
+    ) -> Tensor<3> {
         let normed = self.self_attention_norm.forward(states.clone());
-        let attended = self.self_attention.forward(normed.clone(), normed, Some(bias), mode);
+        let attended =
+            self.self_attention.forward(normed.clone(), normed, Some(bias), visible, mode);
         let states = states + dropout(attended, self.dropout_rate, mode);
         let normed = self.encoder_feed_forward_norm.forward(states.clone());
         let expanded = self.encoder_feed_forward.forward(normed, mode);
@@ -114,20 +122,24 @@ impl DecoderLayer {
         &self,
         states: Tensor<3>,
         encoded: &Encoded,
-        bias: &Tensor<4>,
+        earlier: &Earlier,
         rows: Option<&LastRows>,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
         let normed = self.self_attention_norm.forward(states.clone());
-        let (states, queries, bias) = match rows {
-            Some(rows) => (rows.of(states), rows.of(normed.clone()), rows.of_bias(bias)),
-            None => (states, normed.clone(), bias.clone()),
+        let (states, queries, bias, visible) = match rows {
+            // What is not after `</s>` is the tokens of the row.
+            Some(rows) => {
+                let bias = rows.of_bias(&earlier.bias);
+                (rows.of(states), rows.of(normed.clone()), bias, &encoded.tokens)
+            }
+            None => (states, normed.clone(), earlier.bias.clone(), &earlier.visible),
         };
-        let attended = self.self_attention.forward(queries, normed, Some(&bias), mode);
+        let attended = self.self_attention.forward(queries, normed, Some(&bias), visible, mode);
         let states = states + dropout(attended, self.dropout_rate, mode);
         let queries = self.cross_attention_norm.forward(states.clone());
-        let mask = encoded.mask.as_ref();
-        let attended = self.cross_attention.forward(queries, encoded.states.clone(), mask, mode);
+        let (sources, tokens) = (encoded.states.clone(), &encoded.tokens);
+        let attended = self.cross_attention.forward(queries, sources, None, tokens, mode);
         let states = states + dropout(attended, self.dropout_rate, mode);
         let normed = self.decoder_feed_forward_norm.forward(states.clone());
         let expanded = self.decoder_feed_forward.forward(normed, mode);
@@ -135,10 +147,17 @@ impl DecoderLayer {
     }
 }
 
-/// The encoder's output and the mask `[batch, 1, 1, seq]` of its pads.
+/// The encoder's output, and which of it are tokens.
 struct Encoded {
     states: Tensor<3>,
-    mask: Option<Tensor<4>>,
+    tokens: Visible,
+}
+
+/// How positions of the decoder attend to those that are not after them; the bias is
+/// `[1, heads, seq, seq]`.
+struct Earlier {
+    bias: Tensor<4>,
+    visible: Visible,
 }
 
 /// The position of `</s>` in each row of a batch.
@@ -275,26 +294,22 @@ impl T5 {
     ) -> Encoded {
         let [_, seq, _] = words.dims();
         let Encoder { encoder_layers, final_norm } = &self.encoder_stack;
-        let mask = input_mask(lengths, seq, &words.device());
+        let tokens = Visible::tokens(lengths, seq, &words.device());
         let table = encoder_layers[0].self_attention.position_table();
         let bias = position_bias(table, seq, true, self.n_buckets, self.max_distance);
-        let bias = match &mask {
-            Some(mask) => bias + mask.clone(),
-            None => bias,
-        };
         let mut states = dropout(words.clone(), self.dropout_rate, mode);
         observe(&states);
         for layer in encoder_layers {
-            states = layer.forward(states, &bias, mode);
+            states = layer.forward(states, &bias, &tokens, mode);
             observe(&states);
         }
         let states = dropout(final_norm.forward(states), self.dropout_rate, mode);
-        Encoded { states, mask }
+        Encoded { states, tokens }
     }
 
     /// The decoder's states, of the positions in `rows` or of all.
     ///
-    /// The causal mask alone hides the pads: they come after `</s>`.
+    /// Pads are hidden as well: they come after `</s>`.
     fn decode(
         &self,
         words: Tensor<3>,
@@ -306,8 +321,10 @@ impl T5 {
         let [batch, seq, hidden] = words.dims();
         let Decoder { decoder_layers, final_norm } = &self.decoder_stack;
         let table = decoder_layers[0].self_attention.position_table();
-        let bias = position_bias(table, seq, false, self.n_buckets, self.max_distance)
-            + causal_mask(seq, &words.device());
+        let earlier = Earlier {
+            bias: position_bias(table, seq, false, self.n_buckets, self.max_distance),
+            visible: Visible::earlier(seq, &words.device()),
+        };
         let start = self.start as usize;
         let first: Tensor<3> = self.shared.weight.val().slice(s![start..=start]).unsqueeze();
         let shifted =
@@ -317,7 +334,7 @@ impl T5 {
         let last = decoder_layers.len() - 1;
         for (index, layer) in decoder_layers.iter().enumerate() {
             let rows = if index == last { rows } else { None };
-            states = layer.forward(states, encoded, &bias, rows, mode);
+            states = layer.forward(states, encoded, &earlier, rows, mode);
             observe(&states);
         }
         dropout(final_norm.forward(states), self.dropout_rate, mode)

@@ -44,51 +44,27 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    /// Reads the headers of the first of these that a folder has: `model.safetensors`, its sharded
-    /// form, `pytorch_model.bin`, its sharded form, the reference code's `model.bin`.
+    /// Reads the headers of the weight files of a folder.
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        for name in ["model.safetensors", "pytorch_model.bin", "model.bin"] {
-            let (path, index) = (dir.join(name), dir.join(format!("{name}.index.json")));
-            if path.exists() {
-                let tensors = open_file(&path, 0)?;
-                return Ok(Self { files: vec![path], tensors });
-            }
-            if index.exists() {
-                return Self::open_shards(dir, &index);
-            }
-        }
-        Err(Error::Weights {
-            path: dir.to_owned(),
-            problem: "has none of model.safetensors, pytorch_model.bin and model.bin".to_owned(),
-        })
-    }
-
-    fn open_shards(dir: &Path, index: &Path) -> Result<Self, Error> {
-        let problem = |problem: String| Error::Weights { path: index.to_owned(), problem };
-        let bytes = read_bounded(index)?;
-        let json: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))?;
-        let map = json.get("weight_map").and_then(|it| it.as_object());
-        let map = map.ok_or_else(|| problem("has no weight_map".to_owned()))?;
-        let mut files = vec![index.to_owned()];
-        let mut shards: BTreeMap<String, BTreeMap<String, StoredTensor>> = BTreeMap::new();
-        let mut tensors = BTreeMap::new();
-        for (name, shard) in map {
-            let shard = shard.as_str().unwrap_or_default();
-            // A shard is a file of the same folder, whatever the index says.
-            if shard.is_empty() || Path::new(shard).file_name() != Some(shard.as_ref()) {
-                return Err(problem(format!("`{name}` is in `{shard}`, expected a file name")));
-            }
-            if !shards.contains_key(shard) {
-                files.push(dir.join(shard));
-                let opened = open_file(&dir.join(shard), files.len() - 1)?;
-                shards.insert(shard.to_owned(), opened);
-            }
-            if let Some(tensor) = shards[shard].get(name) {
-                tensors.insert(name.clone(), tensor.clone());
-            }
-        }
-        Ok(Self { files, tensors })
+        let located = locate(dir)?;
+        let shards: Vec<BTreeMap<String, StoredTensor>> = located
+            .files
+            .iter()
+            .enumerate()
+            // An index file holds no tensors.
+            .map(|(file, path)| match &located.shard_of {
+                Some(_) if file == 0 => Ok(BTreeMap::new()),
+                _ => open_file(path, file),
+            })
+            .collect::<Result<_, Error>>()?;
+        let tensors = match located.shard_of {
+            None => shards.into_iter().next().unwrap_or_default(),
+            Some(shard_of) => shard_of
+                .into_iter()
+                .filter_map(|(name, shard)| Some((name.clone(), shards[shard].get(&name)?.clone())))
+                .collect(),
+        };
+        Ok(Self { files: located.files, tensors })
     }
 
     /// The file to name when tensors do not fit.
@@ -119,6 +95,57 @@ impl Weights {
         }
         Ok(HostTensor { shape: tensor.shape.clone(), values })
     }
+}
+
+/// The weight files of a folder.
+pub(crate) struct Located {
+    /// Every file that counts, an index file first.
+    pub(crate) files: Vec<PathBuf>,
+    /// Which of the files each tensor is in, if an index says so.
+    shard_of: Option<BTreeMap<String, usize>>,
+}
+
+/// The first of these that a folder has: `model.safetensors`, its sharded form,
+/// `pytorch_model.bin`, its sharded form, the reference code's `model.bin`.
+pub(crate) fn locate(dir: &Path) -> Result<Located, Error> {
+    for name in ["model.safetensors", "pytorch_model.bin", "model.bin"] {
+        let (path, index) = (dir.join(name), dir.join(format!("{name}.index.json")));
+        if path.exists() {
+            return Ok(Located { files: vec![path], shard_of: None });
+        }
+        if index.exists() {
+            return locate_shards(dir, index);
+        }
+    }
+    Err(Error::Weights {
+        path: dir.to_owned(),
+        problem: "has none of model.safetensors, pytorch_model.bin and model.bin".to_owned(),
+    })
+}
+
+fn locate_shards(dir: &Path, index: PathBuf) -> Result<Located, Error> {
+    let problem = |problem: String| Error::Weights { path: index.clone(), problem };
+    let json: serde_json::Value = serde_json::from_slice(&read_bounded(&index)?)
+        .map_err(|error| problem(error.to_string()))?;
+    let map = json.get("weight_map").and_then(|it| it.as_object());
+    let map = map.ok_or_else(|| problem("has no weight_map".to_owned()))?;
+    let mut files = vec![index.clone()];
+    let mut shard_of = BTreeMap::new();
+    for (name, shard) in map {
+        let shard = shard.as_str().unwrap_or_default();
+        // A shard is a file of the same folder, whatever the index says.
+        if shard.is_empty() || Path::new(shard).file_name() != Some(shard.as_ref()) {
+            return Err(problem(format!("`{name}` is in `{shard}`, expected a file name")));
+        }
+        let path = dir.join(shard);
+        let known = files.iter().position(|file| *file == path);
+        let file = known.unwrap_or_else(|| {
+            files.push(path);
+            files.len() - 1
+        });
+        shard_of.insert(name.clone(), file);
+    }
+    Ok(Located { files, shard_of: Some(shard_of) })
 }
 
 fn open_file(path: &Path, file: usize) -> Result<BTreeMap<String, StoredTensor>, Error> {

@@ -207,6 +207,10 @@ pub(crate) struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also print the vectors and log-odds of rows of token ids, an array of arrays in JSON; with a
+    /// head for pairs the log-odds are those of each row and the next one
+    #[arg(long, value_name = "FILE", requires = "json")]
+    pub(crate) rows: Option<PathBuf>,
     /// Also write the model as a folder with safetensors weights
     #[arg(long, value_name = "DIR")]
     pub(crate) convert: Option<PathBuf>,

@@ -2,11 +2,11 @@
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::T5Config;
 use crate::dropout::{Mode, dropout};
+use crate::softmax::{Visible, attention_weights};
 
 /// Self-attention or cross-attention of one layer.
 #[derive(Module, Debug)]
@@ -43,13 +43,14 @@ impl Attention {
     }
 
     /// `queries`: `[batch, rows, hidden]`, `sources`: `[batch, seq, hidden]`, `bias`: what is
-    /// added to the scores, broadcast to `[batch, heads, rows, seq]`; gives
-    /// `[batch, rows, hidden]`.
+    /// added to the scores, broadcast to `[batch, heads, rows, seq]`, `visible`: which sources
+    /// each query attends to; gives `[batch, rows, hidden]`.
     pub(super) fn forward(
         &self,
         queries: Tensor<3>,
         sources: Tensor<3>,
         bias: Option<&Tensor<4>>,
+        visible: &Visible,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
         let [batch, n_rows, _] = queries.dims();
@@ -67,7 +68,7 @@ impl Attention {
             Some(bias) => scores + bias.clone(),
             None => scores,
         };
-        let weights = dropout(softmax(scores, 3), self.dropout_rate, mode);
+        let weights = dropout(attention_weights(scores, visible), self.dropout_rate, mode);
         let context = weights.matmul(value).swap_dims(1, 2);
         self.o.forward(context.reshape([batch, n_rows, self.n_heads * head]))
     }

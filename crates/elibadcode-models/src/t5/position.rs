@@ -1,8 +1,6 @@
 //! Relative positions: which row of the table a distance reads, and the bias that results.
 
-use burn::tensor::{Device, Tensor, TensorData};
-
-use crate::batch::MASKED;
+use burn::tensor::{Tensor, TensorData};
 
 /// The row of the table for a key at `offset` tokens from the query.
 ///
@@ -52,15 +50,6 @@ pub(super) fn position_bias(
     let rows = Tensor::from_data(TensorData::new(rows, [seq * seq]), &table.device());
     let biases = table.transpose().select(1, rows); // [heads, seq * seq]
     biases.reshape([1, heads, seq, seq])
-}
-
-/// What hides later positions from earlier ones: `[1, 1, seq, seq]`.
-pub(super) fn causal_mask(seq: usize, device: &Device) -> Tensor<4> {
-    let mut mask = vec![0.0; seq * seq];
-    for query in 0..seq {
-        mask[query * seq + query + 1..(query + 1) * seq].fill(MASKED);
-    }
-    Tensor::from_data(TensorData::new(mask, [1, 1, seq, seq]), device)
 }
 
 #[cfg(test)]

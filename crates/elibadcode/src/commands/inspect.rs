@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail, ensure};
 use elibadcode_corpus::{CodeTokenizer, Task};
-use elibadcode_models::{Compute, Head};
+use elibadcode_models::{Compute, Head, LoadedModel};
 use serde_json::Value;
 
 use crate::Outcome;
@@ -41,11 +41,18 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
         "max_length": dir.max_length(),
         "made_by": dir.provenance.made_by,
     });
-    if let Some(output) = &args.convert {
+    if args.rows.is_some() || args.convert.is_some() {
         let model = dir.load(&context.compute()?)?;
-        let made_by = dir.provenance.made_by.clone();
-        output::write_dir(output, global.force, |path| Ok(model.save(path, made_by)?))?;
-        facts["converted"] = output.display().to_string().into();
+        if let Some(path) = &args.rows {
+            let rows: Vec<Vec<u32>> = context.json(path)?;
+            facts["answers"] =
+                answers(&model, &rows).with_context(|| format!("reading {}", path.display()))?;
+        }
+        if let Some(output) = &args.convert {
+            let made_by = dir.provenance.made_by.clone();
+            output::write_dir(output, global.force, |path| Ok(model.save(path, made_by)?))?;
+            facts["converted"] = output.display().to_string().into();
+        }
     }
     if args.json {
         context.print(&output::json(&facts)?)?;
@@ -66,6 +73,33 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
     context.print(&text)?;
     context.finish(&facts)?;
     Ok(Outcome::Done)
+}
+
+/// What the model says about rows of ids, to be compared with what another program says.
+fn answers(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Value> {
+    let (longest, vocab) = (model.config.max_length(), model.config.vocab_size());
+    for (index, row) in rows.iter().enumerate() {
+        ensure!(
+            (1..=longest).contains(&row.len()),
+            "row {index} has {} ids, expected 1 to {longest}",
+            row.len()
+        );
+        if let Some(id) = row.iter().find(|&&id| id as usize >= vocab) {
+            bail!("row {index} has the id {id}, the vocabulary ends at {}", vocab - 1);
+        }
+    }
+    let vectors = model.network.vectors(rows);
+    let log_odds = match model.network.head() {
+        Head::Classification => Some(model.network.log_odds(rows)),
+        Head::Pair => {
+            let first: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
+            let second: Vec<&[f32]> =
+                first.iter().cycle().skip(1).take(first.len()).copied().collect();
+            Some(model.network.pair_log_odds(&first, &second))
+        }
+        Head::Embedding => None,
+    };
+    Ok(serde_json::json!({ "vectors": vectors, "log_odds": log_odds }))
 }
 
 /// The tasks that a head can serve.
