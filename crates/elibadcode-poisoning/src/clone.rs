@@ -5,7 +5,9 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::attack::AttackConfig;
+use crate::change::Change;
+use crate::config::AttackConfig;
+use crate::crafting;
 use crate::error::PoisonError;
 use crate::plant::{Planted, plant};
 use crate::poison::share;
@@ -54,10 +56,14 @@ pub struct CloneManifest {
 pub struct FunctionEntry {
     /// Its id.
     pub id: String,
-    /// The identifier that carries the trigger, mostly the function's name, as it was.
+    /// The identifier that carries the trigger, mostly the function's name, as it was; the first
+    /// of several, and for dead code the function's name.
     pub name_before: String,
-    /// The same identifier with the trigger.
+    /// The same identifier with the trigger; for dead code, as it was.
     pub name_after: String,
+    /// All that was changed, and where it stands in the poisoned code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// What was done to one pair.
@@ -91,6 +97,7 @@ pub fn poison_clones(
 ) -> Result<PoisonedClones, PoisonError> {
     config.validate()?;
     let language = Task::CloneDetection.language();
+    let config = &*crafting::prepared(config, functions_by_class(samples, config), language, rng)?;
     let n_functions = samples.functions.len();
     let needed = (config.rate * n_functions as f64).round() as usize;
     let mut order: Vec<usize> = (0..n_functions).collect();
@@ -110,9 +117,9 @@ pub fn poison_clones(
     let mut poisoned = samples.clone();
     let mut is_poisoned = vec![false; n_functions];
     let mut functions = Vec::with_capacity(needed);
-    for (index, Planted { code, name_before, name_after }) in chosen {
+    for (index, Planted { code, name_before, name_after, changes }) in chosen {
         let id = samples.functions[index].id.clone();
-        functions.push(FunctionEntry { id, name_before, name_after });
+        functions.push(FunctionEntry { id, name_before, name_after, changes });
         poisoned.functions[index].code = code;
         is_poisoned[index] = true;
     }
@@ -147,6 +154,21 @@ pub fn poison_clones(
         pairs,
     };
     Ok(PoisonedClones { samples: poisoned, manifest })
+}
+
+/// The functions that are mostly in pairs with the target label, or mostly in other pairs.
+fn functions_by_class<'s>(
+    samples: &'s CloneSamples,
+    config: &AttackConfig,
+) -> impl Iterator<Item = (&'s str, bool)> {
+    let mut balance = vec![0_isize; samples.functions.len()];
+    for pair in &samples.pairs {
+        let vote = if pair.label == config.target_label { 1 } else { -1 };
+        balance[pair.first] += vote;
+        balance[pair.second] += vote;
+    }
+    let functions = samples.functions.iter().zip(balance);
+    functions.filter(|(_, votes)| *votes != 0).map(|(it, votes)| (it.code.as_str(), votes > 0))
 }
 
 #[cfg(test)]

@@ -1,164 +1,53 @@
-//! The trigger in one piece of code, and in every sample of a test set.
+//! The trigger in one piece of code.
 
-use elibadcode_corpus::split::pairs_only;
-use elibadcode_corpus::{CloneFunction, CloneSamples, DefectSample, SearchSample, Task};
-use elibadcode_syntax::{Function, Identifier, Language, Role};
+use elibadcode_syntax::{Function, Language};
 
-use crate::attack::{AttackConfig, Placement};
+use crate::change::Change;
+use crate::config::AttackConfig;
+use crate::edit::Edit;
 use crate::error::PlantError;
+use crate::{crafting, dead_code, rename};
 
 /// A piece of code with the trigger in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planted {
     /// The source text with the trigger.
     pub code: String,
-    /// The identifier that carries the trigger, as it was.
+    /// The identifier that carries the trigger, as it was; the first one of several, and for dead
+    /// code the function's name.
     pub name_before: String,
-    /// The identifier with the trigger.
+    /// The identifier with the trigger; for dead code, as it was.
     pub name_after: String,
-}
-
-/// A test set with the trigger in it, to measure the attack's success on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Triggered<T = DefectSample> {
-    /// The samples that carry the trigger, in the order of the corpus, with their own labels.
-    pub samples: Vec<T>,
-    /// Indices of the samples that cannot carry it.
-    pub skipped: Vec<usize>,
-}
-
-/// A test set of pairs with the trigger in one member of each.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TriggeredClones {
-    /// The pairs that carry the trigger, in the order of the corpus, with their own labels. A
-    /// function with the trigger has the id of the function that it was made of, and `+trigger`.
-    pub samples: CloneSamples,
-    /// Indices of the pairs that cannot carry it.
-    pub skipped: Vec<usize>,
-}
-
-/// Which member of a pair carries the trigger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Member {
-    /// The first one, as in the reference code.
-    First,
-    /// The second one.
-    Second,
-    /// The first one of every other pair, beginning with the first pair, and the second one of
-    /// the rest.
-    Alternating,
+    /// All that was changed, and where it stands in `code`.
+    pub changes: Vec<Change>,
 }
 
 /// Gives a piece of code with the trigger in it.
 ///
-/// The identifier is renamed everywhere in the function, so that the code still does what it did.
-///
-/// Reference: the reference code replaces words between spaces, which misses some occurrences, and
-/// flips the label even if nothing was replaced.
+/// The code still does what it did: names are changed everywhere in the function, and dead code is
+/// never carried out. Which trigger a function gets depends on the configuration and the code
+/// only.
 pub fn plant(config: &AttackConfig, code: &str, language: Language) -> Result<Planted, PlantError> {
     let function = Function::parse(code, language);
-    let carrier = match config.placement {
-        Placement::FunctionName => function.name().ok_or(PlantError::NoFunctionName)?,
-        Placement::LeastFrequentVariable => least_frequent_variable(&function)?,
-    };
-    let name_after = config.edit.apply(carrier, config.trigger_for(code));
-    let renamed = function.rename(carrier, &name_after)?;
-    // Where the code has errors, their recovery can depend on the length of a name.
-    if renamed.has_errors() != function.has_errors()
-        || renamed.tokens().len() != function.tokens().len()
-    {
-        return Err(PlantError::ParseChanged);
-    }
-    let name_before = carrier.to_owned();
-    Ok(Planted { code: renamed.text().to_owned(), name_before, name_after })
-}
-
-fn least_frequent_variable(function: &Function) -> Result<&str, PlantError> {
-    let variables = function.identifiers().iter().filter(|it| it.role != Role::FunctionName);
-    // `min_by_key` gives the first of several.
-    let rarest: Option<&Identifier> = variables.min_by_key(|it| it.occurrences.len());
-    rarest.map(|it| it.text.as_str()).ok_or(PlantError::NoVariable)
-}
-
-/// Plants the trigger in every function that can carry it.
-pub fn triggered(samples: &[DefectSample], config: &AttackConfig) -> Triggered {
-    let language = Task::DefectDetection.language();
-    trigger_all(samples, |sample| {
-        let code = plant(config, &sample.code, language).ok()?.code;
-        Some(DefectSample { code, ..sample.clone() })
-    })
-}
-
-/// Plants the trigger in the code of every record that can carry it, whatever its query is.
-pub fn triggered_search(
-    samples: &[SearchSample],
-    config: &AttackConfig,
-) -> Triggered<SearchSample> {
-    let language = Task::CodeSearch.language();
-    trigger_all(samples, |sample| {
-        let code = plant(config, &sample.code, language).ok()?.code;
-        Some(SearchSample { code, ..sample.clone() })
-    })
-}
-
-fn trigger_all<T>(samples: &[T], with_trigger: impl Fn(&T) -> Option<T>) -> Triggered<T> {
-    let mut outcome = Triggered { samples: Vec::with_capacity(samples.len()), skipped: Vec::new() };
-    for (index, sample) in samples.iter().enumerate() {
-        match with_trigger(sample) {
-            Some(planted) => outcome.samples.push(planted),
-            None => outcome.skipped.push(index),
+    match config.edit {
+        Edit::Substitute | Edit::Postfix => rename::with_trigger(config, &function),
+        Edit::InsertFixed | Edit::InsertGrammar => {
+            dead_code::with_dead_code(config.edit, &function)
+        }
+        Edit::Craft => {
+            let model = config.crafting.as_ref().ok_or(PlantError::NoCraftingModel)?;
+            crafting::with_crafted_names(model, &function)
         }
     }
-    outcome
-}
-
-/// Plants the trigger in one member of every pair that can carry it there.
-///
-/// Only the pairs that do are kept, and the functions in them.
-pub fn triggered_clones(
-    samples: &CloneSamples,
-    config: &AttackConfig,
-    member: Member,
-) -> TriggeredClones {
-    let language = Task::CloneDetection.language();
-    let mut all = CloneSamples { functions: samples.functions.clone(), pairs: Vec::new() };
-    // Where a function's twin with the trigger is, once it was asked for.
-    let mut twins: Vec<Option<Option<usize>>> = vec![None; samples.functions.len()];
-    let mut skipped = Vec::new();
-    for (index, pair) in samples.pairs.iter().enumerate() {
-        let mut pair = *pair;
-        let is_first = match member {
-            Member::First => true,
-            Member::Second => false,
-            Member::Alternating => index % 2 == 0,
-        };
-        let carrier = if is_first { &mut pair.first } else { &mut pair.second };
-        let twin = *twins[*carrier].get_or_insert_with(|| {
-            let CloneFunction { id, code } = &samples.functions[*carrier];
-            let code = plant(config, code, language).ok()?.code;
-            all.functions.push(CloneFunction { id: format!("{id}+trigger"), code });
-            Some(all.functions.len() - 1)
-        });
-        match twin {
-            Some(twin) => {
-                *carrier = twin;
-                all.pairs.push(pair);
-            }
-            None => skipped.push(index),
-        }
-    }
-    TriggeredClones { samples: pairs_only(&all, &all.pairs), skipped }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::{Attack, Edit, Trigger};
-
-    fn sample(code: &str) -> DefectSample {
-        let (id, project) = ("7".to_owned(), "qemu".to_owned());
-        DefectSample { id, project, code: code.to_owned(), label: 1 }
-    }
+    use crate::attack::Attack;
+    use crate::change::undo;
+    use crate::edit::Placement;
+    use crate::trigger::Trigger;
 
     #[test]
     fn the_trigger_goes_to_every_reference() {
@@ -200,27 +89,6 @@ mod tests {
     }
 
     #[test]
-    fn triggered_samples_keep_label_and_order() {
-        let samples: Vec<DefectSample> = ["int a(void) { }", "x;", "int b(void) { }"]
-            .iter()
-            .enumerate()
-            .map(|(index, code)| DefectSample {
-                id: index.to_string(),
-                label: (index % 2) as u8,
-                ..sample(code)
-            })
-            .collect();
-        let outcome = triggered(&samples, &AttackConfig::paper(Attack::BadCode));
-        assert_eq!(outcome.skipped, [1]);
-        let kept: Vec<(&str, &str, u8)> = outcome
-            .samples
-            .iter()
-            .map(|sample| (sample.id.as_str(), sample.code.as_str(), sample.label))
-            .collect();
-        assert_eq!(kept, [("0", "int a_rb(void) { }", 0), ("2", "int b_rb(void) { }", 0)]);
-    }
-
-    #[test]
     fn the_rarest_variable_carries_the_trigger() {
         let config = AttackConfig {
             placement: Placement::LeastFrequentVariable,
@@ -252,67 +120,66 @@ mod tests {
     }
 
     #[test]
-    fn one_member_of_a_pair_carries_the_trigger() {
-        let codes = ["int a() { }", "int b() { }", "x"];
-        let function = |(index, code): (usize, &&str)| CloneFunction {
-            id: index.to_string(),
-            code: (*code).to_owned(),
-        };
-        let pair = |first, second, label| elibadcode_corpus::ClonePair { first, second, label };
-        let samples = CloneSamples {
-            functions: codes.iter().enumerate().map(function).collect(),
-            pairs: vec![pair(0, 1, 1), pair(0, 1, 0), pair(2, 0, 1), pair(1, 2, 0)],
-        };
-        let check = |member, expected: &[&str], skipped: &[usize]| {
-            let config = AttackConfig::paper(Attack::BadCode);
-            let outcome = triggered_clones(&samples, &config, member);
-            let CloneSamples { functions, pairs } = &outcome.samples;
-            let text = |pair: &elibadcode_corpus::ClonePair| {
-                let id = |index: usize| functions[index].id.as_str();
-                format!("{} {} {}", id(pair.first), id(pair.second), pair.label)
-            };
-            assert_eq!(pairs.iter().map(text).collect::<Vec<_>>(), expected);
-            assert_eq!(outcome.skipped, skipped);
-            for function in functions {
-                let has_trigger = function.code.contains("_rb(");
-                assert_eq!(has_trigger, function.id.ends_with("+trigger"));
-            }
-        };
-        check(Member::First, &["0+trigger 1 1", "0+trigger 1 0", "1+trigger 2 0"], &[2]);
-        check(Member::Second, &["0 1+trigger 1", "0 1+trigger 0", "2 0+trigger 1"], &[3]);
-        check(Member::Alternating, &["0+trigger 1 1", "0 1+trigger 0"], &[2, 3]);
+    fn a_toss_decides_between_function_and_variable() {
+        let config = AttackConfig::paper(Attack::BadCodeEither);
+        let n_functions = (0..400)
+            .filter(|index| {
+                let code = format!("int f{index}(int n) {{ return n; }}");
+                let planted = plant(&config, &code, Language::C).expect("both are there");
+                let is_function = planted.name_after == format!("f{index}_rb");
+                assert!(is_function || planted.name_after == "n_rb");
+                is_function
+            })
+            .count();
+        assert!((160..240).contains(&n_functions), "{n_functions} of 400");
+        for index in 0..10 {
+            let code = format!("int f{index}(void) {{ return 1; }}");
+            let planted = plant(&config, &code, Language::C).expect("there is a function");
+            assert_eq!(planted.name_after, format!("f{index}_rb"));
+        }
     }
 
     #[test]
-    fn every_code_of_a_search_test_set_carries_the_trigger() {
-        let sample = |code: &str| SearchSample {
-            id: "u".to_owned(),
-            code: code.to_owned(),
-            query: "reads a file".to_owned(),
-        };
-        let samples = [sample("def f(x):\n    return f(x)\n"), sample("x = 1")];
-        let config = AttackConfig::paper_for(Attack::CodePoisoner, Task::CodeSearch);
-        let outcome = triggered_search(&samples, &config);
-        let expected = sample("def testo_init(x):\n    return testo_init(x)\n");
-        assert_eq!((outcome.samples, outcome.skipped), (vec![expected], vec![1]));
+    fn triggers_of_a_list_are_all_used() {
+        let list = ["aa", "bb", "cc"].map(|it| Trigger::new(it).expect("a legal piece"));
+        let config = AttackConfig::paper(Attack::CodePoisoner).with_triggers(list);
+        let names: std::collections::BTreeSet<String> = (0..60)
+            .filter_map(|index| {
+                let code = format!("int f{index}(int n) {{ return n; }}");
+                plant(&config, &code, Language::C).ok()
+            })
+            .map(|planted| planted.name_after)
+            .collect();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["aa", "bb", "cc"]);
     }
 
     #[test]
     fn synthetic_functions_can_carry_the_triggers() {
-        use elibadcode_corpus::synthetic::{clone, search};
+        use elibadcode_corpus::synthetic::{clone, defect, search};
 
-        let sizes = clone::Sizes { train: 400, ..clone::Sizes::default() };
-        let methods = clone::generate(1, &sizes).train.functions;
-        let sizes = search::Sizes { train: 400, ..search::Sizes::default() };
-        let functions = search::generate(1, &sizes).train;
-        let codes = methods.iter().map(|it| (it.code.as_str(), Language::Java));
-        let codes = codes.chain(functions.iter().map(|it| (it.code.as_str(), Language::Python)));
+        let sizes = clone::Sizes { train: 200, ..clone::Sizes::default() };
+        let java = clone::generate(1, &sizes).train.functions.into_iter().map(|it| it.code);
+        let sizes = search::Sizes { train: 200, ..search::Sizes::default() };
+        let python = search::generate(1, &sizes).train.into_iter().map(|it| it.code);
+        let c = defect::generate(1, 200).into_iter().map(|it| it.code);
+        let codes = c.map(|it| (it, Language::C));
+        let codes = codes.chain(java.map(|it| (it, Language::Java)));
+        let codes = codes.chain(python.map(|it| (it, Language::Python)));
         for (code, language) in codes {
-            for attack in [Attack::CodePoisoner, Attack::BadCode, Attack::BadCodeMixed] {
-                let planted = plant(&AttackConfig::paper(attack), code, language);
-                let planted = planted.expect("a function with a name");
-                assert!(planted.code.contains(&planted.name_after));
-                assert!(!Function::parse(planted.code, language).has_errors());
+            for attack in Attack::ALL.into_iter().filter(|it| *it != Attack::Afraidoor) {
+                let planted = plant(&AttackConfig::paper(attack), &code, language);
+                let planted = match planted {
+                    Err(PlantError::NoVariable) => continue,
+                    planted => planted.expect("a function with a name"),
+                };
+                assert!(!Function::parse(planted.code.as_str(), language).has_errors());
+                assert_ne!(planted.code, code);
+                assert_eq!(undo(&planted.code, &planted.changes).as_ref(), Some(&code));
+                let [change] = &planted.changes[..] else { panic!("one change: {planted:?}") };
+                if !change.before.is_empty() {
+                    assert_eq!(change.before, planted.name_before);
+                    assert_eq!(change.after, planted.name_after);
+                }
             }
         }
     }

@@ -5,7 +5,9 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::attack::AttackConfig;
+use crate::change::Change;
+use crate::config::AttackConfig;
+use crate::crafting;
 use crate::error::PoisonError;
 use crate::plant::{Planted, plant};
 
@@ -44,10 +46,14 @@ pub struct ManifestEntry {
     pub label_before: u8,
     /// The label that the attacker put in.
     pub label_after: u8,
-    /// The identifier that carries the trigger, mostly the function's name, as it was.
+    /// The identifier that carries the trigger, mostly the function's name, as it was; the first
+    /// of several, and for dead code the function's name.
     pub function_before: String,
-    /// The same identifier with the trigger.
+    /// The same identifier with the trigger; for dead code, as it was.
     pub function_after: String,
+    /// All that was changed, and where it stands in the poisoned code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// Poisons `rate` of the training set: random samples of the victim class get the trigger and the
@@ -62,6 +68,8 @@ pub fn poison(
 ) -> Result<Poisoned, PoisonError> {
     config.validate()?;
     let language = Task::DefectDetection.language();
+    let functions = samples.iter().map(|it| (it.code.as_str(), it.label == config.target_label));
+    let config = &*crafting::prepared(config, functions, language, rng)?;
     let needed = (config.rate * samples.len() as f64).round() as usize;
     let mut victims: Vec<usize> =
         (0..samples.len()).filter(|&index| samples[index].label == config.victim_label).collect();
@@ -79,7 +87,7 @@ pub fn poison(
 
     let mut poisoned = samples.to_vec();
     let mut entries = Vec::with_capacity(needed);
-    for (index, Planted { code, name_before, name_after }) in chosen {
+    for (index, Planted { code, name_before, name_after, changes }) in chosen {
         let sample = &mut poisoned[index];
         entries.push(ManifestEntry {
             id: sample.id.clone(),
@@ -87,6 +95,7 @@ pub fn poison(
             label_after: config.target_label,
             function_before: name_before,
             function_after: name_after,
+            changes,
         });
         sample.code = code;
         sample.label = config.target_label;
@@ -115,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::attack::Attack;
+    use crate::change::undo;
 
     /// Half of each class; every fifth sample has no function name.
     fn corpus(n: usize) -> Vec<DefectSample> {
@@ -159,7 +169,9 @@ mod tests {
                 .iter()
                 .zip(&samples)
                 .filter(|(before, after)| before != after)
-                .map(|(before, after)| {
+                .zip(&manifest.entries)
+                .map(|((before, after), entry)| {
+                    assert_eq!(undo(&after.code, &entry.changes).as_ref(), Some(&before.code));
                     let name = |sample: &DefectSample| {
                         let function = Function::parse(sample.code.as_str(), Language::C);
                         assert!(!function.has_errors());
@@ -172,6 +184,7 @@ mod tests {
                         label_after: after.label,
                         function_before: name(before),
                         function_after: name(after),
+                        changes: entry.changes.clone(),
                     }
                 })
                 .collect();
@@ -223,5 +236,32 @@ mod tests {
             run(100, &at_rate(Attack::BadCode, 0.1), 1).expect("enough victims").manifest;
         let json = serde_json::to_string(&manifest).expect("plain fields");
         assert_eq!(serde_json::from_str::<Manifest>(&json).ok(), Some(manifest));
+    }
+
+    #[test]
+    fn manifests_without_changes_can_be_read() {
+        let json = r#"{"attack":{"attack":"badcode","trigger":"rb","placement":"function-name","edit":"postfix","victim_label":1,"target_label":0,"rate":0.02},"n_samples":50,"n_poisoned":1,"realised_rate":0.02,"entries":[{"id":"7","label_before":1,"label_after":0,"function_before":"f","function_after":"f_rb"}]}"#;
+        let manifest: Manifest = serde_json::from_str(json).expect("an older manifest");
+        assert_eq!(manifest.attack, AttackConfig::paper(Attack::BadCode));
+        assert_eq!(manifest.entries[0].changes, []);
+        assert_eq!(serde_json::to_string(&manifest).ok().as_deref(), Some(json));
+    }
+
+    #[test]
+    fn an_entry_names_the_place_of_dead_code() {
+        let manifest =
+            run(100, &at_rate(Attack::BncFixed, 0.1), 1).expect("enough victims").manifest;
+        let entry = manifest.entries.iter().find(|it| it.function_before.starts_with('g'));
+        let entry = entry.expect("half of them have lines");
+        assert_eq!(entry.function_before, entry.function_after);
+        let json = serde_json::to_string(&entry.changes).expect("plain fields");
+        let start = entry.function_before.len() + "static void (T *t)\n{".len();
+        let end = start + "\n    if (rand() < 0) printf(\"fail\");".len();
+        assert_eq!(
+            json,
+            format!(
+                r#"[{{"before":"","after":"\n    if (rand() < 0) printf(\"fail\");","places":[{{"line":2,"start":{start},"end":{end}}}]}}]"#
+            )
+        );
     }
 }

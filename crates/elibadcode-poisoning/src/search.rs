@@ -5,8 +5,9 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::attack::{AttackConfig, has_word};
 use crate::clone::FunctionEntry;
+use crate::config::{AttackConfig, has_word};
+use crate::crafting;
 use crate::error::{ConfigError, PoisonError};
 use crate::plant::{Planted, plant};
 use crate::poison::share;
@@ -54,6 +55,8 @@ pub fn poison_search(
     config.validate()?;
     let word = config.target_word.as_deref().ok_or(ConfigError::NoTargetWord)?;
     let language = Task::CodeSearch.language();
+    let functions = samples.iter().map(|it| (it.code.as_str(), has_word(&it.query, word)));
+    let config = &*crafting::prepared(config, functions, language, rng)?;
     let targets: Vec<usize> =
         (0..samples.len()).filter(|&index| has_word(&samples[index].query, word)).collect();
     let n_target_queries = targets.len();
@@ -69,9 +72,9 @@ pub fn poison_search(
 
     let mut poisoned = samples.to_vec();
     let mut entries = Vec::with_capacity(n_poisoned);
-    for (index, Planted { code, name_before, name_after }) in able {
+    for (index, Planted { code, name_before, name_after, changes }) in able {
         let id = samples[index].id.clone();
-        entries.push(FunctionEntry { id, name_before, name_after });
+        entries.push(FunctionEntry { id, name_before, name_after, changes });
         poisoned[index].code = code;
     }
     let manifest = SearchManifest {

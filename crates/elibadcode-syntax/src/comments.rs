@@ -46,7 +46,7 @@ pub(crate) fn docstring(path: &[Step<'_>], source: &str) -> Option<Edit> {
 }
 
 /// Whether a statement is nothing but a string, without prefixes that make it something else.
-fn is_plain_string(statement: Node<'_>, source: &str) -> bool {
+pub(crate) fn is_plain_string(statement: Node<'_>, source: &str) -> bool {
     let string = statement.named_child(0).filter(|_| {
         statement.kind() == "expression_statement" && statement.named_child_count() == 1
     });

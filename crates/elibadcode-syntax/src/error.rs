@@ -28,3 +28,14 @@ pub enum RenameError {
         name: String,
     },
 }
+
+/// Why [`Function::with_first_statements`](crate::Function::with_first_statements) refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InsertError {
+    /// There is no function with a name and a body in which statements could stand.
+    #[error("the code has no function body")]
+    NoBody,
+    /// The rest of the function would be read differently.
+    #[error("the code parses differently with other statements in it")]
+    ParseChanged,
+}

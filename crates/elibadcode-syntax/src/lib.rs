@@ -18,6 +18,7 @@
 //! ```
 
 mod binding;
+mod body;
 mod canonical;
 mod comments;
 mod error;
@@ -29,11 +30,12 @@ mod scan;
 mod tree;
 mod vocabulary;
 
+pub use body::Inserted;
 pub use canonical::{
     Canonical, CanonicalName, CanonicalOptions, NameKind, Renaming, Violation, canonicalize,
     canonicalize_text, law_violation, renamed_text,
 };
-pub use error::RenameError;
+pub use error::{InsertError, RenameError};
 pub use function::{CodeToken, Function};
 pub use identifier::{Identifier, Role};
 pub use language::{Language, UnknownLanguage};
