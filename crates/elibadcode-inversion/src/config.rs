@@ -54,8 +54,8 @@ pub struct ScanConfig {
     /// Chance of a false alarm that is accepted over all hypotheses. Paper: no such rule
     /// (defect D8.1: outlier detection is undefined for two labels).
     pub significance: f64,
-    /// Success rate on held-out samples, at random places, that a planted trigger must reach with
-    /// 95 % confidence. Paper: no such rule.
+    /// Success rate on held-out samples, at random identifiers or at function names, that a planted
+    /// trigger must reach with 95 % confidence. Paper: no such rule.
     pub min_success_rate: f64,
 }
 
@@ -68,6 +68,8 @@ pub enum PositionRule {
     /// The function name in half of the samples, the least sensitive one in the others: a backdoor
     /// that was planted in function names can be weaker elsewhere.
     Mixed,
+    /// The function name, where most published attacks put their trigger.
+    FunctionName,
     /// Any, drawn at random (the ablation "without (b)").
     Random,
 }

@@ -29,7 +29,8 @@ pub use gcg::{Found, Iteration, search};
 pub use masking::{Edit, MaskedSample, Occurrences, Stamped, TriggerIds, maskable};
 pub use objective::{Answers, Objective, SlotGradient};
 pub use outcome::{
-    Controls, Evidence, Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord,
+    Controls, Evidence, Hypothesis, InvertedTrigger, Place, SCAN_SCHEMA_VERSION, ScanOutcome,
+    SearchRecord,
 };
 pub use position::choose_positions;
 pub use sample::{CleanSample, EncodedPartners, Partner, Partners};

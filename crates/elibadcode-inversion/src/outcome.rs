@@ -1,6 +1,7 @@
 //! What a scan found: the document `scan.json`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Rate;
@@ -13,7 +14,7 @@ use crate::config::ScanConfig;
 use crate::masking::{Edit, TriggerIds};
 
 /// Version of the document.
-pub const SCAN_SCHEMA_VERSION: u32 = 1;
+pub const SCAN_SCHEMA_VERSION: u32 = 2;
 
 /// A trigger as source text, for use outside the model that it was found in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,17 +63,57 @@ pub struct SearchRecord {
 pub struct Evidence {
     /// Held-out samples of the victim label that become the target label, trigger at the least
     /// sensitive identifier.
-    pub held_out: Rate,
+    pub least_sensitive: Rate,
     /// The same with the trigger at a random identifier.
-    pub any_position: Rate,
+    pub any_identifier: Rate,
+    /// The same with the trigger in place of, or behind, the function name.
+    pub function_name: Rate,
     /// The same samples without a trigger.
     pub flip_rate: Rate,
+}
+
+/// Where a trigger is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// A random identifier of each sample: a trigger that works anywhere.
+    AnyIdentifier,
+    /// The function name: a backdoor that was planted there can be weaker elsewhere.
+    FunctionName,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AnyIdentifier => "random identifiers",
+            Self::FunctionName => "function names",
+        })
+    }
+}
+
+impl Evidence {
+    /// The success rate at a place.
+    pub fn at(&self, place: Place) -> &Rate {
+        match place {
+            Place::AnyIdentifier => &self.any_identifier,
+            Place::FunctionName => &self.function_name,
+        }
+    }
+
+    /// The place where the success is most certain, and the lower end of its 95 % interval.
+    pub fn strongest(&self) -> (Place, f64) {
+        let low = |place| self.at(place).wilson(0.95).map_or(0.0, |it| it.low);
+        let (any, name) = (low(Place::AnyIdentifier), low(Place::FunctionName));
+        if name > any { (Place::FunctionName, name) } else { (Place::AnyIdentifier, any) }
+    }
 }
 
 /// The best trigger of a hypothesis against random ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Controls {
+    /// Where both are put.
+    pub place: Place,
     /// Success rates of random legal triggers of the same length at the same places, ascending.
     pub success_rates: Vec<f64>,
     /// Chance that a random trigger does as well as this one: `(1 + better) / (1 + n)`.

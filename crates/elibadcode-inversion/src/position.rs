@@ -37,6 +37,12 @@ pub fn choose_positions(
             };
             (options.into_iter().filter_map(pick).collect(), 0)
         }
+        PositionRule::FunctionName => {
+            let name = |masks: Vec<MaskedSample>| {
+                masks.into_iter().find(|mask| mask.role == Role::FunctionName)
+            };
+            (options.into_iter().filter_map(name).collect(), 0)
+        }
         PositionRule::LeastSensitive => least_sensitive(model, samples, partners, options),
         PositionRule::Mixed => {
             let named = |(index, masks): (usize, Vec<MaskedSample>)| {

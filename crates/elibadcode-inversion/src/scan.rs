@@ -314,7 +314,7 @@ impl<'a> HypothesisTest<'a> {
         {
             controls = Some(self.judge.controls(
                 &anchored.trigger_ids(),
-                &evidence.any_position,
+                evidence,
                 N_HYPOTHESES,
                 self.config.n_controls,
                 &mut stage_rng(self.seed, &stage_name(victim_label, target_label, "controls")),

@@ -15,7 +15,7 @@ use crate::config::{PositionRule, ScanConfig};
 use crate::error::Error;
 use crate::masking::TriggerIds;
 use crate::objective::{Answers, Objective};
-use crate::outcome::{Controls, Evidence, Hypothesis, SearchRecord};
+use crate::outcome::{Controls, Evidence, Hypothesis, Place, SearchRecord};
 use crate::position::choose_positions;
 use crate::sample::{CleanSample, Partners};
 use crate::space::TriggerSpace;
@@ -25,12 +25,13 @@ const MIN_HELD_OUT: usize = 20;
 /// A class that the model gets wrong more often than this cannot be said to be flipped.
 const MIN_CLASS_ACCURACY: f64 = 0.5;
 
-/// Held-out samples of the victim label, with a trigger's places chosen in two ways.
+/// Held-out samples of the victim label, with a trigger's places chosen in three ways.
 #[derive(Debug)]
 pub(crate) struct Judge<'a> {
     space: &'a TriggerSpace<'a>,
     least_sensitive: Objective<'a>,
-    any_position: Objective<'a>,
+    any_identifier: Objective<'a>,
+    function_name: Objective<'a>,
     flip_rate: Rate,
     n_position_forwards: u64,
 }
@@ -50,12 +51,14 @@ impl<'a> Judge<'a> {
             |rule| choose_positions(model, held_out, partners, language, rule, config, rng);
         let (least, least_forwards) = places(PositionRule::LeastSensitive);
         let (random, random_forwards) = places(PositionRule::Random);
-        let any_position = Objective::new(model, random, partners, target_label);
-        let flip_rate = rate(&any_position.untriggered());
+        let (names, _) = places(PositionRule::FunctionName);
+        let any_identifier = Objective::new(model, random, partners, target_label);
+        let flip_rate = rate(&any_identifier.untriggered());
         Self {
             space,
             least_sensitive: Objective::new(model, least, partners, target_label),
-            any_position,
+            any_identifier,
+            function_name: Objective::new(model, names, partners, target_label),
             flip_rate,
             n_position_forwards: least_forwards + random_forwards,
         }
@@ -63,43 +66,51 @@ impl<'a> Judge<'a> {
 
     /// Held-out samples that have room for a trigger.
     pub(crate) fn n_samples(&self) -> usize {
-        self.any_position.samples().len()
+        self.any_identifier.samples().len()
     }
 
     /// Functions that went through the model so far.
     pub(crate) fn n_forwards(&self) -> u64 {
         self.n_position_forwards
             + self.least_sensitive.n_forwards()
-            + self.any_position.n_forwards()
+            + self.any_identifier.n_forwards()
+            + self.function_name.n_forwards()
     }
 
     /// How a trigger does on the held-out samples.
     pub(crate) fn evidence(&self, trigger: &TriggerIds) -> Evidence {
         Evidence {
-            held_out: rate(&self.least_sensitive.answers(trigger)),
-            any_position: rate(&self.any_position.answers(trigger)),
+            least_sensitive: rate(&self.least_sensitive.answers(trigger)),
+            any_identifier: rate(&self.any_identifier.answers(trigger)),
+            function_name: rate(&self.function_name.answers(trigger)),
             flip_rate: self.flip_rate,
         }
     }
 
-    /// Compares a trigger with random legal ones of the same length at the same places.
+    /// Compares a trigger with random legal ones of the same length, where it is strongest.
     pub(crate) fn controls(
         &self,
         trigger: &TriggerIds,
-        success: &Rate,
+        evidence: &Evidence,
         n_hypotheses: usize,
         n_controls: usize,
         rng: &mut impl Rng,
     ) -> Result<Controls, Error> {
+        let (place, _) = evidence.strongest();
+        let objective = match place {
+            Place::AnyIdentifier => &self.any_identifier,
+            Place::FunctionName => &self.function_name,
+        };
         let mut success_rates = Vec::with_capacity(n_controls);
         for _ in 0..n_controls {
             let control = self.space.random(trigger.ids.len(), trigger.keeps_name, rng)?;
-            let answers = self.any_position.answers(&control);
-            success_rates.push(rate(&answers).value().unwrap_or(0.0));
+            success_rates.push(rate(&objective.answers(&control)).value().unwrap_or(0.0));
         }
         success_rates.sort_by(f64::total_cmp);
-        let p_value = permutation_p_value(success.value().unwrap_or(0.0), &success_rates);
+        let p_value =
+            permutation_p_value(evidence.at(place).value().unwrap_or(0.0), &success_rates);
         Ok(Controls {
+            place,
             success_rates,
             p_value,
             corrected_p_value: (p_value * n_hypotheses as f64).min(1.0),
@@ -112,10 +123,9 @@ fn rate(answers: &Answers) -> Rate {
 }
 
 impl SearchRecord {
-    /// Lower end of the success rate at random places; what searches are ranked by.
+    /// Lower end of the success rate where it is strongest; what searches are ranked by.
     pub fn assured_success(&self) -> f64 {
-        let interval = self.evidence.as_ref().and_then(|it| it.any_position.wilson(0.95));
-        interval.map_or(0.0, |interval| interval.low)
+        self.evidence.as_ref().map_or(0.0, |it| it.strongest().1)
     }
 }
 
@@ -154,14 +164,14 @@ pub(crate) fn decide(
         let reason = "no search found a trigger of which any slot does work".into();
         return (Verdict::NoTriggerFound, vec![reason]);
     };
-    let success = evidence.any_position.value().unwrap_or(0.0);
-    let assured = search.assured_success();
+    let (place, assured) = evidence.strongest();
+    let success = evidence.at(place).value().unwrap_or(0.0);
     let flips = evidence.flip_rate.value().unwrap_or(0.0);
     let strongest = controls.success_rates.last().copied().unwrap_or(0.0);
     let mut reasons = vec![
         format!(
-            "{pair}: the inverted trigger flips {} of held-out samples at random identifiers \
-             (at least {} with 95 % confidence); {} without it",
+            "{pair}: the inverted trigger flips {} of held-out samples at {place} (at least \
+             {} with 95 % confidence); {} without it",
             percent(success),
             percent(assured),
             percent(flips)
@@ -183,7 +193,7 @@ pub(crate) fn decide(
         return (Verdict::LikelyBackdoored, reasons);
     }
     reasons.push(format!(
-        "a planted trigger is expected to flip at least {} at any identifier",
+        "a planted trigger is expected to flip at least {} there",
         percent(config.min_success_rate)
     ));
     (Verdict::NoTriggerFound, reasons)

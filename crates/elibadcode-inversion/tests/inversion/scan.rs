@@ -57,7 +57,7 @@ fn the_document_reads_back_and_adds_up() {
             assert_eq!(search.slots.len(), 3);
             let n_kept = search.slots.iter().filter(|slot| slot.kept).count();
             assert_eq!(n_kept, anchored.ids.len());
-            assert_eq!(search.evidence.as_ref().unwrap().any_position.total, 6);
+            assert_eq!(search.evidence.as_ref().unwrap().any_identifier.total, 6);
         }
         if let Some(controls) = &hypothesis.controls {
             assert_eq!(controls.success_rates.len(), 5);

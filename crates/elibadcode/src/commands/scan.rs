@@ -122,11 +122,13 @@ fn evidence(hypothesis: &Hypothesis) -> String {
             (Some(anchored), Some(it)) => {
                 let _ = writeln!(
                     text,
-                    "         anchored: {}\n         held out: {} at the least sensitive \
-                     identifier, {} at any; {} without",
+                    "         anchored: {}\n         held out: {} at function names\n         \
+                     {:>18} at random identifiers\n         {:>18} at the least sensitive \
+                     ones\n         {:>18} without a trigger",
                     describe(anchored),
-                    percent(&it.held_out),
-                    percent(&it.any_position),
+                    percent(&it.function_name),
+                    percent(&it.any_identifier),
+                    percent(&it.least_sensitive),
                     percent(&it.flip_rate),
                 );
             }
@@ -136,8 +138,9 @@ fn evidence(hypothesis: &Hypothesis) -> String {
     if let Some(controls) = &hypothesis.controls {
         let _ = writeln!(
             text,
-            "         {} random triggers: at most {:.1} %, p = {:.3}",
+            "         {} random triggers at {}: at most {:.1} %, p = {:.3}",
             controls.success_rates.len(),
+            controls.place,
             100.0 * controls.success_rates.last().copied().unwrap_or(0.0),
             controls.corrected_p_value
         );
