@@ -40,19 +40,40 @@ pub fn anchor(
     config: &ScanConfig,
 ) -> Result<Anchored, Error> {
     let all: Vec<usize> = (0..objective.samples().len()).collect();
-    let losses_of = |slot_sets: &[Vec<usize>]| {
+    let n_slots = trigger.ids.len();
+    let kept = keep_slots(n_slots, config.anchor_rule, config.anchor_threshold, |slot_sets| {
         let parts: Vec<TriggerIds> =
             slot_sets.iter().map(|slots| with_slots(trigger, slots)).collect();
         objective.losses(&parts, &all)
-    };
-    let empty =
-        Error::EmptyAnchor { n_slots: trigger.ids.len(), threshold: config.anchor_threshold };
-    let mut kept: Vec<usize> = (0..trigger.ids.len()).collect();
+    })?;
+    let Kept { slots: kept, loss, loss_without } = kept;
+    Ok(Anchored { trigger: with_slots(trigger, &kept), loss, loss_without, kept })
+}
+
+/// The slots that a loss depends on.
+pub(crate) struct Kept {
+    /// Indices, ascending.
+    pub(crate) slots: Vec<usize>,
+    /// Loss of these slots.
+    pub(crate) loss: f64,
+    /// For each slot of all, the loss of the others.
+    pub(crate) loss_without: Vec<f64>,
+}
+
+/// Chooses among `n_slots` slots; `losses_of` says what some sets of them cost.
+pub(crate) fn keep_slots(
+    n_slots: usize,
+    rule: AnchorRule,
+    threshold: f64,
+    losses_of: impl Fn(&[Vec<usize>]) -> Vec<f64>,
+) -> Result<Kept, Error> {
+    let empty = Error::EmptyAnchor { n_slots, threshold };
+    let mut kept: Vec<usize> = (0..n_slots).collect();
     let whole_loss = losses_of(std::slice::from_ref(&kept))[0];
     let loss_without = losses_of(&each_without_one(&kept));
-    match config.anchor_rule {
+    match rule {
         AnchorRule::LeaveOneOut => {
-            kept.retain(|&slot| (loss_without[slot] - whole_loss).abs() > config.anchor_threshold);
+            kept.retain(|&slot| (loss_without[slot] - whole_loss).abs() > threshold);
             if kept.is_empty() {
                 return Err(empty);
             }
@@ -65,7 +86,7 @@ pub fn anchor(
                 .min_by(|(_, a), (_, b)| a.total_cmp(b))
                 .expect("a trigger has at least one slot");
             // The rise is measured from the whole trigger, so that small rises do not add up.
-            if lowest - whole_loss > config.anchor_threshold {
+            if lowest - whole_loss > threshold {
                 break;
             }
             if kept.len() == 1 {
@@ -75,7 +96,7 @@ pub fn anchor(
         },
     }
     let loss = losses_of(std::slice::from_ref(&kept))[0];
-    Ok(Anchored { trigger: with_slots(trigger, &kept), loss, loss_without, kept })
+    Ok(Kept { slots: kept, loss, loss_without })
 }
 
 fn each_without_one(slots: &[usize]) -> Vec<Vec<usize>> {
@@ -83,7 +104,7 @@ fn each_without_one(slots: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// Some slots of a trigger; without the first, they are appended to the identifier's own name.
-fn with_slots(trigger: &TriggerIds, slots: &[usize]) -> TriggerIds {
+pub(crate) fn with_slots(trigger: &TriggerIds, slots: &[usize]) -> TriggerIds {
     TriggerIds {
         ids: slots.iter().map(|&slot| trigger.ids[slot]).collect(),
         keeps_name: trigger.keeps_name || !slots.contains(&0),

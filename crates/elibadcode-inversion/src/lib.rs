@@ -13,6 +13,7 @@ mod anchoring;
 mod config;
 mod error;
 mod gcg;
+mod gradient;
 mod masking;
 mod objective;
 mod outcome;
@@ -26,8 +27,9 @@ pub use anchoring::{Anchored, SlotLoss, anchor};
 pub use config::{AnchorRule, PositionRule, ScanConfig};
 pub use error::Error;
 pub use gcg::{Found, Iteration, search};
+pub use gradient::SlotGradient;
 pub use masking::{Edit, MaskedSample, Occurrences, Stamped, TriggerIds, maskable};
-pub use objective::{Answers, Objective, SlotGradient};
+pub use objective::{Answers, Objective};
 pub use outcome::{
     Controls, Evidence, Hypothesis, InvertedTrigger, Place, SCAN_SCHEMA_VERSION, ScanOutcome,
     SearchRecord,

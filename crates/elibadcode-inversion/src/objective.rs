@@ -5,16 +5,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use burn::tensor::Tensor;
-use elibadcode_models::{
-    CodeModel, LoadedModel, bce_with_logits, cross_entropy, length_batches, predicted_label,
-};
+use elibadcode_models::{CodeModel, LoadedModel, bce_with_logits, cross_entropy, predicted_label};
 
+use crate::gradient::{SlotGradient, slot_gradient};
 use crate::masking::{MaskedSample, TriggerIds};
 use crate::sample::{EncodedPartners, Partners};
-
-/// Rows of one gradient pass.
-const GRADIENT_BATCH: usize = 16;
 
 /// Mean loss toward `target_label` over samples that carry a trigger.
 #[derive(Debug)]
@@ -25,16 +20,6 @@ pub struct Objective<'a> {
     partners: EncodedPartners<'a>,
     target_label: u8,
     n_forwards: AtomicU64,
-}
-
-/// The gradient of the loss at a trigger.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SlotGradient {
-    /// `[slots][hidden]`: the gradient with respect to the embedding of each slot, summed over
-    /// all places of the slot.
-    pub values: Vec<Vec<f32>>,
-    /// The loss there.
-    pub loss: f64,
 }
 
 /// How samples answer to a trigger.
@@ -107,8 +92,6 @@ impl<'a> Objective<'a> {
     }
 
     /// The gradient of the mean loss with respect to the slot embeddings (Algorithm 1, line 5).
-    ///
-    /// `∂L/∂one-hot = ∂L/∂e · Eᵀ`, so the gradient at the embedding is all that is needed.
     pub fn slot_gradient(&self, trigger: &TriggerIds) -> SlotGradient {
         let stamped: Vec<_> = self
             .samples
@@ -116,59 +99,14 @@ impl<'a> Objective<'a> {
             .map(|sample| sample.stamp(trigger, &self.model.tokenizer, self.model.max_length))
             .collect();
         self.n_forwards.fetch_add(stamped.len() as u64, Ordering::Relaxed);
-        let lengths: Vec<usize> = stamped.iter().map(|row| row.ids.len()).collect();
-        let batches = length_batches(&lengths, GRADIENT_BATCH);
         let n_samples = stamped.len() as f64;
-        let hidden = self.model.config.hidden_size();
-        let run = |batch: &Vec<usize>| -> (Vec<Vec<f64>>, f64) {
-            let rows: Vec<&[u32]> = batch.iter().map(|&i| stamped[i].ids.as_slice()).collect();
-            let row_lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
-            let words: Tensor<3> = self.frozen.embed(&rows).detach().require_grad();
-            let [_, seq, _] = words.dims();
-            let samples: Vec<usize> = batch.iter().map(|&i| self.samples[i].sample_index).collect();
-            let z = self.partners.log_odds_from_embeddings(
-                &self.frozen,
-                words.clone(),
-                &row_lengths,
-                &samples,
-            );
-            let labels = vec![self.target_label; rows.len()];
-            let loss = bce_with_logits(z, &labels) * (rows.len() as f64 / n_samples);
-            let value = f64::from(loss.clone().into_scalar::<f32>());
-            let gradients = loss.backward();
-            let gradient = words.grad(&gradients).expect("the words require a gradient");
-            let gradient: Vec<f32> = gradient.into_data().iter::<f32>().collect();
-            let mut sums = vec![vec![0.0; hidden]; trigger.ids.len()];
-            for (row, &index) in batch.iter().enumerate() {
-                for (slot, places) in stamped[index].slots.iter().enumerate() {
-                    for place in places {
-                        let start = (row * seq + place) * hidden;
-                        let part = &gradient[start..start + hidden];
-                        for (sum, value) in sums[slot].iter_mut().zip(part) {
-                            *sum += f64::from(*value);
-                        }
-                    }
-                }
-            }
-            (sums, value)
-        };
-        let parts: Vec<(Vec<Vec<f64>>, f64)> = std::thread::scope(|scope| {
-            let handles: Vec<_> = batches.iter().map(|batch| scope.spawn(|| run(batch))).collect();
-            handles
-                .into_iter()
-                .map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
-        let mut values = vec![vec![0.0; hidden]; trigger.ids.len()];
-        let mut loss = 0.0;
-        for (sums, part_loss) in parts {
-            loss += part_loss;
-            for (total, sum) in values.iter_mut().flatten().zip(sums.iter().flatten()) {
-                *total += sum;
-            }
-        }
-        let narrow = |row: Vec<f64>| row.into_iter().map(|value| value as f32).collect();
-        SlotGradient { values: values.into_iter().map(narrow).collect(), loss }
+        slot_gradient(&self.frozen, &stamped, &|words, lengths, batch| {
+            let samples: Vec<usize> =
+                batch.iter().map(|&index| self.samples[index].sample_index).collect();
+            let z = self.partners.log_odds_from_embeddings(&self.frozen, words, lengths, &samples);
+            let labels = vec![self.target_label; batch.len()];
+            bce_with_logits(z, &labels) * (batch.len() as f64 / n_samples)
+        })
     }
 
     fn stamped_ids(&self, index: usize, trigger: &TriggerIds) -> Vec<u32> {

@@ -21,11 +21,33 @@ pub fn choose_positions(
     config: &ScanConfig,
     rng: &mut impl Rng,
 ) -> (Vec<MaskedSample>, u64) {
-    let options: Vec<Vec<MaskedSample>> = samples
+    let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
+    let mut losses = |rows: &[Vec<u32>], indices: &[usize]| -> Vec<f64> {
+        let partners = partners.encode(&model.network);
+        let log_odds = partners.log_odds(&model.network, rows, indices.iter().copied());
+        let labels = indices.iter().map(|&index| samples[index].label);
+        log_odds.into_iter().zip(labels).map(|(z, label)| cross_entropy(z, label)).collect()
+    };
+    let (chosen, n_forwards) =
+        choose_by_loss(model, &codes, language, rule, config, rng, &mut losses);
+    (chosen, n_forwards + if n_forwards > 0 { partners.n_forwards() } else { 0 })
+}
+
+/// The same for any loss: `losses` says what versions of the samples with these indices cost.
+pub(crate) fn choose_by_loss(
+    model: &LoadedModel,
+    codes: &[&str],
+    language: Language,
+    rule: PositionRule,
+    config: &ScanConfig,
+    rng: &mut impl Rng,
+    losses: &mut dyn FnMut(&[Vec<u32>], &[usize]) -> Vec<f64>,
+) -> (Vec<MaskedSample>, u64) {
+    let options: Vec<Vec<MaskedSample>> = codes
         .iter()
         .enumerate()
-        .map(|(index, sample)| {
-            let function = Function::parse(&*sample.code, language);
+        .map(|(index, code)| {
+            let function = Function::parse(*code, language);
             maskable(model, &function, index, config.occurrences, config.trigger_len)
         })
         .collect();
@@ -43,7 +65,7 @@ pub fn choose_positions(
             };
             (options.into_iter().filter_map(name).collect(), 0)
         }
-        PositionRule::LeastSensitive => least_sensitive(model, samples, partners, options),
+        PositionRule::LeastSensitive => least_sensitive(model, options, losses),
         PositionRule::Mixed => {
             let named = |(index, masks): (usize, Vec<MaskedSample>)| {
                 let is_name = |mask: &MaskedSample| mask.role == Role::FunctionName;
@@ -54,16 +76,15 @@ pub fn choose_positions(
                 }
             };
             let options = options.into_iter().enumerate().map(named).collect();
-            least_sensitive(model, samples, partners, options)
+            least_sensitive(model, options, losses)
         }
     }
 }
 
 fn least_sensitive(
     model: &LoadedModel,
-    samples: &[CleanSample],
-    partners: &Partners,
     options: Vec<Vec<MaskedSample>>,
+    losses: &mut dyn FnMut(&[Vec<u32>], &[usize]) -> Vec<f64>,
 ) -> (Vec<MaskedSample>, u64) {
     let (tokenizer, length) = (&model.tokenizer, model.max_length);
     let unknown = [tokenizer.special().unk];
@@ -74,15 +95,15 @@ fn least_sensitive(
         rows.extend(masks.iter().map(|mask| mask.with_name(&unknown, tokenizer, length)));
         samples_of_rows.extend(std::iter::repeat_n(first.sample_index, 1 + masks.len()));
     }
-    let log_odds = partners.encode(&model.network).log_odds(&model.network, &rows, samples_of_rows);
-    let mut log_odds = log_odds.into_iter();
+    let mut costs = losses(&rows, &samples_of_rows).into_iter();
     let mut chosen = Vec::new();
     for masks in options {
-        let Some(first) = masks.first() else { continue };
-        let label = samples[first.sample_index].label;
-        let mut loss = || cross_entropy(log_odds.next().expect("one answer per row"), label);
-        let untouched = loss();
-        let sensitivities: Vec<f64> = masks.iter().map(|_| (untouched - loss()).abs()).collect();
+        if masks.is_empty() {
+            continue;
+        }
+        let mut cost = || costs.next().expect("one loss per row");
+        let untouched = cost();
+        let sensitivities: Vec<f64> = masks.iter().map(|_| (untouched - cost()).abs()).collect();
         let least = sensitivities
             .iter()
             .enumerate()
@@ -90,5 +111,5 @@ fn least_sensitive(
             .map(|(index, _)| index);
         chosen.extend(masks.into_iter().nth(least.unwrap_or(0)));
     }
-    (chosen, rows.len() as u64 + partners.n_forwards())
+    (chosen, rows.len() as u64)
 }

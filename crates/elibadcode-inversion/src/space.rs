@@ -7,8 +7,8 @@ use rand::{Rng, RngExt};
 
 use crate::config::ScanConfig;
 use crate::error::Error;
+use crate::gradient::SlotGradient;
 use crate::masking::TriggerIds;
-use crate::objective::SlotGradient;
 
 /// Draws of a random trigger before giving up.
 const MAX_DRAWS: usize = 20_000;
