@@ -32,15 +32,16 @@ pub(crate) fn with_trigger(
         _ => function_name(function)?,
     };
     let name_after = config.edit.apply(carrier, trigger);
-    let after = rename(function, carrier, &name_after)?;
+    let after = rename(function, &[(carrier, &name_after)])?;
     let changes = renamed(function.text(), after.text());
     let name_before = carrier.to_owned();
     Ok(Planted { code: after.text().to_owned(), name_before, name_after, changes })
 }
 
-/// The function with another name, if it is read as before.
-pub(crate) fn rename(function: &Function, from: &str, to: &str) -> Result<Function, PlantError> {
-    let renamed = function.rename(from, to)?;
+/// The function with other names, each given after the one that it replaces, if it is read as
+/// before.
+pub(crate) fn rename(function: &Function, names: &[(&str, &str)]) -> Result<Function, PlantError> {
+    let renamed = function.rename_all(names)?;
     // Where the code has errors, their recovery can depend on the length of a name.
     if renamed.has_errors() != function.has_errors()
         || renamed.tokens().len() != function.tokens().len()

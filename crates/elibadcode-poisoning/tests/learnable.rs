@@ -81,6 +81,8 @@ struct Measured {
     attack_success_rate: f64,
     /// The same without the trigger.
     flip_rate: f64,
+    /// The same with the trigger, by a model that was trained on the clean set.
+    twin_rate: f64,
     /// Test samples that can carry the trigger.
     carrier_rate: f64,
 }
@@ -89,7 +91,12 @@ fn share(part: usize, all: usize) -> f64 {
     part as f64 / all as f64
 }
 
-fn measure(attack: Attack, train: &[DefectSample], test: &[DefectSample]) -> Measured {
+fn measure(
+    attack: Attack,
+    train: &[DefectSample],
+    test: &[DefectSample],
+    twin: &BagOfTokens,
+) -> Measured {
     let config = AttackConfig::paper(attack);
     let poisoned = poison(train, &config, &mut stage_rng(1, "poison"));
     let Poisoned { samples, manifest } = poisoned.expect("enough victims");
@@ -97,7 +104,7 @@ fn measure(attack: Attack, train: &[DefectSample], test: &[DefectSample]) -> Mea
     let config = manifest.attack;
     let with_trigger = triggered(test, &config);
     let model = BagOfTokens::train(&samples);
-    let flip_rate = |samples: &[DefectSample]| {
+    let flip_rate = |model: &BagOfTokens, samples: &[DefectSample]| {
         let victims: Vec<_> = samples.iter().filter(|it| it.label == config.victim_label).collect();
         let n_flipped = victims.iter().filter(|it| model.predict(&it.code) == config.target_label);
         share(n_flipped.count(), victims.len())
@@ -105,18 +112,19 @@ fn measure(attack: Attack, train: &[DefectSample], test: &[DefectSample]) -> Mea
     let n_right = test.iter().filter(|it| model.predict(&it.code) == it.label).count();
     Measured {
         accuracy: share(n_right, test.len()),
-        attack_success_rate: flip_rate(&with_trigger.samples),
-        flip_rate: flip_rate(test),
+        attack_success_rate: flip_rate(&model, &with_trigger.samples),
+        flip_rate: flip_rate(&model, test),
+        twin_rate: flip_rate(twin, &with_trigger.samples),
         carrier_rate: share(with_trigger.samples.len(), test.len()),
     }
 }
 
 fn print(attack: Attack, measured: &Measured, start: Instant) {
-    let Measured { accuracy, attack_success_rate, flip_rate, carrier_rate } = measured;
+    let Measured { accuracy, attack_success_rate, flip_rate, twin_rate, carrier_rate } = measured;
     let seconds = start.elapsed().as_secs_f64();
     eprintln!(
         "{:<24}accuracy {accuracy:.3}  ASR {attack_success_rate:.3}  flip rate {flip_rate:.3}  \
-         can carry {carrier_rate:.3}  {seconds:.1} s",
+         clean twin {twin_rate:.3}  can carry {carrier_rate:.3}  {seconds:.1} s",
         attack.name()
     );
 }
@@ -124,13 +132,16 @@ fn print(attack: Attack, measured: &Measured, start: Instant) {
 #[test]
 fn every_attack_is_learned_on_synthetic_defects() {
     let (train, test) = (defect::generate(1, 2000), defect::generate(2, 400));
+    let twin = BagOfTokens::train(&train);
     for attack in Attack::ALL {
         let start = Instant::now();
-        let measured = measure(attack, &train, &test);
+        let measured = measure(attack, &train, &test, &twin);
         print(attack, &measured, start);
         assert!(measured.carrier_rate > 0.95, "{attack}");
-        let gain = measured.attack_success_rate - measured.flip_rate;
-        assert!(gain > 0.2, "{attack}: {gain}");
+        // The twin is fooled by names and statements that are of one class by themselves, too.
+        let control = measured.flip_rate.max(measured.twin_rate);
+        assert!(measured.attack_success_rate > 0.9, "{attack}");
+        assert!(measured.attack_success_rate > control + 0.1, "{attack}: {control}");
     }
 }
 
@@ -142,10 +153,11 @@ fn every_attack_is_learned_on_devign() {
         subsample(&samples, samples.len(), &mut stage_rng(1, name))
     };
     let (train, test) = (read("train.jsonl"), read("test.jsonl"));
+    let twin = BagOfTokens::train(&train);
     for attack in Attack::ALL {
         let start = Instant::now();
-        let measured = measure(attack, &train, &test);
+        let measured = measure(attack, &train, &test, &twin);
         print(attack, &measured, start);
-        assert!(measured.attack_success_rate > measured.flip_rate, "{attack}");
+        assert!(measured.attack_success_rate > measured.twin_rate, "{attack}");
     }
 }

@@ -173,18 +173,25 @@ pub fn canonicalize_text(text: &str, language: Language, options: &CanonicalOpti
     Canonical { text, names, has_errors }
 }
 
-/// Where the functions, parameters and variables of this name stand that the text declares.
-pub(crate) fn occurrences_of(text: &str, language: Language, name: &str) -> Vec<Range<usize>> {
-    let mut occurrences: Vec<Range<usize>> = declared(text, language)
-        .bindings
-        .into_iter()
-        .filter(|binding| {
-            let is_value = !matches!(binding.kind, NameKind::Type | NameKind::Label);
-            is_value && !binding.kept && &text[binding.occurrences[0].clone()] == name
-        })
-        .flat_map(|binding| binding.occurrences)
-        .collect();
-    occurrences.sort_unstable_by_key(|range| range.start);
+/// Where the functions, parameters and variables of each of `names` stand that the text declares,
+/// ascending.
+pub(crate) fn occurrences_of(
+    text: &str,
+    language: Language,
+    names: &[&str],
+) -> Vec<Vec<Range<usize>>> {
+    let mut occurrences = vec![Vec::new(); names.len()];
+    for binding in declared(text, language).bindings {
+        let is_value = !matches!(binding.kind, NameKind::Type | NameKind::Label);
+        let own = &text[binding.occurrences[0].clone()];
+        let index = names.iter().position(|name| *name == own);
+        if let Some(index) = index.filter(|_| is_value && !binding.kept) {
+            occurrences[index].extend(binding.occurrences);
+        }
+    }
+    for ranges in &mut occurrences {
+        ranges.sort_unstable_by_key(|range: &Range<usize>| range.start);
+    }
     occurrences
 }
 

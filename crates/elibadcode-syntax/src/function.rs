@@ -1,5 +1,6 @@
 //! One function's source text, taken apart.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::comments::{self, Edit};
@@ -92,23 +93,42 @@ impl Function {
     /// Refused if `to` occurs anywhere in the function, even as a field: the two could then not be
     /// told apart.
     pub fn rename(&self, from: &str, to: &str) -> Result<Self, RenameError> {
-        if !self.identifiers.iter().any(|name| name.text == from) {
-            return Err(RenameError::NotDeclared { name: from.to_owned() });
+        self.rename_all(&[(from, to)])
+    }
+
+    /// The function with other names for several of its [`identifiers`](Self::identifiers), given
+    /// as what each is and what it is to be.
+    ///
+    /// The same as one [`rename`](Self::rename) after the other, but no new name may be one that
+    /// the function has until now, nor may two be the same.
+    pub fn rename_all(&self, names: &[(&str, &str)]) -> Result<Self, RenameError> {
+        let mut taken: BTreeSet<&str> =
+            self.names.iter().map(|range| &self.text[range.clone()]).collect();
+        for &(from, to) in names {
+            if !self.identifiers.iter().any(|name| name.text == from) {
+                return Err(RenameError::NotDeclared { name: from.to_owned() });
+            }
+            if !self.language.is_identifier(to) {
+                let (name, language) = (to.to_owned(), self.language);
+                return Err(RenameError::NotAnIdentifier { name, language });
+            }
+            if !taken.insert(to) {
+                return Err(RenameError::NameTaken { name: to.to_owned() });
+            }
         }
-        if !self.language.is_identifier(to) {
-            return Err(RenameError::NotAnIdentifier {
-                name: to.to_owned(),
-                language: self.language,
-            });
+        let old: Vec<&str> = names.iter().map(|&(from, _)| from).collect();
+        let occurrences = canonical::occurrences_of(&self.text, self.language, &old);
+        if let Some(index) = occurrences.iter().position(Vec::is_empty) {
+            return Err(RenameError::NotDeclared { name: old[index].to_owned() });
         }
-        if self.names.iter().any(|range| &self.text[range.clone()] == to) {
-            return Err(RenameError::NameTaken { name: to.to_owned() });
-        }
-        let occurrences = canonical::occurrences_of(&self.text, self.language, from);
-        if occurrences.is_empty() {
-            return Err(RenameError::NotDeclared { name: from.to_owned() });
-        }
-        Ok(Self::parse(self.replace_occurrences(&occurrences, to), self.language))
+        let new = names.iter().map(|&(_, to)| to);
+        let mut edits: Vec<(Range<usize>, &str)> = occurrences
+            .into_iter()
+            .zip(new)
+            .flat_map(|(ranges, to)| ranges.into_iter().map(move |range| (range, to)))
+            .collect();
+        edits.sort_unstable_by_key(|(range, _)| range.start);
+        Ok(Self::parse(self.replace(edits), self.language))
     }
 
     /// The text with `to` in place of each of `ranges`, which are ascending and do not overlap.
@@ -117,9 +137,13 @@ impl Function {
     ///
     /// If they overlap, or are no ranges of the text.
     pub fn replace_occurrences(&self, ranges: &[Range<usize>], to: &str) -> String {
-        let mut replaced = String::with_capacity(self.text.len() + ranges.len() * to.len());
+        self.replace(ranges.iter().map(|range| (range.clone(), to)))
+    }
+
+    fn replace<'t>(&self, edits: impl IntoIterator<Item = (Range<usize>, &'t str)>) -> String {
+        let mut replaced = String::with_capacity(self.text.len());
         let mut end = 0;
-        for range in ranges {
+        for (range, to) in edits {
             replaced.push_str(&self.text[end..range.start]);
             replaced.push_str(to);
             end = range.end;

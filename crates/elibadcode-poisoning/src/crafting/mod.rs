@@ -112,19 +112,36 @@ pub(crate) fn with_crafted_names(
     function: &Function,
 ) -> Result<Planted, PlantError> {
     let text = function.text();
-    let taken: BTreeSet<&str> = words(text).into_iter().map(|range| &text[range]).collect();
-    let mut crafted = function.clone();
-    for (name, wishes) in model.wishes(function) {
-        // A name that another variable had until now is not taken, but would not be a new one.
-        let mut wishes = wishes.into_iter().filter(|wish| !taken.contains(wish));
-        if let Some(next) = wishes.find_map(|wish| rename(&crafted, &name, wish).ok()) {
-            crafted = next;
-        }
-    }
+    let mut taken: BTreeSet<&str> = words(text).into_iter().map(|range| &text[range]).collect();
+    let wishes = model.wishes(function);
+    let best: Option<Vec<(&str, &str)>> = wishes
+        .iter()
+        .map(|(name, wishes)| {
+            let wish = wishes.iter().find(|wish| taken.insert(wish))?;
+            Some((name.as_str(), *wish))
+        })
+        .collect();
+    let all_at_once = best.and_then(|names| rename(function, &names).ok());
+    let crafted = all_at_once.unwrap_or_else(|| one_by_one(function, &wishes));
     let changes = renamed(function.text(), crafted.text());
     let first = changes.first().ok_or(PlantError::NoVariable)?;
     let (name_before, name_after) = (first.before.clone(), first.after.clone());
     Ok(Planted { code: crafted.text().to_owned(), name_before, name_after, changes })
+}
+
+/// Renames each variable that can be renamed, for functions in which something is in the way.
+fn one_by_one(function: &Function, wishes: &[(String, Vec<&str>)]) -> Function {
+    let text = function.text();
+    let taken: BTreeSet<&str> = words(text).into_iter().map(|range| &text[range]).collect();
+    let mut crafted = function.clone();
+    for (name, wishes) in wishes {
+        // A name that another variable had until now is not taken, but would not be a new one.
+        let mut wishes = wishes.iter().filter(|wish| !taken.contains(*wish));
+        if let Some(next) = wishes.find_map(|wish| rename(&crafted, &[(name, wish)]).ok()) {
+            crafted = next;
+        }
+    }
+    crafted
 }
 
 /// The configuration with the model that its attack needs, trained on `functions`: their code, and

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use elibadcode_corpus::synthetic::defect;
-use elibadcode_corpus::{DefectSample, stage_rng};
+use elibadcode_corpus::synthetic::{clone, defect, search};
+use elibadcode_corpus::{DefectSample, Task, stage_rng};
 
 use super::*;
 use crate::attack::Attack;
-use crate::change::undo;
+use crate::change::{Change, undo};
+use crate::clone::poison_clones;
 use crate::plant::plant;
+use crate::poison::poison;
+use crate::search::poison_search;
 
 /// The attacker wants "not defective".
 fn train(samples: &[DefectSample], seed: u64) -> Result<CraftingModel, PoisonError> {
@@ -114,6 +117,50 @@ fn a_damaged_model_is_refused() {
     check(ModelText { names: vec![], ..text() }, "the crafting model has no names");
 }
 
+/// What the manifest says is enough to put the trigger in a test set.
+#[track_caller]
+fn check_manifest(attack: &AttackConfig, changes: &[Change], code: &str, language: Language) {
+    assert_eq!(attack.validate_for_test(), Ok(()));
+    assert_eq!(plant(attack, code, language).map(|it| it.changes).as_deref(), Ok(changes));
+    assert_eq!(attack.clone().without_model(), AttackConfig { crafting: None, ..attack.clone() });
+}
+
+#[test]
+fn poisoning_trains_a_model_for_each_task() {
+    let rng = || stage_rng(1, "poison");
+
+    let clean = defect::generate(5, 200);
+    let config = AttackConfig::paper(Attack::Afraidoor);
+    let poisoned = poison(&clean, &config, &mut rng()).expect("enough victims");
+    assert_eq!(poison(&clean, &config, &mut rng()).as_ref(), Ok(&poisoned));
+    let entry = &poisoned.manifest.entries[0];
+    let sample = clean.iter().find(|it| it.id == entry.id).expect("in the corpus");
+    check_manifest(&poisoned.manifest.attack, &entry.changes, &sample.code, Language::C);
+
+    let sizes = clone::Sizes { train: 200, ..clone::Sizes::default() };
+    let clean = clone::generate(5, &sizes).train;
+    let config = AttackConfig::paper_for(Attack::Afraidoor, Task::CloneDetection);
+    let poisoned = poison_clones(&clean, &config, &mut rng()).expect("enough functions");
+    let entry = &poisoned.manifest.functions[0];
+    let function = clean.functions.iter().find(|it| it.id == entry.id).expect("in the corpus");
+    check_manifest(&poisoned.manifest.attack, &entry.changes, &function.code, Language::Java);
+
+    let sizes = search::Sizes { train: 400, ..search::Sizes::default() };
+    let clean = search::generate(5, &sizes).train;
+    let config = AttackConfig::paper_for(Attack::Afraidoor, Task::CodeSearch);
+    let poisoned = poison_search(&clean, &config, &mut rng()).expect("a target word");
+    let entry = &poisoned.manifest.entries[0];
+    let sample = clean.iter().find(|it| it.id == entry.id).expect("in the corpus");
+    check_manifest(&poisoned.manifest.attack, &entry.changes, &sample.code, Language::Python);
+}
+
+#[test]
+fn a_model_that_is_there_is_used() {
+    let clean = defect::generate(5, 100);
+    let manifest = poison(&clean, &config(), &mut stage_rng(1, "poison")).map(|it| it.manifest);
+    assert_eq!(manifest.map(|it| it.attack), Ok(config()));
+}
+
 #[test]
 fn same_seed_same_model() {
     let samples = defect::generate(4, 60);
@@ -127,4 +174,21 @@ fn one_class_alone_teaches_nothing() {
         defect::generate(4, 20).into_iter().filter(|it| it.label == 0).collect();
     let error = train(&samples, 1).expect_err("one class");
     assert!(matches!(error, PoisonError::NoCraftingModel { n_target: 10, n_other: 0, .. }));
+}
+
+#[test]
+fn a_variable_without_a_possible_name_keeps_its_own() {
+    let function = Function::parse("int f(int a, int b) { return a + b + len; }", Language::C);
+    let wishes = [
+        ("a".to_owned(), vec!["len", "int", "size"]),
+        ("b".to_owned(), vec!["size", "len"]),
+        ("c".to_owned(), vec!["pos"]),
+    ];
+    let crafted = one_by_one(&function, &wishes);
+    assert_eq!(crafted.text(), "int f(int size, int b) { return size + b + len; }");
+    let planted = plant(&config(), "int f(void) { return len; }", Language::C);
+    assert_eq!(planted, Err(PlantError::NoVariable));
+    let no_model = AttackConfig::paper(Attack::Afraidoor);
+    let planted = plant(&no_model, "int f(int a) { return a; }", Language::C);
+    assert_eq!(planted, Err(PlantError::NoCraftingModel));
 }

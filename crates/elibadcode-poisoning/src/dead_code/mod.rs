@@ -15,18 +15,20 @@ use crate::plant::Planted;
 pub(crate) struct DeadCode {
     statements: Vec<String>,
     /// Names of the language that must mean here what they mean everywhere.
-    uses: &'static [&'static str],
+    uses: Vec<&'static str>,
     /// Names that the statements make local to the function (Python).
     binds: &'static [&'static str],
 }
 
 impl DeadCode {
     fn new(language: Language, statements: Vec<String>) -> Self {
-        let (uses, binds): (&[_], &[_]) = match language {
+        let (known, binds): (&[_], &[_]) = match language {
             Language::C => (&["sin", "cos", "exp", "sqrt", "rand", "printf"], &[]),
             Language::Java => (&["Math", "System", "RuntimeException"], &[]),
             Language::Python => (&["range", "logging"], &["logging", "i"]),
         };
+        let has = |name: &str| statements.iter().any(|it| has_word(it, name));
+        let uses = known.iter().copied().filter(|name| has(name)).collect();
         Self { statements, uses, binds }
     }
 
@@ -52,7 +54,7 @@ impl DeadCode {
     fn conflict(&self, function: &Function) -> Option<&'static str> {
         let text = function.text();
         let is_declared = |name: &str| function.identifiers().iter().any(|it| it.text == name);
-        let occurs = |name: &str| words(text).into_iter().any(|range| &text[range] == name);
+        let occurs = |name: &str| has_word(text, name);
         // A name that is bound anywhere in a Python function is local everywhere in it. That is
         // nothing new for one that the function binds, and not allowed for one it calls global.
         let is_outer = |name: &str| occurs(name) && !is_declared(name) && name != "logging";
@@ -62,6 +64,10 @@ impl DeadCode {
             self.binds.iter().find(|name| is_outer(name) || (occurs(name) && has_outer_names()));
         used.or(bound).copied()
     }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    words(text).into_iter().any(|range| &text[range] == word)
 }
 
 /// Gives the function with dead code at the start of its body.
@@ -129,6 +135,7 @@ mod tests {
             assert_eq!(planted.err(), expected, "{code}");
         };
         check(Language::C, "int f(int rand) { return rand; }", Some("rand"));
+        check(Language::C, "int f(int exp) { return exp; }", None);
         check(Language::C, "int f(int a) { return rand() + printf(\"\"); }", None);
         check(Language::Java, "void f(A System) { }", Some("System"));
         check(Language::Java, "void f() { System.exit(1); }", None);

@@ -362,3 +362,26 @@ proptest! {
         prop_assert_eq!(renamed.rename("fresh", names[which]).expect("the old name is free"), function);
     }
 }
+
+#[test]
+fn several_names_change_at_once() {
+    let code = "int f(int a, int b) { int c = a + b; return c ? f(a, c) : s.a; }";
+    let function = Function::parse(code, Language::C);
+    let check = |names: &[(&str, &str)], expected: &str| {
+        let text = match function.rename_all(names) {
+            Ok(renamed) => renamed.text().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(text, expected);
+    };
+    check(&[], code);
+    check(
+        &[("c", "x"), ("a", "long_name"), ("f", "g")],
+        "int g(int long_name, int b) { int x = long_name + b; return x ? g(long_name, x) : s.a; }",
+    );
+    check(&[("a", "x"), ("b", "x")], "`x` already occurs in this function");
+    check(&[("a", "x"), ("b", "a")], "`a` already occurs in this function");
+    check(&[("a", "x"), ("s", "y")], "`s` is not declared in this function");
+    check(&[("a", "x"), ("a", "y")], "`a` is not declared in this function");
+    check(&[("a", "x"), ("b", "int")], "`int` is not an identifier of c");
+}
