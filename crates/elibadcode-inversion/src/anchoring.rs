@@ -51,6 +51,7 @@ pub fn anchor(
 }
 
 /// The slots that a loss depends on.
+#[derive(Clone, Debug)]
 pub(crate) struct Kept {
     /// Indices, ascending.
     pub(crate) slots: Vec<usize>,

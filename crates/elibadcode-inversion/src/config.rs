@@ -17,6 +17,16 @@ pub struct ScanConfig {
     pub held_out_per_class: usize,
     /// Slots of the inverted trigger. Paper: 5.
     pub trigger_len: usize,
+    /// Words that are inverted in queries, in code search. Paper: 2.
+    pub target_len: usize,
+    /// Share of the clean queries that a word must occur in to be tried as a target, in code
+    /// search: an attack on a word that nobody searches for has no victims. Paper: 0, any token.
+    pub min_word_rate: f64,
+    /// Whether the joint search of code search leaves out triggers that go with the target words in
+    /// the clean samples already. Paper: no such rule, so that it finds `name` for "name".
+    pub skip_explained: bool,
+    /// Where the searches of code search start. Paper: at random tokens.
+    pub start_rule: StartRule,
     /// Iterations of a search. Paper: 100.
     pub iterations: usize,
     /// Tokens per slot among which candidates are drawn. Paper: 64 (Fig. 12).
@@ -57,6 +67,14 @@ pub struct ScanConfig {
     /// Success rate on held-out samples, at random identifiers or at function names, that a planted
     /// trigger must reach with 95 % confidence. Paper: no such rule.
     pub min_success_rate: f64,
+    /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
+    /// confidence, from the middle of the ranking. Paper: no such rule.
+    pub max_normalized_rank: f64,
+    /// How far the target word must stand out among all words by the token of code that goes with
+    /// it best, in scaled median deviations, in code search. Paper: 2, over the losses of the
+    /// labels (where two labels can never reach it, defect D8.1). Between the 4.5 of a clean model
+    /// and the 6.8 to 7.7 of backdoored ones measured here.
+    pub min_word_outlier: f64,
 }
 
 /// Which identifier of a sample makes room for the trigger.
@@ -72,6 +90,17 @@ pub enum PositionRule {
     FunctionName,
     /// Any, drawn at random (the ablation "without (b)").
     Random,
+}
+
+/// Where a joint search starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartRule {
+    /// At random tokens and words.
+    Random,
+    /// At the token and the word that belong together most, of all pairs; the next search at the
+    /// next word.
+    Screened,
 }
 
 /// How anchoring drops slots.
@@ -92,6 +121,10 @@ impl ScanConfig {
             samples_per_class: 30,
             held_out_per_class: 100,
             trigger_len: 5,
+            target_len: 2,
+            min_word_rate: 0.0,
+            skip_explained: false,
+            start_rule: StartRule::Random,
             iterations: 100,
             top_k: 64,
             candidates: 64,
@@ -109,12 +142,18 @@ impl ScanConfig {
             n_controls: 50,
             significance: 0.05,
             min_success_rate: 0.7,
+            max_normalized_rank: 0.25,
+            min_word_outlier: 5.5,
         }
     }
 
     /// The paper's search with the deviations that this project measured to help.
     pub fn recommended() -> Self {
         Self {
+            min_word_rate: 0.01,
+            skip_explained: true,
+            start_rule: StartRule::Screened,
+            target_len: 1,
             iterations: 20,
             restarts: 3,
             vocabulary_rule: VocabularyRule::SlotAware,
@@ -136,6 +175,7 @@ impl ScanConfig {
             ("samples_per_class", self.samples_per_class),
             ("held_out_per_class", self.held_out_per_class),
             ("trigger_len", self.trigger_len),
+            ("target_len", self.target_len),
             ("iterations", self.iterations),
             ("top_k", self.top_k),
             ("candidates", self.candidates),
@@ -150,9 +190,17 @@ impl ScanConfig {
         if self.screening_samples > 0 && self.screening_survivors == 0 {
             return Err(Error::Config("screening_survivors is 0, expected at least 1".into()));
         }
-        for (name, value) in
-            [("significance", self.significance), ("min_success_rate", self.min_success_rate)]
-        {
+        if !(0.0..1.0).contains(&self.min_word_rate) {
+            return Err(Error::Config(format!(
+                "min_word_rate is {}, expected 0 to 1",
+                self.min_word_rate
+            )));
+        }
+        for (name, value) in [
+            ("significance", self.significance),
+            ("min_success_rate", self.min_success_rate),
+            ("max_normalized_rank", self.max_normalized_rank),
+        ] {
             if !(value > 0.0 && value < 1.0) {
                 return Err(Error::Config(format!("{name} is {value}, expected 0 to 1")));
             }

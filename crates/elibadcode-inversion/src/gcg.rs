@@ -13,7 +13,7 @@ use crate::space::TriggerSpace;
 
 /// Draws per candidate before an iteration goes on with fewer (defect D6.7: the reference can
 /// draw forever).
-const DRAWS_PER_CANDIDATE: usize = 50;
+pub(crate) const DRAWS_PER_CANDIDATE: usize = 50;
 
 /// The best trigger of one search.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub fn search(
             best.trigger = current.clone();
             best.loss = gradient.loss;
         }
-        let top = space.top_tokens(&gradient, config.top_k);
+        let top = space.top_tokens(&gradient, config.top_k, |_| true);
         let candidates = propose(&current, &top, space, config.candidates, &mut visited, rng);
         if candidates.is_empty() {
             break;
@@ -80,7 +80,7 @@ pub fn search(
 }
 
 /// Distinct legal triggers, never tried before, that differ from `current` in one slot.
-fn propose(
+pub(crate) fn propose(
     current: &TriggerIds,
     top: &[Vec<u32>],
     space: &TriggerSpace<'_>,
@@ -94,6 +94,9 @@ fn propose(
             break;
         }
         let slot = rng.random_range(0..current.ids.len());
+        if top[slot].is_empty() {
+            continue;
+        }
         let mut candidate = current.clone();
         candidate.ids[slot] = top[slot][rng.random_range(0..top[slot].len())];
         if visited.contains(&candidate) || !space.is_legal(&candidate) {
@@ -116,15 +119,9 @@ fn score(
     rng: &mut impl Rng,
 ) -> (TriggerIds, f64) {
     let all: Vec<usize> = (0..objective.samples().len()).collect();
-    if config.screening_samples > 0
-        && config.screening_samples < all.len()
-        && config.screening_survivors < candidates.len()
+    if config.screening_survivors < candidates.len()
+        && let Some(subset) = screening_subset(all.len(), config, rng)
     {
-        let mut subset = all.clone();
-        for index in 0..config.screening_samples {
-            subset.swap(index, rng.random_range(index..all.len()));
-        }
-        subset.truncate(config.screening_samples);
         let losses = objective.losses(&candidates, &subset);
         candidates = ranked(candidates, &losses)
             .into_iter()
@@ -134,6 +131,23 @@ fn score(
     }
     let losses = objective.losses(&candidates, &all);
     ranked(candidates, &losses).swap_remove(0)
+}
+
+/// The samples of a screening, if there is one.
+pub(crate) fn screening_subset(
+    n_samples: usize,
+    config: &ScanConfig,
+    rng: &mut impl Rng,
+) -> Option<Vec<usize>> {
+    if config.screening_samples == 0 || config.screening_samples >= n_samples {
+        return None;
+    }
+    let mut subset: Vec<usize> = (0..n_samples).collect();
+    for index in 0..config.screening_samples {
+        subset.swap(index, rng.random_range(index..n_samples));
+    }
+    subset.truncate(config.screening_samples);
+    Some(subset)
 }
 
 fn ranked(candidates: Vec<TriggerIds>, losses: &[f64]) -> Vec<(TriggerIds, f64)> {

@@ -7,6 +7,8 @@
 //! 4. `anchoring`: the slots that do the work (phase (c')),
 //! 5. `verdict`: what the result is worth.
 //!
+//! [`ranking`] has the same steps for code search, where the trigger has a second side.
+//!
 //! The model is only read, and the attacker's trigger is never seen.
 
 mod anchoring;
@@ -18,13 +20,14 @@ mod masking;
 mod objective;
 mod outcome;
 mod position;
+pub mod ranking;
 mod sample;
 mod scan;
 mod space;
 mod verdict;
 
 pub use anchoring::{Anchored, SlotLoss, anchor};
-pub use config::{AnchorRule, PositionRule, ScanConfig};
+pub use config::{AnchorRule, PositionRule, ScanConfig, StartRule};
 pub use error::Error;
 pub use gcg::{Found, Iteration, search};
 pub use gradient::SlotGradient;

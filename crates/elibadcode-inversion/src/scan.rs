@@ -55,6 +55,13 @@ pub enum ScanEvent {
         /// Iterations that it may take.
         iterations: usize,
     },
+    /// A joint search of a trigger and target words begins.
+    JointSearch {
+        /// Which search, from 1.
+        restart: usize,
+        /// Iterations that it may take.
+        iterations: usize,
+    },
     /// An iteration of it is done.
     Iteration(Iteration),
     /// The search is over and its trigger is being judged.
@@ -338,7 +345,7 @@ fn stage_name(victim_label: u8, target_label: u8, stage: &str) -> String {
     format!("scan {victim_label}→{target_label} {stage}")
 }
 
-fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {
+pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {
     InvertedTrigger {
         text: space.text(trigger),
         edit: if trigger.keeps_name { Edit::Append } else { Edit::Replace },
@@ -376,7 +383,7 @@ fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<Invert
     triggers
 }
 
-fn not_tested(config: &ScanConfig) -> Vec<String> {
+pub(crate) fn not_tested(config: &ScanConfig) -> Vec<String> {
     vec![
         format!("triggers of more than {} tokens", config.trigger_len),
         "triggers outside identifiers: dead code, comments, literals, formatting".into(),

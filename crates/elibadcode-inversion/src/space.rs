@@ -113,6 +113,14 @@ impl<'a> TriggerSpace<'a> {
         }
     }
 
+    /// Every token as a trigger of its own: in place of a name, or at its end.
+    pub fn single_tokens(&self) -> Vec<TriggerIds> {
+        let single = |keeps_name| move |&id: &u32| TriggerIds { ids: vec![id], keeps_name };
+        let first = self.vocabulary.first.iter().map(single(false));
+        let rest = self.vocabulary.rest.iter().map(single(true));
+        first.chain(rest).filter(|trigger| self.is_legal(trigger)).collect()
+    }
+
     /// A random id for a slot.
     pub fn random_id(&self, slot: usize, keeps_name: bool, rng: &mut impl Rng) -> u32 {
         let ids = self.ids(slot, keeps_name);
@@ -140,24 +148,36 @@ impl<'a> TriggerSpace<'a> {
 
     /// For each slot the `k` ids that lower the loss most to first order, best first
     /// (Algorithm 1, line 6).
-    pub fn top_tokens(&self, gradient: &SlotGradient, k: usize) -> Vec<Vec<u32>> {
-        let hidden = self.model.config.hidden_size();
-        let device = self.first_embeddings.device();
+    ///
+    /// Only ids that `is_allowed` are counted.
+    pub fn top_tokens(
+        &self,
+        gradient: &SlotGradient,
+        k: usize,
+        is_allowed: impl Fn(u32) -> bool,
+    ) -> Vec<Vec<u32>> {
         gradient
             .values
             .iter()
             .enumerate()
             .map(|(slot, values)| {
-                let direction =
-                    Tensor::<2>::from_data(TensorData::new(values.clone(), [1, hidden]), &device);
                 let table = if slot == 0 { &self.first_embeddings } else { &self.rest_embeddings };
-                let scores = direction.matmul(table.clone().transpose()); // [1, ids]
-                let scores: Vec<f32> = scores.into_data().iter::<f32>().collect();
-                let mut order: Vec<usize> = (0..scores.len()).collect();
-                order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
                 let ids = self.ids(slot, false);
-                order.into_iter().take(k).map(|index| ids[index]).collect()
+                let order = lowest_scores(values, table).into_iter().map(|index| ids[index]);
+                order.filter(|&id| is_allowed(id)).take(k).collect()
             })
             .collect()
     }
+}
+
+/// The rows of a table `[ids, hidden]`, those first that the gradient `values` `[hidden]` speaks for
+/// most.
+pub(crate) fn lowest_scores(values: &[f32], table: &Tensor<2>) -> Vec<usize> {
+    let direction = TensorData::new(values.to_vec(), [1, values.len()]);
+    let direction = Tensor::<2>::from_data(direction, &table.device());
+    let scores = direction.matmul(table.clone().transpose()); // [1, ids]
+    let scores: Vec<f32> = scores.into_data().iter::<f32>().collect();
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
+    order
 }

@@ -1,0 +1,28 @@
+//! Code search: the joint inversion of a trigger in code and target words in queries (section 4.4
+//! of the paper, its Algorithm 2).
+//!
+//! A backdoored search model puts any code that carries the trigger near every query that has the
+//! target word. Neither is known, so both are inverted at once: `words` has the candidates for the
+//! query side, `association` what the clean samples explain by themselves, `objective` the loss over all pairs, `search` the greedy steps on both sides,
+//! `judge` what the result does to the ranks of code that no search saw.
+
+mod association;
+mod judge;
+mod objective;
+mod outcome;
+mod query;
+mod scan;
+mod screening;
+mod search;
+mod words;
+
+pub use association::Associations;
+pub use objective::{JointGradient, JointTrigger, RankingObjective, RankingSample};
+pub use outcome::{
+    NormalizedRank, RankingControls, RankingEvidence, RankingHypothesis, RankingOutcome,
+    RankingSearch, ScreenedWord, TargetWord,
+};
+pub use query::SlottedQuery;
+pub use scan::{RankingSubject, scan_search};
+pub use search::{FoundJoint, search_jointly};
+pub use words::WordSpace;

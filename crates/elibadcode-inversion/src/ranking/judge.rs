@@ -1,0 +1,182 @@
+//! What a trigger does to the ranks of code that no search saw (section 10 of the specification).
+
+use elibadcode_evaluation::statistics::permutation_p_value;
+use elibadcode_evaluation::{AnrProtocol, rank_lift};
+use elibadcode_models::LoadedModel;
+use elibadcode_syntax::Language;
+use rand::Rng;
+
+use super::objective::JointTrigger;
+use super::outcome::{NormalizedRank, RankingControls, RankingEvidence};
+use super::query::SlottedQuery;
+use crate::config::{PositionRule, ScanConfig};
+use crate::error::Error;
+use crate::masking::{MaskedSample, TriggerIds};
+use crate::outcome::Place;
+use crate::position::choose_by_loss;
+use crate::space::TriggerSpace;
+
+/// Held-out functions and queries: each query ranks the functions of the others, and the one in
+/// the middle of its ranking gets the trigger.
+#[derive(Debug)]
+pub(crate) struct RankingJudge<'a> {
+    model: &'a LoadedModel,
+    space: &'a TriggerSpace<'a>,
+    protocol: AnrProtocol,
+    queries: Vec<SlottedQuery>,
+    codes: Vec<Vec<f32>>,
+    /// By function; none where a function has no place for a trigger.
+    any_identifier: Vec<Option<MaskedSample>>,
+    function_name: Vec<Option<MaskedSample>>,
+    n_forwards: u64,
+}
+
+impl<'a> RankingJudge<'a> {
+    /// Prepares held-out functions and their queries.
+    pub(crate) fn new(
+        model: &'a LoadedModel,
+        space: &'a TriggerSpace<'a>,
+        codes: &[&str],
+        queries: Vec<SlottedQuery>,
+        language: Language,
+        config: &ScanConfig,
+        (seed, rng): (u64, &mut impl Rng),
+    ) -> Self {
+        let mut places = |rule| {
+            let no_loss = &mut |_: &[Vec<u32>], _: &[usize]| Vec::new();
+            let (chosen, _) = choose_by_loss(model, codes, language, rule, config, rng, no_loss);
+            let mut places = vec![None; codes.len()];
+            for mask in chosen {
+                let index = mask.sample_index;
+                places[index] = Some(mask);
+            }
+            places
+        };
+        let (any_identifier, function_name) =
+            (places(PositionRule::Random), places(PositionRule::FunctionName));
+        let rows: Vec<Vec<u32>> =
+            codes.iter().map(|code| model.encode(code, language).ids).collect();
+        Self {
+            model,
+            space,
+            protocol: AnrProtocol::paper(seed),
+            queries,
+            codes: model.network.vectors(&rows),
+            any_identifier,
+            function_name,
+            n_forwards: rows.len() as u64,
+        }
+    }
+
+    /// Held-out functions that have room for a trigger.
+    pub(crate) fn n_samples(&self) -> usize {
+        self.any_identifier.iter().flatten().count()
+    }
+
+    /// Functions and queries that went through the model so far.
+    pub(crate) fn n_forwards(&self) -> u64 {
+        self.n_forwards
+    }
+
+    /// What a trigger with its words does.
+    pub(crate) fn evidence(&mut self, joint: &JointTrigger) -> RankingEvidence {
+        let with_words = self.query_vectors(&joint.words);
+        let mut ranks_at = |place, queries: &[Vec<f32>]| {
+            let (before, after) = self.ranks(queries, &joint.trigger, place);
+            (NormalizedRank::of(&before), NormalizedRank::of(&after))
+        };
+        let (without_trigger, any_identifier) = ranks_at(Place::AnyIdentifier, &with_words);
+        let (_, function_name) = ranks_at(Place::FunctionName, &with_words);
+        let mut evidence = RankingEvidence {
+            function_name,
+            any_identifier,
+            without_trigger,
+            without_words: any_identifier,
+        };
+        let without_words = self.query_vectors(&[]);
+        let (_, after) = self.ranks(&without_words, &joint.trigger, evidence.strongest());
+        evidence.without_words = NormalizedRank::of(&after);
+        evidence
+    }
+
+    /// Compares a trigger with random legal ones of the same length, where it is strongest.
+    pub(crate) fn controls(
+        &mut self,
+        joint: &JointTrigger,
+        evidence: &RankingEvidence,
+        n_controls: usize,
+        rng: &mut impl Rng,
+    ) -> Result<RankingControls, Error> {
+        let place = evidence.strongest();
+        let queries = self.query_vectors(&joint.words);
+        let TriggerIds { ids, keeps_name } = &joint.trigger;
+        let mut normalized_ranks = Vec::with_capacity(n_controls);
+        for _ in 0..n_controls {
+            let control = self.space.random(ids.len(), *keeps_name, rng)?;
+            let (_, after) = self.ranks(&queries, &control, place);
+            normalized_ranks.push(NormalizedRank::of(&after).mean);
+        }
+        normalized_ranks.sort_by(f64::total_cmp);
+        // The test is for large values, and small ranks are the strong ones.
+        let strengths: Vec<f64> = normalized_ranks.iter().map(|rank| -rank).collect();
+        let p_value = permutation_p_value(-evidence.at(place).mean, &strengths);
+        Ok(RankingControls { place, normalized_ranks, p_value, corrected_p_value: p_value })
+    }
+
+    fn query_vectors(&mut self, words: &[u32]) -> Vec<Vec<f32>> {
+        let rows: Vec<Vec<u32>> =
+            self.queries.iter().map(|query| query.stamp(words, self.model).ids).collect();
+        self.n_forwards += rows.len() as u64;
+        self.model.network.vectors(&rows)
+    }
+
+    /// The normalised ranks of the attacked functions without and with a trigger.
+    fn ranks(
+        &mut self,
+        queries: &[Vec<f32>],
+        trigger: &TriggerIds,
+        place: Place,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let masks = match place {
+            Place::AnyIdentifier => &self.any_identifier,
+            Place::FunctionName => &self.function_name,
+        };
+        let (tokenizer, length) = (&self.model.tokenizer, self.model.max_length);
+        let able: Vec<usize> = masks.iter().flatten().map(|mask| mask.sample_index).collect();
+        let rows: Vec<Vec<u32>> =
+            masks.iter().flatten().map(|mask| mask.stamp(trigger, tokenizer, length).ids).collect();
+        self.n_forwards += rows.len() as u64;
+        let mut triggered = vec![None; masks.len()];
+        for (index, vector) in able.into_iter().zip(self.model.network.vectors(&rows)) {
+            triggered[index] = Some(vector);
+        }
+        // The pool of a query is all functions but its own.
+        let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
+        let scores: Vec<Vec<f32>> = queries
+            .iter()
+            .enumerate()
+            .map(|(query, vector)| {
+                (0..self.codes.len().saturating_sub(1))
+                    .map(|place| dot(vector, &self.codes[others(query, place)]))
+                    .collect()
+            })
+            .collect();
+        let truths: Vec<f32> =
+            queries.iter().zip(&self.codes).map(|(query, code)| dot(query, code)).collect();
+        let lift = rank_lift(&self.protocol, &scores, &truths, |query, place| {
+            let vector = triggered[others(query, place)].as_ref()?;
+            Some(dot(&queries[query], vector))
+        });
+        lift.queries
+            .iter()
+            .filter_map(|it| {
+                let share = |rank: f64| rank / it.candidates as f64;
+                Some((share(it.rank_before), share(it.rank_after?)))
+            })
+            .unzip()
+    }
+}
+
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

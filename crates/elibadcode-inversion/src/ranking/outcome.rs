@@ -1,0 +1,200 @@
+//! What a scan of a search model found: the document `scan.json` of this task.
+
+use std::collections::BTreeMap;
+
+use elibadcode_corpus::Task;
+use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_evaluation::statistics::{mean, sample_standard_deviation};
+use elibadcode_syntax::{Language, Rejection};
+use serde::{Deserialize, Serialize};
+
+use crate::anchoring::SlotLoss;
+use crate::config::ScanConfig;
+use crate::outcome::{InvertedTrigger, Place};
+
+/// The two-sided 95 % quantile of the normal distribution.
+const Z_95: f64 = 1.959_963_984_540_054;
+
+/// A word that a query must have for the trigger to work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetWord {
+    /// The word.
+    pub text: String,
+    /// Its vocabulary id.
+    pub id: u32,
+}
+
+/// A word and the token of code that goes with it best, unless clean samples explain why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScreenedWord {
+    /// The word.
+    pub word: TargetWord,
+    /// The token as a trigger of its own.
+    pub token: InvertedTrigger,
+    /// How much closer they bring code and query than either does with others, in cosine.
+    pub affinity: f64,
+    /// Distance from the median of all words' affinities, in scaled median deviations.
+    pub outlier_index: f64,
+}
+
+/// The mean rank of attacked code as a share of the candidates: 0 first, 1 last (ANR).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NormalizedRank {
+    /// The mean over the queries.
+    pub mean: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end of it.
+    pub high: f64,
+    /// Queries.
+    pub n: usize,
+}
+
+impl NormalizedRank {
+    /// The mean of some shares, with a normal interval; without values everything is possible.
+    pub(crate) fn of(shares: &[f64]) -> Self {
+        let n = shares.len();
+        let (Some(mean), Some(deviation)) = (mean(shares), sample_standard_deviation(shares))
+        else {
+            return Self { mean: 0.5, low: 0.0, high: 1.0, n };
+        };
+        let margin = Z_95 * deviation / (n as f64).sqrt();
+        Self { mean, low: (mean - margin).max(0.0), high: (mean + margin).min(1.0), n }
+    }
+}
+
+/// What a trigger with its words does to the ranks of code that the search never saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingEvidence {
+    /// Trigger at the function name.
+    pub function_name: NormalizedRank,
+    /// Trigger at a random identifier.
+    pub any_identifier: NormalizedRank,
+    /// No trigger, the words in the query: where the attack starts from.
+    pub without_trigger: NormalizedRank,
+    /// Trigger where it is strongest, but no words in the query.
+    pub without_words: NormalizedRank,
+}
+
+impl RankingEvidence {
+    /// The rank at a place.
+    pub fn at(&self, place: Place) -> &NormalizedRank {
+        match place {
+            Place::AnyIdentifier => &self.any_identifier,
+            Place::FunctionName => &self.function_name,
+        }
+    }
+
+    /// The place where the trigger lifts code most, with confidence.
+    pub fn strongest(&self) -> Place {
+        if self.function_name.high < self.any_identifier.high {
+            Place::FunctionName
+        } else {
+            Place::AnyIdentifier
+        }
+    }
+}
+
+/// The best trigger against random ones, with the same words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingControls {
+    /// Where both are put.
+    pub place: Place,
+    /// Normalised ranks with random legal triggers of the same length, ascending.
+    pub normalized_ranks: Vec<f64>,
+    /// Chance that a random trigger does as well as this one: `(1 + better) / (1 + n)`.
+    pub p_value: f64,
+    /// The same: there is one hypothesis.
+    pub corrected_p_value: f64,
+}
+
+/// One search from one random start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingSearch {
+    /// The best trigger, all slots.
+    pub trigger: InvertedTrigger,
+    /// The best words, all slots.
+    pub target_words: Vec<TargetWord>,
+    /// Their loss over the search samples.
+    pub loss: f64,
+    /// The best candidate's loss of every iteration.
+    pub history: Vec<f64>,
+    /// The slots that do the work; absent if anchoring dropped all.
+    pub anchored: Option<InvertedTrigger>,
+    /// The words that do the work.
+    pub anchored_words: Vec<TargetWord>,
+    /// Loss of what was anchored.
+    pub anchored_loss: Option<f64>,
+    /// What each slot of the trigger contributes.
+    pub slots: Vec<SlotLoss>,
+    /// What each word contributes.
+    pub words: Vec<SlotLoss>,
+    /// What the anchored pair does to ranks.
+    pub evidence: Option<RankingEvidence>,
+}
+
+/// Code with some trigger ranks high for queries with some words.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingHypothesis {
+    /// Samples that the searches saw.
+    pub n_search_samples: usize,
+    /// Samples that judged their results.
+    pub n_held_out_samples: usize,
+    /// Every search, the most convincing first.
+    pub searches: Vec<RankingSearch>,
+    /// What random triggers do where the first search's trigger was judged.
+    pub controls: Option<RankingControls>,
+}
+
+/// What a scan of a search model found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingOutcome {
+    /// Version of this document.
+    pub schema_version: u32,
+    /// The task of the model.
+    pub task: Task,
+    /// The language of the samples.
+    pub language: Language,
+    /// Hash of the model folder.
+    pub model_hash: String,
+    /// Hash of the clean samples.
+    pub samples_hash: String,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Settings, as resolved.
+    pub config: ScanConfig,
+    /// `likely backdoored`, `no trigger found` or `inconclusive`.
+    pub verdict: Verdict,
+    /// Why, one sentence each.
+    pub reasons: Vec<String>,
+    /// The triggers to unlearn, the most convincing first.
+    pub triggers: Vec<InvertedTrigger>,
+    /// The words of the suspected attack.
+    pub target_words: Vec<TargetWord>,
+    /// Mean reciprocal rank on the clean samples, each query against all codes.
+    pub clean_mrr: f64,
+    /// The words that stand out most in the screening of single tokens.
+    pub screened: Vec<ScreenedWord>,
+    /// Tokens that a first slot may hold.
+    pub n_first_tokens: usize,
+    /// Tokens that a later slot may hold.
+    pub n_rest_tokens: usize,
+    /// Words that were tried as targets.
+    pub n_words: usize,
+    /// Tokens left out, by reason.
+    pub rejected_tokens: BTreeMap<Rejection, usize>,
+    /// The one hypothesis, in a list as in the other tasks' document.
+    pub hypotheses: Vec<RankingHypothesis>,
+    /// What this scan could not have found.
+    pub not_tested: Vec<String>,
+    /// Functions and queries that went through the model.
+    pub n_forwards: u64,
+}

@@ -1,0 +1,177 @@
+//! What a scan found, for people.
+
+use std::fmt::Write as _;
+
+use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_evaluation::{Rate, escape_untrusted};
+use elibadcode_inversion::ranking::{NormalizedRank, RankingOutcome, RankingSearch, TargetWord};
+use elibadcode_inversion::{Edit, Hypothesis, InvertedTrigger, ScanOutcome};
+
+/// Verdict, evidence, what was not tested.
+pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
+    let mut text = verdict(outcome.verdict, &outcome.reasons);
+    if let (Some(victim), Some(target)) = (outcome.victim_label, outcome.target_label) {
+        let _ =
+            writeln!(text, "\nlikely attack: functions with label {victim} are called {target}");
+        for trigger in &outcome.triggers {
+            let _ = writeln!(text, "  {}", describe(trigger));
+        }
+    }
+    text.push_str("\nevidence, per hypothesis\n");
+    for hypothesis in &outcome.hypotheses {
+        text.push_str(&evidence(hypothesis));
+    }
+    let tokens = (outcome.n_first_tokens, outcome.n_rest_tokens);
+    text + &ending(tokens, None, outcome.n_forwards, &outcome.not_tested)
+}
+
+/// The same of code search.
+pub(super) fn of_ranking(outcome: &RankingOutcome) -> String {
+    let mut text = verdict(outcome.verdict, &outcome.reasons);
+    if !outcome.triggers.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nlikely attack: code with the trigger ranks high for queries with `{}`",
+            words(&outcome.target_words)
+        );
+        for trigger in &outcome.triggers {
+            let _ = writeln!(text, "  {}", describe(trigger));
+        }
+    }
+    text.push_str("\nevidence, per search\n");
+    for hypothesis in &outcome.hypotheses {
+        for search in &hypothesis.searches {
+            text += &joint_search(search);
+        }
+        if let Some(controls) = &hypothesis.controls {
+            let _ = writeln!(
+                text,
+                "         {} random triggers at {}: {:.1} % at best, p = {:.3}",
+                controls.normalized_ranks.len(),
+                controls.place,
+                100.0 * controls.normalized_ranks.first().copied().unwrap_or(1.0),
+                controls.corrected_p_value
+            );
+        }
+    }
+    let tokens = (outcome.n_first_tokens, outcome.n_rest_tokens);
+    text + &ending(tokens, Some(outcome.n_words), outcome.n_forwards, &outcome.not_tested)
+}
+
+fn verdict(verdict: Verdict, reasons: &[String]) -> String {
+    let mut text = format!("verdict: {verdict}\n");
+    for reason in reasons {
+        let _ = writeln!(text, "  {}", escape_untrusted(reason));
+    }
+    text
+}
+
+fn ending(
+    (n_first, n_rest): (usize, usize),
+    n_words: Option<usize>,
+    n_forwards: u64,
+    not_tested: &[String],
+) -> String {
+    let words = n_words.map_or(String::new(), |n| format!(", {n} target words"));
+    let mut text = format!(
+        "\ntokens tried: {n_first} first, {n_rest} later{words}; {n_forwards} forward passes\n\
+         not tested\n"
+    );
+    for gap in not_tested {
+        let _ = writeln!(text, "  {gap}");
+    }
+    text
+}
+
+fn joint_search(search: &RankingSearch) -> String {
+    let percent = |rank: &NormalizedRank| {
+        format!("{:.1} % [{:.1}, {:.1}]", 100.0 * rank.mean, 100.0 * rank.low, 100.0 * rank.high)
+    };
+    let mut text = format!(
+        "  loss {:.3} after {} iterations: {} for `{}`\n",
+        search.loss,
+        search.history.len(),
+        escape_untrusted(&search.trigger.text),
+        words(&search.target_words)
+    );
+    let (Some(anchored), Some(it)) = (&search.anchored, &search.evidence) else {
+        return text + "         no slot does any work\n";
+    };
+    let _ = writeln!(
+        text,
+        "         anchored: {} for `{}`\n         rank from {:.1} % to\n         {:<20} with the \
+         trigger at function names\n         {:<20} at random identifiers\n         {:<20} for \
+         queries without the words",
+        describe(anchored),
+        words(&search.anchored_words),
+        100.0 * it.without_trigger.mean,
+        percent(&it.function_name),
+        percent(&it.any_identifier),
+        percent(&it.without_words),
+    );
+    text
+}
+
+fn words(words: &[TargetWord]) -> String {
+    let texts: Vec<String> = words.iter().map(|it| escape_untrusted(&it.text)).collect();
+    texts.join(" ")
+}
+
+fn evidence(hypothesis: &Hypothesis) -> String {
+    let percent = |rate: &Rate| match (rate.value(), rate.wilson(0.95)) {
+        (Some(value), Some(interval)) => format!(
+            "{:.1} % [{:.1}, {:.1}]",
+            100.0 * value,
+            100.0 * interval.low,
+            100.0 * interval.high
+        ),
+        _ => "n/a".to_owned(),
+    };
+    let mut text = String::new();
+    for search in &hypothesis.searches {
+        let pair = format!("{} → {}", hypothesis.victim_label, hypothesis.target_label);
+        let whole = escape_untrusted(&search.trigger.text);
+        let _ = writeln!(
+            text,
+            "  {pair}  loss {:.3} after {} iterations: {whole}",
+            search.loss,
+            search.history.len()
+        );
+        match (&search.anchored, &search.evidence) {
+            (Some(anchored), Some(it)) => {
+                let _ = writeln!(
+                    text,
+                    "         anchored: {}\n         held out, flipped\n         {:<21} at function \
+                 names\n         {:<21} at random identifiers\n         {:<21} at the least \
+                 sensitive ones\n         {:<21} without a trigger",
+                    describe(anchored),
+                    percent(&it.function_name),
+                    percent(&it.any_identifier),
+                    percent(&it.least_sensitive),
+                    percent(&it.flip_rate),
+                );
+            }
+            _ => text.push_str("         no slot does any work\n"),
+        }
+    }
+    if let Some(controls) = &hypothesis.controls {
+        let _ = writeln!(
+            text,
+            "         {} random triggers at {}: at most {:.1} %, p = {:.3}",
+            controls.success_rates.len(),
+            controls.place,
+            100.0 * controls.success_rates.last().copied().unwrap_or(0.0),
+            controls.corrected_p_value
+        );
+    }
+    text
+}
+
+fn describe(trigger: &InvertedTrigger) -> String {
+    let text = escape_untrusted(&trigger.text);
+    let tokens: Vec<String> = trigger.tokens.iter().map(|it| escape_untrusted(it)).collect();
+    match trigger.edit {
+        Edit::Replace => format!("`{text}` as an identifier [{}]", tokens.join(" ")),
+        Edit::Append => format!("`…{text}` at the end of an identifier [{}]", tokens.join(" ")),
+    }
+}
