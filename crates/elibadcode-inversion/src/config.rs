@@ -27,6 +27,8 @@ pub struct ScanConfig {
     pub skip_explained: bool,
     /// Where the searches of code search start. Paper: at random tokens.
     pub start_rule: StartRule,
+    /// Greedy steps for every word before the searches of code search. Paper: none.
+    pub screening_steps: usize,
     /// Iterations of a search. Paper: 100.
     pub iterations: usize,
     /// Tokens per slot among which candidates are drawn. Paper: 64 (Fig. 12).
@@ -68,13 +70,9 @@ pub struct ScanConfig {
     /// trigger must reach with 95 % confidence. Paper: no such rule.
     pub min_success_rate: f64,
     /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
-    /// confidence, from the middle of the ranking. Paper: no such rule.
+    /// confidence, from the middle of the ranking. Paper: no such rule. Here inverted triggers of
+    /// backdoored models reach 10 to 12 %, those of clean ones 18 to 20 %.
     pub max_normalized_rank: f64,
-    /// How far the target word must stand out among all words by the token of code that goes with
-    /// it best, in scaled median deviations, in code search. Paper: 2, over the losses of the
-    /// labels (where two labels can never reach it, defect D8.1). Between the 4.5 of a clean model
-    /// and the 6.8 to 7.7 of backdoored ones measured here.
-    pub min_word_outlier: f64,
 }
 
 /// Which identifier of a sample makes room for the trigger.
@@ -125,6 +123,7 @@ impl ScanConfig {
             min_word_rate: 0.0,
             skip_explained: false,
             start_rule: StartRule::Random,
+            screening_steps: 0,
             iterations: 100,
             top_k: 64,
             candidates: 64,
@@ -142,8 +141,7 @@ impl ScanConfig {
             n_controls: 50,
             significance: 0.05,
             min_success_rate: 0.7,
-            max_normalized_rank: 0.25,
-            min_word_outlier: 5.5,
+            max_normalized_rank: 0.15,
         }
     }
 
@@ -153,6 +151,7 @@ impl ScanConfig {
             min_word_rate: 0.01,
             skip_explained: true,
             start_rule: StartRule::Screened,
+            screening_steps: 3,
             target_len: 1,
             iterations: 20,
             restarts: 3,

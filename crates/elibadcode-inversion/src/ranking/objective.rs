@@ -100,38 +100,43 @@ impl<'a> RankingObjective<'a> {
         losses
     }
 
-    /// The mean cosine of every trigger with every list of words, `[triggers][words]`, over all
-    /// pairs of the samples with these indices.
-    pub(crate) fn mean_cosines(
+    /// The mean vector of the functions with each trigger, over the samples with these indices.
+    pub(crate) fn mean_codes(&self, triggers: &[TriggerIds], subset: &[usize]) -> Vec<Vec<f64>> {
+        let stamp = |trigger| subset.iter().map(move |&index| self.code(index, trigger).ids);
+        self.means(triggers.iter().flat_map(stamp).collect(), subset.len())
+    }
+
+    /// The mean vector of the queries with each word, over the samples with these indices.
+    pub(crate) fn mean_queries(&self, words: &[u32], subset: &[usize]) -> Vec<Vec<f64>> {
+        let stamp = |&word| subset.iter().map(move |&index| self.query(index, &[word]).ids);
+        self.means(words.iter().flat_map(stamp).collect(), subset.len())
+    }
+
+    /// The gradient, at the slots of a trigger, of the mean over some functions of the product of
+    /// their vectors with `direction`, negated: its descent brings the functions there.
+    pub(crate) fn code_gradient(
         &self,
-        triggers: &[TriggerIds],
-        words: &[Vec<u32>],
+        trigger: &TriggerIds,
+        direction: &[f64],
         subset: &[usize],
-    ) -> Vec<Vec<f64>> {
-        let means = |rows: Vec<Vec<u32>>| {
-            self.n_forwards.fetch_add(rows.len() as u64, Ordering::Relaxed);
-            let vectors = self.model.network.vectors(&rows);
-            let mean = |part: &[Vec<f32>]| -> Vec<f64> {
-                let sum = |index: usize| part.iter().map(|it| f64::from(it[index])).sum::<f64>();
-                (0..part[0].len()).map(|index| sum(index) / part.len() as f64).collect()
-            };
-            vectors.chunks(subset.len()).map(mean).collect::<Vec<Vec<f64>>>()
+    ) -> SlotGradient {
+        let rows: Vec<Stamped> = subset.iter().map(|&index| self.code(index, trigger)).collect();
+        self.n_forwards.fetch_add(rows.len() as u64, Ordering::Relaxed);
+        let share = -1.0 / rows.len() as f64;
+        let row: Vec<f32> = direction.iter().map(|it| (it * share) as f32).collect();
+        let at_vectors = TensorData::new(row.repeat(rows.len()), [rows.len(), row.len()]);
+        self.pull_back(&rows, Tensor::from_data(at_vectors, &self.model.network.device()))
+    }
+
+    /// The mean vectors of groups of `n` rows.
+    fn means(&self, rows: Vec<Vec<u32>>, n: usize) -> Vec<Vec<f64>> {
+        self.n_forwards.fetch_add(rows.len() as u64, Ordering::Relaxed);
+        let vectors = self.model.network.vectors(&rows);
+        let mean = |part: &[Vec<f32>]| -> Vec<f64> {
+            let sum = |index: usize| part.iter().map(|it| f64::from(it[index])).sum::<f64>();
+            (0..part[0].len()).map(|index| sum(index) / part.len() as f64).collect()
         };
-        // The mean over all pairs of products is the product of the means.
-        let codes = means(
-            triggers
-                .iter()
-                .flat_map(|trigger| subset.iter().map(|&index| self.code(index, trigger).ids))
-                .collect(),
-        );
-        let queries = means(
-            words
-                .iter()
-                .flat_map(|words| subset.iter().map(|&index| self.query(index, words).ids))
-                .collect(),
-        );
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        codes.iter().map(|code| queries.iter().map(|query| dot(query, code)).collect()).collect()
+        vectors.chunks(n).map(mean).collect()
     }
 
     /// The loss of one trigger with one list of words over all samples.

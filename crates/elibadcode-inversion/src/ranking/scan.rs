@@ -78,7 +78,10 @@ pub fn scan_search(
     let associations =
         config.skip_explained.then(|| Associations::new(model, clean, language, &words));
     let known = associations.as_ref();
-    let screening = screen(&objective, &triggers, &words, known);
+    let screening = {
+        let mut rng = stage_rng(seed, "search scan words");
+        screen(&objective, &triggers, &words, known, config, &mut rng)?
+    };
     let mut searches = Vec::new();
     for restart in 1..=config.restarts {
         observe(ScanEvent::JointSearch { restart, iterations: config.iterations });

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 
 use super::association::Associations;
 use super::objective::{JointTrigger, RankingObjective};
-use super::screening::ScreenedPair;
+use super::screening::{ScreenedPair, grown};
 use super::words::WordSpace;
 use crate::anchoring::{Kept, keep_slots, with_slots};
 use crate::config::ScanConfig;
@@ -14,9 +14,6 @@ use crate::error::Error;
 use crate::gcg::{DRAWS_PER_CANDIDATE, Iteration, propose, screening_subset};
 use crate::masking::TriggerIds;
 use crate::space::TriggerSpace;
-
-/// Draws of a legal trigger around a screened token before the search starts without it.
-const MAX_START_DRAWS: usize = 200;
 
 /// The best pair of one search.
 #[derive(Clone, Debug)]
@@ -42,7 +39,7 @@ pub(crate) fn random_start(
     })
 }
 
-/// The same with a screened token in one of its slots, and its word.
+/// A screened trigger, grown to full length, and its word.
 pub(crate) fn screened_start(
     pair: &ScreenedPair,
     triggers: &TriggerSpace<'_>,
@@ -50,21 +47,10 @@ pub(crate) fn screened_start(
     config: &ScanConfig,
     rng: &mut impl Rng,
 ) -> Result<JointTrigger, Error> {
-    let mut start = random_start(triggers, words, config, rng)?;
-    start.words[0] = pair.word;
-    let slots = if pair.trigger.keeps_name { 1..config.trigger_len } else { 0..1 };
-    for _ in 0..MAX_START_DRAWS {
-        let mut trigger = triggers.random(config.trigger_len, false, rng)?;
-        if let Some(slot) = slots.clone().next_back() {
-            let slot = rng.random_range(slots.start..=slot);
-            trigger.ids[slot] = pair.trigger.ids[0];
-        }
-        if triggers.is_legal(&trigger) {
-            start.trigger = trigger;
-            break;
-        }
-    }
-    Ok(start)
+    let trigger = grown(&pair.trigger, triggers, config, rng)?;
+    let mut words = words.random(config.target_len, rng);
+    words[0] = pair.word;
+    Ok(JointTrigger { trigger, words })
 }
 
 /// Searches for the trigger and the words with the lowest loss.
