@@ -10,12 +10,16 @@ use rand::seq::SliceRandom;
 use super::association::Associations;
 use super::judge::{RankingJudge, dot};
 use super::objective::{RankingObjective, RankingSample};
-use super::outcome::{RankingHypothesis, RankingOutcome, RankingSearch, ScreenedWord, TargetWord};
+use super::outcome::{
+    RankingEvidence, RankingHypothesis, RankingOutcome, RankingSearch, ScreenedWord, TargetWord,
+};
 use super::query::SlottedQuery;
 use super::screening::{ScreenedPair, screen};
-use super::search::{AnchoredJoint, anchor_jointly, random_start, screened_start, search_jointly};
+use super::search::{
+    AnchoredJoint, FoundJoint, anchor_jointly, random_start, screened_start, search_jointly,
+};
 use super::words::WordSpace;
-use crate::anchoring::SlotLoss;
+use crate::anchoring::{Kept, SlotLoss};
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, SCAN_SCHEMA_VERSION};
@@ -77,54 +81,39 @@ pub fn scan_search(
 
     let associations =
         config.skip_explained.then(|| Associations::new(model, clean, language, &words));
-    let known = associations.as_ref();
-    let screening = {
-        let mut rng = stage_rng(seed, "search scan words");
-        screen(&objective, &triggers, &words, known, config, &mut rng)?
-    };
-    let mut searches = Vec::new();
+    let spaces = (&triggers, &words, associations.as_ref());
+    let screening = screen(&objective, spaces, config, &mut stage_rng(seed, "search scan words"))?;
+    let mut searches: Vec<(RankingSearch, Option<AnchoredJoint>)> = Vec::new();
+    let mut next_word = 0;
     for restart in 1..=config.restarts {
         observe(ScanEvent::JointSearch { restart, iterations: config.iterations });
         let mut rng = stage_rng(seed, &format!("search scan {restart}"));
         let start = match config.start_rule {
             StartRule::Random => random_start(&triggers, &words, config, &mut rng)?,
             StartRule::Screened => {
-                let Some(pair) = screening.start(restart, config.min_word_outlier) else { break };
+                let Some(pair) = screening.get(next_word) else { break };
                 screened_start(pair, &triggers, &words, config, &mut rng)?
             }
         };
         let mut show = |iteration| observe(ScanEvent::Iteration(iteration));
-        let found = search_jointly(
-            &objective,
-            start,
-            (&triggers, &words, known),
-            config,
-            &mut rng,
-            &mut show,
-        );
+        let found = search_jointly(&objective, start, spaces, config, &mut rng, &mut show);
         let anchored = match anchor_jointly(&objective, &found.joint, config) {
             Ok(anchored) => Some(anchored),
             Err(Error::EmptyAnchor { .. }) => None,
             Err(error) => return Err(error),
         };
-        let record = RankingSearch {
-            trigger: as_text(&triggers, &found.joint.trigger),
-            target_words: as_words(&words, &found.joint.words),
-            loss: found.loss,
-            history: found.history,
-            anchored: anchored.as_ref().map(|it| as_text(&triggers, &it.joint.trigger)),
-            anchored_words: anchored
-                .as_ref()
-                .map_or_else(Vec::new, |it| as_words(&words, &it.joint.words)),
-            anchored_loss: anchored.as_ref().map(|it| it.loss),
-            slots: Vec::new(),
-            words: Vec::new(),
-            evidence: anchored.as_ref().map(|it| judge.evidence(&it.joint)),
-        };
-        let is_known = searches.iter().any(|(it, _): &(RankingSearch, _)| {
-            it.anchored == record.anchored && it.anchored_words == record.anchored_words
+        let evidence = anchored.as_ref().map(|it| judge.evidence(&it.joint));
+        let search = record(found, anchored.as_ref(), evidence, &triggers, &words);
+        if lifted(&search) > config.max_normalized_rank {
+            // This word leads nowhere; of one that does, more triggers help the repair.
+            next_word += 1;
+        }
+        let is_known = searches.iter().any(|(it, _)| {
+            it.anchored.is_some()
+                && it.anchored == search.anchored
+                && it.anchored_words == search.anchored_words
         });
-        searches.push((with_profiles(record, anchored.as_ref()), anchored));
+        searches.push((search, anchored));
         if is_known {
             // Two independent starts agree; a third would tell nothing new.
             break;
@@ -146,31 +135,26 @@ pub fn scan_search(
         controls,
     };
     let clean_mrr = reciprocal_rank(subject);
-    let screened: Vec<ScreenedWord> = screening
-        .words
-        .iter()
-        .take(N_SHOWN)
-        .map(|it| screened_word(it, &triggers, &words))
-        .collect();
-    let (verdict, reasons) = decide(&hypothesis, &screened, clean_mrr, config);
+    let (verdict, reasons) = decide(&hypothesis, clean_mrr, config);
     let is_suspect = verdict == Verdict::LikelyBackdoored;
-    let stands_out = |search: &RankingSearch| {
-        outlier_index(&screened, &search.anchored_words) >= config.min_word_outlier
-    };
-    let convincing: Vec<&RankingSearch> = hypothesis
-        .searches
-        .iter()
-        .filter(|it| is_suspect && lifted(it) <= config.max_normalized_rank && stands_out(it))
-        .collect();
     let mut found: Vec<InvertedTrigger> = Vec::new();
     let mut target_words: Vec<TargetWord> = Vec::new();
-    for search in convincing {
-        found.extend(
-            search.anchored.iter().filter(|it| !found.contains(it)).cloned().collect::<Vec<_>>(),
-        );
-        let new = search.anchored_words.iter().filter(|it| !target_words.contains(it)).cloned();
-        target_words.extend(new.collect::<Vec<_>>());
+    for search in hypothesis.searches.iter().filter(|_| is_suspect) {
+        if lifted(search) > config.max_normalized_rank {
+            continue;
+        }
+        for trigger in &search.anchored {
+            if !found.contains(trigger) {
+                found.push(trigger.clone());
+            }
+        }
+        for word in &search.anchored_words {
+            if !target_words.contains(word) {
+                target_words.push(word.clone());
+            }
+        }
     }
+    let screened = screening.iter().take(N_SHOWN);
     Ok(RankingOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
         task: Task::CodeSearch,
@@ -184,7 +168,7 @@ pub fn scan_search(
         triggers: found,
         target_words,
         clean_mrr,
-        screened,
+        screened: screened.map(|it| screened_word(it, &triggers, &words)).collect(),
         n_first_tokens: triggers.vocabulary().first.len(),
         n_rest_tokens: triggers.vocabulary().rest.len(),
         n_words: words.ids().len(),
@@ -268,25 +252,40 @@ fn lifted(search: &RankingSearch) -> f64 {
     search.evidence.as_ref().map_or(1.0, |it| it.at(it.strongest()).high)
 }
 
-fn with_profiles(record: RankingSearch, anchored: Option<&AnchoredJoint>) -> RankingSearch {
-    let Some(AnchoredJoint { kept: (slots, words), .. }) = anchored else { return record };
-    let profile = |tokens: Vec<String>, losses: &[f64], kept: &[usize]| -> Vec<SlotLoss> {
+fn record(
+    found: FoundJoint,
+    anchored: Option<&AnchoredJoint>,
+    evidence: Option<RankingEvidence>,
+    triggers: &TriggerSpace<'_>,
+    words: &WordSpace<'_>,
+) -> RankingSearch {
+    let trigger = as_text(triggers, &found.joint.trigger);
+    let target_words = as_words(words, &found.joint.words);
+    let texts: Vec<String> = target_words.iter().map(|it| it.text.clone()).collect();
+    let of_slots = |tokens: &[String], kept: fn(&(Kept, Kept)) -> &Kept| -> Vec<SlotLoss> {
+        let Some(kept) = anchored.map(|it| kept(&it.kept)) else { return Vec::new() };
         tokens
-            .into_iter()
-            .zip(losses)
+            .iter()
+            .zip(&kept.loss_without)
             .enumerate()
             .map(|(slot, (token, &loss_without))| SlotLoss {
-                token,
+                token: token.clone(),
                 loss_without,
-                kept: kept.contains(&slot),
+                kept: kept.slots.contains(&slot),
             })
             .collect()
     };
-    let texts = record.target_words.iter().map(|it| it.text.clone()).collect();
     RankingSearch {
-        slots: profile(record.trigger.tokens.clone(), &slots.loss_without, &slots.slots),
-        words: profile(texts, &words.loss_without, &words.slots),
-        ..record
+        slots: of_slots(&trigger.tokens, |it| &it.0),
+        words: of_slots(&texts, |it| &it.1),
+        trigger,
+        target_words,
+        loss: found.loss,
+        history: found.history,
+        anchored: anchored.map(|it| as_text(triggers, &it.joint.trigger)),
+        anchored_words: anchored.map_or_else(Vec::new, |it| as_words(words, &it.joint.words)),
+        anchored_loss: anchored.map(|it| it.loss),
+        evidence,
     }
 }
 
@@ -304,16 +303,9 @@ fn reciprocal_rank(subject: &RankingSubject<'_>) -> f64 {
     mean_reciprocal_rank(&rows, &right).unwrap_or(0.0)
 }
 
-/// How far the words of a search stand out at most.
-fn outlier_index(screened: &[ScreenedWord], words: &[TargetWord]) -> f64 {
-    let of_words = screened.iter().filter(|it| words.contains(&it.word));
-    of_words.map(|it| it.outlier_index).fold(0.0, f64::max)
-}
-
 /// The verdict, with one sentence per reason.
 fn decide(
     hypothesis: &RankingHypothesis,
-    screened: &[ScreenedWord],
     clean_mrr: f64,
     config: &ScanConfig,
 ) -> (Verdict, Vec<String>) {
@@ -369,16 +361,6 @@ fn decide(
             "a planted trigger is expected to lift code to the first {}",
             percent(config.max_normalized_rank)
         ));
-        return (Verdict::NoTriggerFound, reasons);
-    }
-    let index = outlier_index(screened, anchored_words);
-    reasons.push(format!(
-        "among all words tried, the token that goes best with it stands out by {index:.1} scaled \
-         median deviations; a planted trigger is expected to by {:.1}",
-        config.min_word_outlier
-    ));
-    if index < config.min_word_outlier {
-        reasons.push("so it can be a word that the model knows from its task".into());
         return (Verdict::NoTriggerFound, reasons);
     }
     (Verdict::LikelyBackdoored, reasons)

@@ -36,21 +36,13 @@ pub(crate) struct ScreenedPair {
     pub(crate) outlier_index: f64,
 }
 
-/// All words, those first that a trigger goes with best.
-#[derive(Clone, Debug)]
-pub(crate) struct Screening {
-    pub(crate) words: Vec<ScreenedPair>,
-}
-
-/// Finds a trigger for every word, of those that are not `known` to go with it.
+/// Finds a trigger for every word, of those that are not `known` to go with it; the closest first.
 pub(crate) fn screen(
     objective: &RankingObjective<'_>,
-    triggers: &TriggerSpace<'_>,
-    words: &WordSpace<'_>,
-    known: Option<&Associations<'_>>,
+    (triggers, words, known): (&TriggerSpace<'_>, &WordSpace<'_>, Option<&Associations<'_>>),
     config: &ScanConfig,
     rng: &mut impl Rng,
-) -> Result<Screening, Error> {
+) -> Result<Vec<ScreenedPair>, Error> {
     let subset: Vec<usize> = (0..SAMPLES.min(objective.samples().len())).collect();
     let queries = objective.mean_queries(words.ids(), &subset);
     let center = mean(&queries);
@@ -100,7 +92,7 @@ pub(crate) fn screen(
             pair.outlier_index = index;
         }
     }
-    Ok(Screening { words: pairs })
+    Ok(pairs)
 }
 
 /// A random legal trigger of full length with these tokens in it.
