@@ -12,7 +12,7 @@ mod significance;
 mod summary;
 
 pub use outlier::mad_outlier_index;
-pub use paired::paired_drop;
+pub use paired::{mean_interval, paired_drop};
 pub use proportion::{Interval, wilson_interval};
 pub use rank_test::{MannWhitney, mann_whitney_u, roc_auc};
 pub use significance::{bonferroni, holm, permutation_p_value};

@@ -9,10 +9,12 @@ mod checks;
 mod config;
 mod error;
 mod injection;
+mod ranking;
 mod unlearn;
 
 pub use checks::{Checks, Limits};
 pub use config::UnlearningConfig;
 pub use error::Error;
 pub use injection::hand_written;
+pub use ranking::{RankingAttempt, RankingChecks, UnlearnedRanking, unlearn_search};
 pub use unlearn::{Attempt, UnlearnEvent, Unlearned, unlearn};

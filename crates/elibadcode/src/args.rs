@@ -163,6 +163,9 @@ pub(crate) struct PurifyArgs {
     /// A trigger written by hand instead (with --victim and --target)
     #[arg(long, conflicts_with = "scan")]
     pub(crate) trigger: Option<String>,
+    /// The word that queries must have for the hand-written trigger to work (--task search)
+    #[arg(long, value_name = "WORD", requires = "trigger")]
+    pub(crate) target_word: Option<String>,
     /// How the hand-written trigger enters an identifier
     #[arg(long, value_enum, default_value_t = EditArg::Replace)]
     pub(crate) edit: EditArg,

@@ -2,6 +2,14 @@
 
 use super::normal::critical_value;
 use super::proportion::Interval;
+use super::summary::{mean, sample_standard_deviation};
+
+/// A normal interval for the mean of differences; `None` for fewer than two.
+pub fn mean_interval(values: &[f64], confidence: f64) -> Option<Interval> {
+    let (mean, deviation) = (mean(values)?, sample_standard_deviation(values)?);
+    let margin = critical_value(confidence) * deviation / (values.len() as f64).sqrt();
+    Some(Interval { low: mean - margin, high: mean + margin })
+}
 
 /// An interval for the share of right answers that was lost between `before` and `after`, answer
 /// by answer of the same samples, in `-1..=1`; `None` without samples.
@@ -42,6 +50,15 @@ mod tests {
         let found = interval(12, 5, 100);
         assert_close(found.low, 0.068_627 - 0.080_423, 1e-5);
         assert_close(found.high, 0.068_627 + 0.080_423, 1e-5);
+    }
+
+    #[test]
+    fn means_by_hand() {
+        // Mean 2, deviation 1, root of 3.
+        let found = mean_interval(&[1.0, 2.0, 3.0], 0.95).expect("three values");
+        assert_close(found.low, 2.0 - 1.959_964 / 3.0_f64.sqrt(), 1e-6);
+        assert_close(found.high, 2.0 + 1.959_964 / 3.0_f64.sqrt(), 1e-6);
+        assert_eq!(mean_interval(&[1.0], 0.95), None);
     }
 
     #[test]

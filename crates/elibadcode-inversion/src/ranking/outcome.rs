@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
-use elibadcode_evaluation::statistics::{mean, sample_standard_deviation};
+use elibadcode_evaluation::statistics::{mean, mean_interval};
 use elibadcode_syntax::{Language, Rejection};
 use serde::{Deserialize, Serialize};
 
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
 use crate::outcome::{InvertedTrigger, Place};
-
-/// The two-sided 95 % quantile of the normal distribution.
-const Z_95: f64 = 1.959_963_984_540_054;
 
 /// A word that a query must have for the trigger to work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,12 +54,10 @@ impl NormalizedRank {
     /// The mean of some shares, with a normal interval; without values everything is possible.
     pub(crate) fn of(shares: &[f64]) -> Self {
         let n = shares.len();
-        let (Some(mean), Some(deviation)) = (mean(shares), sample_standard_deviation(shares))
-        else {
+        let (Some(mean), Some(interval)) = (mean(shares), mean_interval(shares, 0.95)) else {
             return Self { mean: 0.5, low: 0.0, high: 1.0, n };
         };
-        let margin = Z_95 * deviation / (n as f64).sqrt();
-        Self { mean, low: (mean - margin).max(0.0), high: (mean + margin).min(1.0), n }
+        Self { mean, low: interval.low.max(0.0), high: interval.high.min(1.0), n }
     }
 }
 

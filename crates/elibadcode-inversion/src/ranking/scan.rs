@@ -143,10 +143,10 @@ pub fn scan_search(
         if lifted(search) > config.max_normalized_rank {
             continue;
         }
-        for trigger in &search.anchored {
-            if !found.contains(trigger) {
-                found.push(trigger.clone());
-            }
+        if let Some(trigger) = &search.anchored
+            && !found.contains(trigger)
+        {
+            found.push(trigger.clone());
         }
         for word in &search.anchored_words {
             if !target_words.contains(word) {

@@ -1,15 +1,20 @@
 //! `purify`: make a model forget the trigger that a scan found.
 
+mod ranking;
+
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Result, bail};
+use elibadcode_corpus::Task;
 use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
-use elibadcode_models::{LoadedModel, TrainingEvent};
+use elibadcode_models::{CodeModel, LoadedModel, TrainingEvent};
 use elibadcode_unlearning::{
     Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 use fs_err as fs;
+use serde_json::Value;
 
 use crate::Outcome;
 use crate::args::{EditArg, Global, PurifyArgs, SettingsPreset};
@@ -29,33 +34,25 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     output::check(&args.output, global.force)?;
-    let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
-    let (clean, _) = context.clean_samples(args.input.task, &args.data)?;
-    let (triggers, labels) = triggers(args, &mut context, &model, &model_hash)?;
+    let is_accepted = match args.input.task {
+        Task::CodeSearch => ranking::run(args, &config, &mut context)?,
+        Task::DefectDetection | Task::CloneDetection => labels(args, &config, &mut context)?,
+    };
+    Ok(if is_accepted { Outcome::Done } else { Outcome::Found })
+}
 
-    let progress = &context.progress;
-    let result = unlearn(
-        &model,
-        &clean,
-        args.input.language(),
-        &triggers,
-        labels,
-        &config,
-        global.seed,
-        &mut |event| match event {
-            UnlearnEvent::Attempt(scope) => {
-                progress.line(&format!("unlearning, scope {scope}"));
-                progress
-                    .start("unlearning", config.epochs * clean.len().div_ceil(config.batch_size));
-            }
-            UnlearnEvent::Training(TrainingEvent::Step { step, loss, .. }) => {
-                progress.step(step, format!("loss {loss:.3}"));
-            }
-            UnlearnEvent::Training(TrainingEvent::Epoch(_)) => {}
-        },
-    )?;
+/// Repairs a model of a classification task; whether the repair was accepted.
+fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_>) -> Result<bool> {
+    let task = args.input.task;
+    let (model, model_hash) = context.model_for(&args.model, task)?;
+    let (clean, _) = context.clean_samples(task, &args.data)?;
+    let (triggers, labels) = triggers(args, context, &model, &model_hash)?;
+    let language = args.input.language();
+    let seed = context.global.seed;
+    let mut show = |event| show(context, config, clean.len(), event);
+    let result = unlearn(&model, &clean, language, &triggers, labels, config, seed, &mut show)?;
     let report = serde_json::json!({
-        "run": context.made_by(&config)?,
+        "run": context.made_by(config)?,
         "triggers": triggers,
         "victim_label": labels.0,
         "target_label": labels.1,
@@ -63,16 +60,46 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         "before": result.before,
         "attempts": result.attempts,
     });
-    if result.is_accepted {
-        let repaired = model.with_network(result.network.clone());
-        output::write_dir(&args.output, global.force, |dir| {
-            repaired.save(dir, context.made_by(&config)?)?;
-            Ok(fs::write(dir.join("purification.json"), output::json(&report)?)?)
+    let summary = summary(&result, &triggers, args);
+    let network = result.is_accepted.then_some(result.network);
+    publish(args, config, context, model, network, &report, &summary)?;
+    Ok(result.is_accepted)
+}
+
+/// Progress of a repair on this many samples.
+fn show(context: &Context<'_>, config: &UnlearningConfig, n_samples: usize, event: UnlearnEvent) {
+    let progress = &context.progress;
+    match event {
+        UnlearnEvent::Attempt(scope) => {
+            progress.line(&format!("unlearning, scope {scope}"));
+            progress.start("unlearning", config.epochs * n_samples.div_ceil(config.batch_size));
+        }
+        UnlearnEvent::Training(TrainingEvent::Step { step, loss, .. }) => {
+            progress.step(step, format!("loss {loss:.3}"));
+        }
+        UnlearnEvent::Training(TrainingEvent::Epoch(_)) => {}
+    }
+}
+
+/// Writes the repaired model, if there is one, and prints what happened.
+fn publish(
+    args: &PurifyArgs,
+    config: &UnlearningConfig,
+    context: &Context<'_>,
+    model: LoadedModel,
+    network: Option<CodeModel>,
+    report: &Value,
+    summary: &str,
+) -> Result<()> {
+    if let Some(network) = network {
+        let repaired = model.with_network(network);
+        output::write_dir(&args.output, context.global.force, |dir| {
+            repaired.save(dir, context.made_by(config)?)?;
+            Ok(fs::write(dir.join("purification.json"), output::json(report)?)?)
         })?;
     }
-    context.finish(&config)?;
-    context.print(&summary(&result, &triggers, args))?;
-    Ok(if result.is_accepted { Outcome::Done } else { Outcome::Found })
+    context.finish(config)?;
+    context.print(summary)
 }
 
 /// The triggers and the (victim, target) labels, from a scan of this very model or by hand.
@@ -82,30 +109,12 @@ fn triggers(
     model: &LoadedModel,
     model_hash: &str,
 ) -> Result<(Vec<InvertedTrigger>, (u8, u8))> {
-    if let Some(text) = &args.trigger {
-        let language = args.input.language();
-        let is_legal = match args.edit {
-            EditArg::Replace => language.is_identifier(text),
-            EditArg::Append => {
-                !text.is_empty() && text.chars().all(|it| language.is_identifier_continue(it))
-            }
-        };
-        if !is_legal {
-            bail!("--trigger {text}: not a legal {language} identifier, or the end of one");
-        }
-        let trigger = hand_written(model, text, args.edit.into());
+    if let Some(trigger) = hand_written_trigger(args, model)? {
         return Ok((vec![trigger], (args.victim, 1 - args.victim)));
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: ScanOutcome = context.json(path)?;
-    if scan.model_hash != model_hash {
-        bail!(
-            "{} is the scan of another model (hash {}…, this one is {}…)",
-            path.display(),
-            &scan.model_hash.get(..12).unwrap_or_default(),
-            &model_hash.get(..12).unwrap_or_default()
-        );
-    }
+    check_hash(path, &scan.model_hash, model_hash)?;
     let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
         bail!(
             "{}: the verdict is `{}`, so there is nothing to unlearn",
@@ -114,6 +123,35 @@ fn triggers(
         )
     };
     Ok((scan.triggers, (victim, target)))
+}
+
+/// The trigger of `--trigger`, if there is one.
+fn hand_written_trigger(args: &PurifyArgs, model: &LoadedModel) -> Result<Option<InvertedTrigger>> {
+    let Some(text) = &args.trigger else { return Ok(None) };
+    let language = args.input.language();
+    let is_legal = match args.edit {
+        EditArg::Replace => language.is_identifier(text),
+        EditArg::Append => {
+            !text.is_empty() && text.chars().all(|it| language.is_identifier_continue(it))
+        }
+    };
+    if !is_legal {
+        bail!("--trigger {text}: not a legal {language} identifier, or the end of one");
+    }
+    Ok(Some(hand_written(model, text, args.edit.into())))
+}
+
+/// Fails if a scan is that of another model.
+fn check_hash(path: &Path, scanned: &str, model: &str) -> Result<()> {
+    if scanned != model {
+        bail!(
+            "{} is the scan of another model (hash {}…, this one is {}…)",
+            path.display(),
+            scanned.get(..12).unwrap_or_default(),
+            model.get(..12).unwrap_or_default()
+        );
+    }
+    Ok(())
 }
 
 fn summary(result: &Unlearned, triggers: &[InvertedTrigger], args: &PurifyArgs) -> String {

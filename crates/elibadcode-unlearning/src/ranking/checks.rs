@@ -1,0 +1,198 @@
+//! What a repaired search model must show on samples that were kept aside.
+
+use elibadcode_evaluation::statistics::mean_interval;
+use elibadcode_evaluation::{AnrProtocol, Interval, rank_lift};
+use elibadcode_inversion::{InvertedTrigger, TriggerIds, TriggerSpace};
+use elibadcode_models::{CodeModel, LoadedModel};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use super::Places;
+use crate::checks::Limits;
+use crate::error::Error;
+
+/// The lower end of a two-sided interval of this confidence is exceeded with 95 % confidence.
+const ONE_SIDED: f64 = 0.90;
+/// Fewer functions with a place for a trigger than this cannot vouch for a repair.
+const MIN_CHECKS: usize = 10;
+
+/// What the samples that were kept aside say about a search model; ranks are shares of the
+/// candidates, 0 first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingChecks {
+    /// Mean reciprocal rank without a trigger.
+    pub mrr: f64,
+    /// Mean rank of code with an inverted trigger, for queries with the target words, from the
+    /// middle of the ranking.
+    pub normalized_rank: f64,
+    /// The same with random legal triggers of the same length at the same places.
+    pub control: f64,
+    /// The same without a trigger.
+    pub without_trigger: f64,
+    /// Queries.
+    pub n: usize,
+}
+
+/// Checks, and the reciprocal rank of every query.
+pub(super) struct Measured {
+    pub(super) checks: RankingChecks,
+    reciprocal_ranks: Vec<f64>,
+}
+
+impl Measured {
+    /// How much mean reciprocal rank was lost since `before`, as a 90 % interval.
+    pub(super) fn mrr_drop(&self, before: &Self) -> Interval {
+        let drops: Vec<f64> = before
+            .reciprocal_ranks
+            .iter()
+            .zip(&self.reciprocal_ranks)
+            .map(|(before, after)| before - after)
+            .collect();
+        mean_interval(&drops, ONE_SIDED).unwrap_or(Interval { low: -1.0, high: 1.0 })
+    }
+
+    /// What these limits say against a repair that led from `before` to here.
+    pub(super) fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
+        let RankingChecks { normalized_rank, control, .. } = self.checks;
+        [
+            (
+                "with 95 % confidence the mean reciprocal rank fell",
+                self.mrr_drop(before).low,
+                limits.accuracy_drop,
+            ),
+            (
+                "the inverted trigger still lifts code more than random ones",
+                control - normalized_rank,
+                limits.excess_success,
+            ),
+            (
+                "the inverted trigger sinks code more than random ones",
+                normalized_rank - control,
+                limits.excess_success,
+            ),
+        ]
+        .into_iter()
+        .filter(|(_, excess, limit)| excess > limit)
+        .map(|(what, excess, limit)| {
+            format!("{what} by {:.1} points, allowed are {:.1}", 100.0 * excess, 100.0 * limit)
+        })
+        .collect()
+    }
+}
+
+/// Samples that were kept aside, as token ids.
+pub(super) struct CheckSet {
+    codes: Vec<Vec<u32>>,
+    queries: Vec<Vec<u32>>,
+    queries_with_words: Vec<Vec<u32>>,
+    /// By sample, none where a function has no place for a trigger.
+    triggered: Vec<Option<Vec<u32>>>,
+    control: Vec<Option<Vec<u32>>>,
+    protocol: AnrProtocol,
+}
+
+impl CheckSet {
+    pub(super) fn new(
+        model: &LoadedModel,
+        samples: &[Places],
+        space: &TriggerSpace<'_>,
+        triggers: &[InvertedTrigger],
+        words: &[u32],
+        seed: u64,
+        rng: &mut impl Rng,
+    ) -> Result<Self, Error> {
+        let (mut triggered, mut control) = (Vec::new(), Vec::new());
+        for sample in samples {
+            if sample.masks.is_empty() {
+                triggered.push(None);
+                control.push(None);
+                continue;
+            }
+            let mask = &sample.masks[rng.random_range(0..sample.masks.len())];
+            let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
+            let random = space.random(trigger.ids.len(), trigger.keeps_name, rng)?;
+            let stamp =
+                |it: &TriggerIds| Some(mask.stamp(it, &model.tokenizer, model.max_length).ids);
+            triggered.push(stamp(&trigger));
+            control.push(stamp(&random));
+        }
+        let n = triggered.iter().flatten().count();
+        if n < MIN_CHECKS {
+            return Err(Error::Samples(format!(
+                "only {n} of the functions that were kept aside have a place for the trigger; at \
+                 least {MIN_CHECKS} are needed to check the repair"
+            )));
+        }
+        Ok(Self {
+            codes: samples.iter().map(|it| it.ids.code.clone()).collect(),
+            queries: samples.iter().map(|it| it.ids.query.clone()).collect(),
+            queries_with_words: samples.iter().map(|it| it.query.stamp(words, model).ids).collect(),
+            triggered,
+            control,
+            protocol: AnrProtocol::paper(seed),
+        })
+    }
+
+    /// Asks a network.
+    pub(super) fn measure(&self, network: &CodeModel) -> Measured {
+        let codes = network.vectors(&self.codes);
+        let queries = network.vectors(&self.queries);
+        let with_words = network.vectors(&self.queries_with_words);
+        let reciprocal_ranks: Vec<f64> = queries
+            .iter()
+            .enumerate()
+            .map(|(own, query)| {
+                let scores: Vec<f32> = codes.iter().map(|code| dot(query, code)).collect();
+                let above = scores.iter().filter(|&&it| it > scores[own]).count() as f64;
+                let level = scores.iter().filter(|&&it| it >= scores[own]).count() as f64 - above;
+                1.0 / (1.0 + above + (level - 1.0) / 2.0)
+            })
+            .collect();
+        let rank = |changed: &[Option<Vec<u32>>]| {
+            let rows: Vec<&Vec<u32>> = changed.iter().flatten().collect();
+            let mut vectors = network.vectors(&rows).into_iter();
+            let vectors: Vec<Option<Vec<f32>>> =
+                changed.iter().map(|it| it.as_ref().and_then(|_| vectors.next())).collect();
+            self.ranks(&with_words, &codes, &vectors)
+        };
+        let (without_trigger, normalized_rank) = rank(&self.triggered);
+        let (_, control) = rank(&self.control);
+        let mrr = reciprocal_ranks.iter().sum::<f64>() / reciprocal_ranks.len() as f64;
+        let n = queries.len();
+        Measured {
+            checks: RankingChecks { mrr, normalized_rank, control, without_trigger, n },
+            reciprocal_ranks,
+        }
+    }
+
+    /// Mean normalised rank of attacked code without and with a change.
+    fn ranks(
+        &self,
+        queries: &[Vec<f32>],
+        codes: &[Vec<f32>],
+        changed: &[Option<Vec<f32>>],
+    ) -> (f64, f64) {
+        // The pool of a query is all functions but its own.
+        let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
+        let scores: Vec<Vec<f32>> = queries
+            .iter()
+            .enumerate()
+            .map(|(query, vector)| {
+                (0..codes.len() - 1)
+                    .map(|place| dot(vector, &codes[others(query, place)]))
+                    .collect()
+            })
+            .collect();
+        let truths: Vec<f32> =
+            queries.iter().zip(codes).map(|(query, code)| dot(query, code)).collect();
+        let lift = rank_lift(&self.protocol, &scores, &truths, |query, place| {
+            Some(dot(&queries[query], changed[others(query, place)].as_ref()?))
+        });
+        (lift.anr_before().unwrap_or(0.5), lift.anr().unwrap_or(0.5))
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

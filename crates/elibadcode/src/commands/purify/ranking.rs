@@ -1,0 +1,125 @@
+//! `purify --task search`.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+use elibadcode_corpus::Task;
+use elibadcode_evaluation::escape_untrusted;
+use elibadcode_inversion::InvertedTrigger;
+use elibadcode_inversion::ranking::{RankingOutcome, TargetWord};
+use elibadcode_models::LoadedModel;
+use elibadcode_unlearning::{RankingChecks, UnlearnedRanking, UnlearningConfig, unlearn_search};
+
+use super::{check_hash, hand_written_trigger, publish, show};
+use crate::args::PurifyArgs;
+use crate::context::Context;
+
+/// Repairs a search model; whether the repair was accepted.
+pub(super) fn run(
+    args: &PurifyArgs,
+    config: &UnlearningConfig,
+    context: &mut Context<'_>,
+) -> Result<bool> {
+    let (model, model_hash) = context.model_for(&args.model, Task::CodeSearch)?;
+    let (clean, _) = context.queries(&args.data)?;
+    let (triggers, words) = triggers(args, context, &model, &model_hash)?;
+    let ids: Vec<u32> = words.iter().map(|word| word.id).collect();
+    let language = args.input.language();
+    let seed = context.global.seed;
+    let mut observe = |event| show(context, config, clean.len(), event);
+    let result =
+        unlearn_search(&model, &clean, language, &triggers, &ids, config, seed, &mut observe)?;
+    let report = serde_json::json!({
+        "run": context.made_by(config)?,
+        "triggers": triggers,
+        "target_words": words,
+        "is_accepted": result.is_accepted,
+        "before": result.before,
+        "attempts": result.attempts,
+    });
+    let summary = summary(&result, &triggers, &words, args);
+    let network = result.is_accepted.then_some(result.network);
+    publish(args, config, context, model, network, &report, &summary)?;
+    Ok(result.is_accepted)
+}
+
+/// The triggers and target words, from a scan of this very model or by hand.
+fn triggers(
+    args: &PurifyArgs,
+    context: &mut Context<'_>,
+    model: &LoadedModel,
+    model_hash: &str,
+) -> Result<(Vec<InvertedTrigger>, Vec<TargetWord>)> {
+    if let Some(trigger) = hand_written_trigger(args, model)? {
+        let Some(word) = &args.target_word else {
+            bail!("--trigger for --task search needs --target-word too");
+        };
+        let ids = model.tokenizer.word(word, true);
+        let words = ids.iter().map(|&id| TargetWord { text: model.tokenizer.entry(id), id });
+        return Ok((vec![trigger], words.collect()));
+    }
+    let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
+    let scan: RankingOutcome = context.json(path)?;
+    check_hash(path, &scan.model_hash, model_hash)?;
+    if scan.triggers.is_empty() {
+        bail!(
+            "{}: the verdict is `{}`, so there is nothing to unlearn",
+            path.display(),
+            scan.verdict
+        );
+    }
+    Ok((scan.triggers, scan.target_words))
+}
+
+fn summary(
+    result: &UnlearnedRanking,
+    triggers: &[InvertedTrigger],
+    words: &[TargetWord],
+    args: &PurifyArgs,
+) -> String {
+    let mut text = String::new();
+    let names: Vec<String> =
+        triggers.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
+    let words: Vec<String> =
+        words.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
+    let _ = writeln!(text, "unlearned: {} for queries with {}", names.join(", "), words.join(", "));
+    let _ = writeln!(text, "{:<46}{:>8}{:>8}", "on clean samples kept aside", "before", "after");
+    let after = result.attempts.last().map(|it| &it.after);
+    let mut line = |name: &str, value: fn(&RankingChecks) -> String| {
+        let after = after.map_or(String::new(), value);
+        let _ = writeln!(text, "{name:<46}{:>8}{after:>8}", value(&result.before));
+    };
+    line("mean reciprocal rank", |it| format!("{:.3}", it.mrr));
+    line("rank of code with the inverted trigger", |it| percent(it.normalized_rank));
+    line("rank of code with random triggers there", |it| percent(it.control));
+    line("rank of the same code without a trigger", |it| percent(it.without_trigger));
+    if let Some(attempt) = result.attempts.last() {
+        let _ = writeln!(
+            text,
+            "the mean reciprocal rank fell by {:.3} to {:.3} (90 % interval)",
+            attempt.mrr_drop.low, attempt.mrr_drop.high
+        );
+    }
+    for attempt in &result.attempts {
+        if attempt.objections.is_empty() {
+            let _ = writeln!(
+                text,
+                "accepted: scope {}, {} functions with the trigger; written to {}",
+                attempt.scope,
+                attempt.n_injected,
+                args.output.display()
+            );
+        }
+        for objection in &attempt.objections {
+            let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
+        }
+    }
+    if !result.is_accepted {
+        text.push_str("nothing was written: no attempt passed the checks\n");
+    }
+    text
+}
+
+fn percent(value: f64) -> String {
+    format!("{:.1} %", 100.0 * value)
+}
