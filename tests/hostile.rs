@@ -114,8 +114,10 @@ fn a_few_broken_rows_are_counted_and_passed_over() {
     let sandbox = Sandbox::with_model("roberta-embedding");
     let mut text = String::from_utf8(sandbox.read("queries.jsonl")).unwrap();
     let long = format!("def f():\n    return \"{}\"\n", "x".repeat(1 << 20));
-    text += &format!("{}\n", json!({"code": long, "docstring_tokens": ["a"]}));
-    text += &format!("{}\n", json!({"code": "def f(): pass", "docstring_tokens": [" "]}));
+    for (code, word) in [(long.as_str(), "a"), ("def f(): pass", " ")] {
+        text += &json!({"code": code, "docstring_tokens": [word]}).to_string();
+        text.push('\n');
+    }
     sandbox.write("queries.jsonl", text);
     let run = sandbox
         .run("evaluate model --task search --data queries.jsonl -o metrics.json")
@@ -144,10 +146,11 @@ fn functions_of_pairs_and_queries_that_are_none() {
     let codes =
         ["(", "{{{{", "x", "// nothing", "class A { int a; }", "\u{202e}é", "/* open", "\""];
     let sandbox = Sandbox::with_model("roberta-pair");
-    let row = |(index, code): (usize, &&str)| format!("{}\n", json!({"func": code, "idx": index}));
-    sandbox.write("data.jsonl", codes.iter().enumerate().map(row).collect::<String>());
-    sandbox
-        .write("pairs.txt", (1..8).map(|it| format!("0\t{it}\t{}\n", it % 2)).collect::<String>());
+    let function = |(index, code): (usize, &&str)| json!({"func": code, "idx": index}).to_string();
+    let functions: Vec<String> = codes.iter().enumerate().map(function).collect();
+    sandbox.write("data.jsonl", functions.join("\n"));
+    let pairs: Vec<String> = (1..8).map(|it| format!("0\t{it}\t{}", it % 2)).collect();
+    sandbox.write("pairs.txt", pairs.join("\n"));
     let run = sandbox
         .run("evaluate model --task clone --data pairs.txt --attack codepoisoner -o metrics.json")
         .expect_code(0);

@@ -72,3 +72,48 @@ fn products_are_grouped_and_complete() {
     );
     assert_eq!(keys[8], "clone codebert badcode 5");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_cell_of_code_search_from_the_documents_of_its_stages() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = std::env::temp_dir().join(format!("xtask-matrix-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("test data");
+    let binary = folder.join("program");
+    fs::write(&binary, include_str!("stand_in.sh")).expect("test data");
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).expect("test data");
+    let mut experiment = experiment(Task::Search);
+    experiment.narrow(&["codet5".to_owned()], &["badcode".to_owned()], &[4]).expect("published");
+    let root = folder.join("out");
+    let runner = Runner { binary, root, device: "cpu".to_owned(), is_dry_run: false };
+    let settings = SettingsFiles::default();
+    let plan = Plan { experiment: &experiment, runner: &runner, data: None, settings: &settings };
+    let products = run(&[plan], 1);
+    let arguments = fs::read_to_string(folder.join("arguments")).expect("stages ran");
+    fs::remove_dir_all(&folder).expect("it was made here");
+
+    let [Product::Twin(twin), Product::Cell { cell, note, device, .. }] = &products[..] else {
+        panic!("{} products", products.len())
+    };
+    assert_eq!((&twin.status, &cell.status), (&CellStatus::Ok, &CellStatus::Ok));
+    assert_eq!((note, device.as_deref()), (&None, Some("cpu")));
+    let scan = cell.scan.as_ref().expect("it ran");
+    assert_eq!((scan.target_word_right, scan.target_label_right), (Some(true), None));
+    let anr = [
+        cell.clean_twin.as_ref().and_then(|it| it.anr),
+        cell.before.as_ref().and_then(|it| it.anr),
+        cell.after.as_ref().and_then(|it| it.anr),
+    ];
+    assert_eq!(anr, [Some(0.46), Some(0.12), Some(0.44)]);
+
+    let commands: Vec<&str> = arguments.lines().filter_map(|line| line.split(' ').next()).collect();
+    let twin = ["synthesize", "init", "train", "scan"];
+    let attack = ["poison", "train", "evaluate", "scan", "purify", "evaluate", "evaluate"];
+    assert_eq!(commands, [&twin[..], &attack[..]].concat());
+    assert!(arguments.lines().all(|line| line.contains("--task search --seed 4 ")));
+    assert!(arguments.contains("--arch codet5"), "{arguments}");
+    let poisoned = "badcode/poison/poisoned/train.jsonl --valid ";
+    assert!(arguments.contains(poisoned), "{arguments}");
+}

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &SampleArgs, global: &Global) -> Result<Outcome> {
         Task::DefectDetection => rows(
             args,
             &mut context,
-            |context, path| context.functions(path),
+            Context::functions,
             |sample| sample.code.as_str(),
             |out, samples| devign::write_jsonl(out, samples),
         )?,
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &SampleArgs, global: &Global) -> Result<Outcome> {
         Task::CodeSearch => rows(
             args,
             &mut context,
-            |context, path| context.queries(path),
+            Context::queries,
             |sample| sample.code.as_str(),
             |out, samples| codesearchnet::write_jsonl(out, samples),
         )?,
@@ -47,10 +47,10 @@ pub(crate) fn run(args: &SampleArgs, global: &Global) -> Result<Outcome> {
 }
 
 /// Rows of one function each.
-fn rows<T: Clone + Sync>(
+fn rows<'a, T: Clone + Sync>(
     args: &SampleArgs,
-    context: &mut Context<'_>,
-    read: impl Fn(&mut Context<'_>, &Path) -> Result<(Vec<T>, String)>,
+    context: &mut Context<'a>,
+    read: impl Fn(&mut Context<'a>, &Path) -> Result<(Vec<T>, String)>,
     code: impl Fn(&T) -> &str + Sync,
     write: impl FnOnce(&mut dyn Write, &[T]) -> Result<(), Error>,
 ) -> Result<()> {

@@ -32,17 +32,17 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
     config.validate()?;
     let (model, trained) = match args.input.task {
         Task::DefectDetection => {
-            let data = read(args, &mut context, |context, path| context.functions(path))?;
+            let data = read(args, &mut context, Context::functions)?;
             fit(args, &mut context, &config, data, |model, samples, language| {
                 encode(model, samples, language)
             })?
         }
         Task::CloneDetection => {
-            let data = read(args, &mut context, |context, path| context.pairs(path))?;
+            let data = read(args, &mut context, Context::pairs)?;
             fit(args, &mut context, &config, data, encode_pairs)?
         }
         Task::CodeSearch => {
-            let data = read(args, &mut context, |context, path| context.queries(path))?;
+            let data = read(args, &mut context, Context::queries)?;
             fit(args, &mut context, &config, data, |model, samples, language| {
                 encode_queries(model, samples, language)
             })?
@@ -66,10 +66,10 @@ struct Data<S> {
     valid: Option<S>,
 }
 
-fn read<S>(
+fn read<'a, S>(
     args: &TrainArgs,
-    context: &mut Context<'_>,
-    read: impl Fn(&mut Context<'_>, &Path) -> Result<(S, String)>,
+    context: &mut Context<'a>,
+    read: impl Fn(&mut Context<'a>, &Path) -> Result<(S, String)>,
 ) -> Result<Data<S>> {
     let train = read(context, &args.data)?.0;
     let valid = args.valid.as_deref().map(|path| read(context, path)).transpose()?;
