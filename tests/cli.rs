@@ -80,6 +80,66 @@ fn devices_and_models_are_shown() {
 }
 
 #[test]
+fn answers_for_rows_of_ids_are_printed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.json", "[[0, 20, 30, 2], [0, 40, 2]]");
+    let run = sandbox.run("inspect model --json --rows rows.json").expect_code(0);
+    let facts: Value = serde_json::from_str(&run.stdout).unwrap();
+    let sizes = |name: &str| facts["answers"][name].as_array().unwrap().len();
+    assert_eq!((sizes("vectors"), sizes("log_odds")), (2, 2));
+    assert_eq!(facts["answers"]["vectors"][1].as_array().unwrap().len(), 32);
+    assert_ne!(facts["answers"]["log_odds"][0], facts["answers"]["log_odds"][1]);
+    let refuses = |rows: &str, expected: &str| {
+        sandbox.write("rows.json", rows);
+        sandbox.refuses("inspect model --json --rows rows.json", expected);
+    };
+    refuses("[[0, 2], [0, 355, 2]]", "row 1 has the id 355, the vocabulary ends at 354");
+    refuses("[[]]", "row 0 has 0 ids, expected 1 to 64");
+    refuses("[[-1]]", "reading rows.json");
+    refuses("{}", "reading rows.json");
+}
+
+#[test]
+fn a_device_that_was_not_built_in_is_named_with_its_feature() {
+    let sandbox = Sandbox::new();
+    let devices = sandbox.run("devices").expect_code(0).stdout;
+    for (device, feature) in [("gpu", "wgpu"), ("ndarray", "ndarray")] {
+        let line = devices.lines().find(|line| line.starts_with(device)).unwrap();
+        if line.contains("not available: this build has no") {
+            let expected = format!("rebuild with --features {feature}");
+            assert!(line.contains(&expected), "{line}");
+            sandbox.refuses(
+                &format!("evaluate model --data clean.jsonl --device {device}"),
+                &expected,
+            );
+        }
+    }
+    sandbox.refuses("evaluate model --data clean.jsonl --device abacus", "unknown device `abacus`");
+}
+
+#[test]
+fn a_model_is_made_with_the_tokenizer_of_another() {
+    let sandbox = Sandbox::new();
+    let init = "init --preset tiny --tokenizer model --quiet";
+    sandbox.run(&format!("{init} -o plain")).expect_code(0);
+    sandbox.run(&format!("{init} --vocab-size 400 -o padded")).expect_code(0);
+    let inspect = |name: &str| -> Value {
+        let run = sandbox.run(&format!("inspect {name} --json")).expect_code(0);
+        serde_json::from_str(&run.stdout).unwrap()
+    };
+    for (name, rows) in [("plain", 355), ("padded", 400)] {
+        let facts = inspect(name);
+        assert_eq!((&facts["vocabulary"], &facts["embedding_rows"]), (&355.into(), &rows.into()));
+    }
+    let refuses =
+        |flags: &str, expected: &str| sandbox.refuses(&format!("{init} {flags} -o out"), expected);
+    refuses("--vocab-size 300", "has 355 entries");
+    refuses("--arch codet5", "has `<s>` at 0, codet5 at 1");
+    refuses("--data clean.jsonl", "cannot be used with");
+    sandbox.refuses("init --preset tiny -o out", "--data <FILE>");
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let sandbox = Sandbox::new();
     for command in [

@@ -70,66 +70,58 @@ impl LoadedModel {
         Self { network, ..self }
     }
 
-    /// Writes a folder that transformers loads. `path` must not exist; it appears whole or not at
-    /// all. `made_by` says how the weights came about.
-    pub fn save(&self, path: &Path, made_by: Value) -> Result<(), Error> {
+    /// Writes a folder that transformers loads into `dir`, which must not exist; `made_by` says how
+    /// the weights came about.
+    ///
+    /// The files appear one by one: who wants the folder whole or not at all gives a temporary name
+    /// and renames it.
+    pub fn save(&self, dir: &Path, made_by: Value) -> Result<(), Error> {
         let provenance = Provenance { made_by, ..self.provenance.clone() };
-        let source = self.source.clone();
-        save_dir(path, &self.network, &self.config, &provenance, |dir| {
-            for name in TOKENIZER_FILES {
-                if source.join(name).exists() {
-                    fs::copy(source.join(name), dir.join(name))?;
-                }
+        write_folder(dir, &self.network, &self.config, &provenance)?;
+        for name in TOKENIZER_FILES {
+            if self.source.join(name).exists() {
+                fs::copy(self.source.join(name), dir.join(name))?;
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// Writes a freshly initialized model with a new tokenizer; see [`LoadedModel::save`].
     ///
     /// The head is the one that the configuration declares.
     pub fn create(
-        path: &Path,
+        dir: &Path,
         config: &ModelConfig,
         tokenizer: &CodeTokenizer,
         provenance: &Provenance,
         rng: &mut ChaCha8Rng,
         compute: &Compute,
     ) -> Result<(), Error> {
-        config.validate().map_err(|problem| Error::Config { path: path.to_owned(), problem })?;
+        config.validate().map_err(|problem| Error::Config { path: dir.to_owned(), problem })?;
         let head = config.declared_head().unwrap_or(Head::Embedding);
         let network = initialize(config, head, rng, &compute.device);
-        save_dir(path, &network, config, provenance, |dir| Ok(tokenizer.save(dir)?))
+        write_folder(dir, &network, config, provenance)?;
+        Ok(tokenizer.save(dir)?)
     }
 }
 
-fn save_dir(
-    path: &Path,
+/// Everything but the tokenizer.
+fn write_folder(
+    dir: &Path,
     network: &CodeModel,
     config: &ModelConfig,
     provenance: &Provenance,
-    write_tokenizer: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+    fs::create_dir(dir)?;
+    let json = |value: serde_json::Result<Value>| -> Result<String, Error> {
+        Ok(format!("{:#}\n", value.map_err(std::io::Error::from)?))
     };
-    fs::create_dir_all(parent)?;
-    let scratch = tempfile::Builder::new().prefix(".elibadcode-").tempdir_in(parent)?;
-    let dir = scratch.path();
-    let json = |value: &Value| format!("{value:#}\n");
-    let as_value = |value: serde_json::Result<Value>| value.map_err(std::io::Error::from);
-    fs::write(dir.join("config.json"), json(&as_value(serde_json::to_value(config))?))?;
-    fs::write(dir.join(PROVENANCE), json(&as_value(serde_json::to_value(provenance))?))?;
+    fs::write(dir.join("config.json"), json(serde_json::to_value(config))?)?;
+    fs::write(dir.join(PROVENANCE), json(serde_json::to_value(provenance))?)?;
     let mut tensors = parameters::collect(network);
     if config.declared_head().is_none() {
         // A pre-trained encoder's class has no level above the encoder.
         tensors = tensors.into_iter().map(|(name, it)| (bare_name(&name), it)).collect();
     }
-    write_safetensors(&dir.join("model.safetensors"), &tensors)?;
-    write_tokenizer(dir)?;
-    fs::rename(dir, path)?;
-    // The folder has its new name; nothing is left to clean up.
-    let _ = scratch.keep();
-    Ok(())
+    write_safetensors(&dir.join("model.safetensors"), &tensors)
 }

@@ -133,11 +133,15 @@ pub(crate) struct InitArgs {
     pub(crate) input: InputArgs,
     /// Samples that the tokenizer learns from, their queries included (JSONL); clone: pairs, with
     /// data.jsonl beside them
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Entries of the tokenizer
-    #[arg(long, default_value_t = 2048)]
-    pub(crate) vocab_size: usize,
+    #[arg(long, value_name = "FILE", required_unless_present = "tokenizer")]
+    pub(crate) data: Option<PathBuf>,
+    /// A folder whose tokenizer to take instead: tokenizer.json, or vocab.json and merges.txt
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// Entries of the tokenizer [default: 2048]; with --tokenizer, rows of the word embedding
+    /// [default: the tokenizer's entries]
+    #[arg(long)]
+    pub(crate) vocab_size: Option<usize>,
     /// Cut inputs to this many tokens [default: as long as the model allows, at most 400]
     #[arg(long)]
     pub(crate) max_length: Option<usize>,
