@@ -20,14 +20,15 @@ pub struct SlotGradient {
     pub loss: f64,
 }
 
-/// The gradient of a sum of batch losses.
-///
-/// `loss` gets word embeddings `[batch, seq, hidden]`, the lengths of the rows and their indices,
-/// and gives what these rows contribute, `[1]`. `frozen` must let gradients through.
+/// Gets word embeddings `[batch, seq, hidden]`, the lengths of the rows and their indices, and gives
+/// what these rows contribute to a loss, `[1]`.
+pub(crate) type BatchLoss<'a> = dyn Fn(Tensor<3>, &[usize], &[usize]) -> Tensor<1> + Sync + 'a;
+
+/// The gradient of a sum of batch losses. `frozen` must let gradients through.
 pub(crate) fn slot_gradient(
     frozen: &CodeModel,
     rows: &[Stamped],
-    loss: &(dyn Fn(Tensor<3>, &[usize], &[usize]) -> Tensor<1> + Sync),
+    loss: &BatchLoss<'_>,
 ) -> SlotGradient {
     let n_slots = rows.first().map_or(0, |row| row.slots.len());
     let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();

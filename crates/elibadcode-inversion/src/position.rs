@@ -33,7 +33,10 @@ pub fn choose_positions(
     (chosen, n_forwards + if n_forwards > 0 { partners.n_forwards() } else { 0 })
 }
 
-/// The same for any loss: `losses` says what versions of the samples with these indices cost.
+/// Says what versions of the samples with these indices cost.
+pub(crate) type RowLosses<'a> = dyn FnMut(&[Vec<u32>], &[usize]) -> Vec<f64> + 'a;
+
+/// The same for any loss.
 pub(crate) fn choose_by_loss(
     model: &LoadedModel,
     codes: &[&str],
@@ -41,7 +44,7 @@ pub(crate) fn choose_by_loss(
     rule: PositionRule,
     config: &ScanConfig,
     rng: &mut impl Rng,
-    losses: &mut dyn FnMut(&[Vec<u32>], &[usize]) -> Vec<f64>,
+    losses: &mut RowLosses<'_>,
 ) -> (Vec<MaskedSample>, u64) {
     let options: Vec<Vec<MaskedSample>> = codes
         .iter()
@@ -84,7 +87,7 @@ pub(crate) fn choose_by_loss(
 fn least_sensitive(
     model: &LoadedModel,
     options: Vec<Vec<MaskedSample>>,
-    losses: &mut dyn FnMut(&[Vec<u32>], &[usize]) -> Vec<f64>,
+    losses: &mut RowLosses<'_>,
 ) -> (Vec<MaskedSample>, u64) {
     let (tokenizer, length) = (&model.tokenizer, model.max_length);
     let unknown = [tokenizer.special().unk];

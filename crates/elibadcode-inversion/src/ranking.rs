@@ -26,3 +26,8 @@ pub use query::SlottedQuery;
 pub use scan::{RankingSubject, scan_search};
 pub use search::{FoundJoint, search_jointly};
 pub use words::WordSpace;
+
+use crate::space::TriggerSpace;
+
+/// What may stand in triggers and in queries, and which pairs clean samples explain.
+pub type Spaces<'a> = (&'a TriggerSpace<'a>, &'a WordSpace<'a>, Option<&'a Associations<'a>>);

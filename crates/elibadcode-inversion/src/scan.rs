@@ -93,6 +93,9 @@ pub fn scan(
             break;
         }
         tests[0].search(observe)?;
+        if tests[0].has_agreement() {
+            break;
+        }
     }
     let mut n_forwards = subject.clean.len() as u64;
     let mut hypotheses = Vec::new();
@@ -268,6 +271,12 @@ impl<'a> HypothesisTest<'a> {
     /// Lower end of the best trigger's success rate on held-out samples.
     fn suspicion(&self) -> f64 {
         self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
+    }
+
+    /// Whether two independent starts led to the same trigger: another would tell nothing new.
+    fn has_agreement(&self) -> bool {
+        let Some((last, earlier)) = self.searches.split_last() else { return false };
+        last.anchored.is_some() && earlier.iter().any(|it| it.anchored == last.anchored)
     }
 
     /// Searches once more, from another random trigger.

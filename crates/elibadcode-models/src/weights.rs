@@ -114,7 +114,7 @@ pub(crate) fn locate(dir: &Path) -> Result<Located, Error> {
             return Ok(Located { files: vec![path], shard_of: None });
         }
         if index.exists() {
-            return locate_shards(dir, index);
+            return locate_shards(dir, &index);
         }
     }
     Err(Error::Weights {
@@ -123,13 +123,13 @@ pub(crate) fn locate(dir: &Path) -> Result<Located, Error> {
     })
 }
 
-fn locate_shards(dir: &Path, index: PathBuf) -> Result<Located, Error> {
-    let problem = |problem: String| Error::Weights { path: index.clone(), problem };
-    let json: serde_json::Value = serde_json::from_slice(&read_bounded(&index)?)
+fn locate_shards(dir: &Path, index: &Path) -> Result<Located, Error> {
+    let problem = |problem: String| Error::Weights { path: index.to_owned(), problem };
+    let json: serde_json::Value = serde_json::from_slice(&read_bounded(index)?)
         .map_err(|error| problem(error.to_string()))?;
     let map = json.get("weight_map").and_then(|it| it.as_object());
     let map = map.ok_or_else(|| problem("has no weight_map".to_owned()))?;
-    let mut files = vec![index.clone()];
+    let mut files = vec![index.to_owned()];
     let mut shard_of = BTreeMap::new();
     for (name, shard) in map {
         let shard = shard.as_str().unwrap_or_default();

@@ -238,7 +238,10 @@ fn config(path: &Path) -> BTreeMap<String, Value> {
 
 /// Type, shape and a hash of the bytes of every tensor, by its name in the encoder's class, and
 /// the metadata.
-fn tensors(path: &Path) -> (BTreeMap<String, (Dtype, Vec<usize>, String)>, Value) {
+/// Element type, shape and a hash of each tensor.
+type Tensors = BTreeMap<String, (Dtype, Vec<usize>, String)>;
+
+fn tensors(path: &Path) -> (Tensors, Value) {
     let bytes = std::fs::read(path.join("model.safetensors")).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();

@@ -103,13 +103,13 @@ impl<'a> RankingObjective<'a> {
     /// The mean vector of the functions with each trigger, over the samples with these indices.
     pub(crate) fn mean_codes(&self, triggers: &[TriggerIds], subset: &[usize]) -> Vec<Vec<f64>> {
         let stamp = |trigger| subset.iter().map(move |&index| self.code(index, trigger).ids);
-        self.means(triggers.iter().flat_map(stamp).collect(), subset.len())
+        self.means(&triggers.iter().flat_map(stamp).collect::<Vec<_>>(), subset.len())
     }
 
     /// The mean vector of the queries with each word, over the samples with these indices.
     pub(crate) fn mean_queries(&self, words: &[u32], subset: &[usize]) -> Vec<Vec<f64>> {
         let stamp = |&word| subset.iter().map(move |&index| self.query(index, &[word]).ids);
-        self.means(words.iter().flat_map(stamp).collect(), subset.len())
+        self.means(&words.iter().flat_map(stamp).collect::<Vec<_>>(), subset.len())
     }
 
     /// The gradient, at the slots of a trigger, of the mean over some functions of the product of
@@ -129,9 +129,9 @@ impl<'a> RankingObjective<'a> {
     }
 
     /// The mean vectors of groups of `n` rows.
-    fn means(&self, rows: Vec<Vec<u32>>, n: usize) -> Vec<Vec<f64>> {
+    fn means(&self, rows: &[Vec<u32>], n: usize) -> Vec<Vec<f64>> {
         self.n_forwards.fetch_add(rows.len() as u64, Ordering::Relaxed);
-        let vectors = self.model.network.vectors(&rows);
+        let vectors = self.model.network.vectors(rows);
         let mean = |part: &[Vec<f32>]| -> Vec<f64> {
             let sum = |index: usize| part.iter().map(|it| f64::from(it[index])).sum::<f64>();
             (0..part[0].len()).map(|index| sum(index) / part.len() as f64).collect()

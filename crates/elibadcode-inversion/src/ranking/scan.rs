@@ -7,6 +7,7 @@ use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 
+use super::Spaces;
 use super::association::Associations;
 use super::judge::{RankingJudge, dot};
 use super::objective::{RankingObjective, RankingSample};
@@ -83,44 +84,7 @@ pub fn scan_search(
         config.skip_explained.then(|| Associations::new(model, clean, language, &words));
     let spaces = (&triggers, &words, associations.as_ref());
     let screening = screen(&objective, spaces, config, &mut stage_rng(seed, "search scan words"))?;
-    let mut searches: Vec<(RankingSearch, Option<AnchoredJoint>)> = Vec::new();
-    let mut next_word = 0;
-    for restart in 1..=config.restarts {
-        observe(ScanEvent::JointSearch { restart, iterations: config.iterations });
-        let mut rng = stage_rng(seed, &format!("search scan {restart}"));
-        let start = match config.start_rule {
-            StartRule::Random => random_start(&triggers, &words, config, &mut rng)?,
-            StartRule::Screened => {
-                let Some(pair) = screening.get(next_word) else { break };
-                screened_start(pair, &triggers, &words, config, &mut rng)?
-            }
-        };
-        let mut show = |iteration| observe(ScanEvent::Iteration(iteration));
-        let found = search_jointly(&objective, start, spaces, config, &mut rng, &mut show);
-        let anchored = match anchor_jointly(&objective, &found.joint, config) {
-            Ok(anchored) => Some(anchored),
-            Err(Error::EmptyAnchor { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let evidence = anchored.as_ref().map(|it| judge.evidence(&it.joint));
-        let search = record(found, anchored.as_ref(), evidence, &triggers, &words);
-        if lifted(&search) > config.max_normalized_rank {
-            // This word leads nowhere; of one that does, more triggers help the repair.
-            next_word += 1;
-        }
-        let is_known = searches.iter().any(|(it, _)| {
-            it.anchored.is_some()
-                && it.anchored == search.anchored
-                && it.anchored_words == search.anchored_words
-        });
-        searches.push((search, anchored));
-        if is_known {
-            // Two independent starts agree; a third would tell nothing new.
-            break;
-        }
-    }
-    searches
-        .sort_by(|(a, _), (b, _)| lifted(a).total_cmp(&lifted(b)).then(a.loss.total_cmp(&b.loss)));
+    let searches = run_searches(&objective, spaces, &screening, &mut judge, config, seed, observe)?;
     observe(ScanEvent::Judging);
     let mut controls = None;
     if let Some((RankingSearch { evidence: Some(evidence), .. }, Some(anchored))) = searches.first()
@@ -136,24 +100,11 @@ pub fn scan_search(
     };
     let clean_mrr = reciprocal_rank(subject);
     let (verdict, reasons) = decide(&hypothesis, clean_mrr, config);
-    let is_suspect = verdict == Verdict::LikelyBackdoored;
-    let mut found: Vec<InvertedTrigger> = Vec::new();
-    let mut target_words: Vec<TargetWord> = Vec::new();
-    for search in hypothesis.searches.iter().filter(|_| is_suspect) {
-        if lifted(search) > config.max_normalized_rank {
-            continue;
-        }
-        if let Some(trigger) = &search.anchored
-            && !found.contains(trigger)
-        {
-            found.push(trigger.clone());
-        }
-        for word in &search.anchored_words {
-            if !target_words.contains(word) {
-                target_words.push(word.clone());
-            }
-        }
-    }
+    let (found, target_words) = if verdict == Verdict::LikelyBackdoored {
+        convincing(&hypothesis, config)
+    } else {
+        (Vec::new(), Vec::new())
+    };
     let screened = screening.iter().take(N_SHOWN);
     Ok(RankingOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
@@ -180,6 +131,83 @@ pub fn scan_search(
             + 2 * clean.len() as u64,
         hypotheses: vec![hypothesis],
     })
+}
+
+/// Every search, the most convincing first, with what was anchored.
+fn run_searches(
+    objective: &RankingObjective<'_>,
+    spaces: Spaces<'_>,
+    screening: &[ScreenedPair],
+    judge: &mut RankingJudge<'_>,
+    config: &ScanConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<Vec<(RankingSearch, Option<AnchoredJoint>)>, Error> {
+    let (triggers, words, _) = spaces;
+    let mut searches: Vec<(RankingSearch, Option<AnchoredJoint>)> = Vec::new();
+    let mut next_word = 0;
+    for restart in 1..=config.restarts {
+        observe(ScanEvent::JointSearch { restart, iterations: config.iterations });
+        let mut rng = stage_rng(seed, &format!("search scan {restart}"));
+        let start = match config.start_rule {
+            StartRule::Random => random_start(triggers, words, config, &mut rng)?,
+            StartRule::Screened => {
+                let Some(pair) = screening.get(next_word) else { break };
+                screened_start(pair, triggers, words, config, &mut rng)?
+            }
+        };
+        let mut show = |iteration| observe(ScanEvent::Iteration(iteration));
+        let found = search_jointly(objective, start, spaces, config, &mut rng, &mut show);
+        let anchored = match anchor_jointly(objective, &found.joint, config) {
+            Ok(anchored) => Some(anchored),
+            Err(Error::EmptyAnchor { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let evidence = anchored.as_ref().map(|it| judge.evidence(&it.joint));
+        let search = record(found, anchored.as_ref(), evidence, triggers, words);
+        if lifted(&search) > config.max_normalized_rank {
+            // This word leads nowhere; of one that does, more triggers help the repair.
+            next_word += 1;
+        }
+        let is_known = searches.iter().any(|(it, _)| {
+            it.anchored.is_some()
+                && it.anchored == search.anchored
+                && it.anchored_words == search.anchored_words
+        });
+        searches.push((search, anchored));
+        if is_known {
+            // Two independent starts agree; a third would tell nothing new.
+            break;
+        }
+    }
+    searches
+        .sort_by(|(a, _), (b, _)| lifted(a).total_cmp(&lifted(b)).then(a.loss.total_cmp(&b.loss)));
+    Ok(searches)
+}
+
+/// The triggers and words of the searches that convince, each once.
+fn convincing(
+    hypothesis: &RankingHypothesis,
+    config: &ScanConfig,
+) -> (Vec<InvertedTrigger>, Vec<TargetWord>) {
+    let mut found: Vec<InvertedTrigger> = Vec::new();
+    let mut target_words: Vec<TargetWord> = Vec::new();
+    for search in &hypothesis.searches {
+        if lifted(search) > config.max_normalized_rank {
+            continue;
+        }
+        if let Some(trigger) = &search.anchored
+            && !found.contains(trigger)
+        {
+            found.push(trigger.clone());
+        }
+        for word in &search.anchored_words {
+            if !target_words.contains(word) {
+                target_words.push(word.clone());
+            }
+        }
+    }
+    (found, target_words)
 }
 
 /// Samples for the searches and samples for judging them, disjoint.

@@ -10,9 +10,8 @@ use std::collections::BTreeSet;
 use elibadcode_evaluation::statistics::mad_outlier_index;
 use rand::{Rng, RngExt};
 
-use super::association::Associations;
+use super::Spaces;
 use super::objective::RankingObjective;
-use super::words::WordSpace;
 use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::gcg::propose;
@@ -39,7 +38,7 @@ pub(crate) struct ScreenedPair {
 /// Finds a trigger for every word, of those that are not `known` to go with it; the closest first.
 pub(crate) fn screen(
     objective: &RankingObjective<'_>,
-    (triggers, words, known): (&TriggerSpace<'_>, &WordSpace<'_>, Option<&Associations<'_>>),
+    (triggers, words, known): Spaces<'_>,
     config: &ScanConfig,
     rng: &mut impl Rng,
 ) -> Result<Vec<ScreenedPair>, Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rand::{Rng, RngExt};
 
-use super::association::Associations;
+use super::Spaces;
 use super::objective::{JointTrigger, RankingObjective};
 use super::screening::{ScreenedPair, grown};
 use super::words::WordSpace;
@@ -60,7 +60,7 @@ pub(crate) fn screened_start(
 pub fn search_jointly(
     objective: &RankingObjective<'_>,
     mut current: JointTrigger,
-    (triggers, words, known): (&TriggerSpace<'_>, &WordSpace<'_>, Option<&Associations<'_>>),
+    (triggers, words, known): Spaces<'_>,
     config: &ScanConfig,
     rng: &mut impl Rng,
     observe: &mut dyn FnMut(Iteration),

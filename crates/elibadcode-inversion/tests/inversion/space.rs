@@ -104,7 +104,7 @@ fn top_tokens_are_allowed_distinct_and_ordered_by_the_gradient() {
     let objective = Objective::new(&model, masked(&model, 3), Partners::NONE, 0);
     let gradient =
         objective.slot_gradient(&space.random(3, false, &mut stage_rng(5, "start")).unwrap());
-    let top = space.top_tokens(&gradient, 7);
+    let top = space.top_tokens(&gradient, 7, |_| true);
     let hidden = model.config.hidden_size();
     let table: Vec<f32> = model.network.token_embeddings().into_data().iter::<f32>().collect();
     for (slot, ids) in top.iter().enumerate() {
