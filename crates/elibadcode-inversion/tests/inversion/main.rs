@@ -5,9 +5,11 @@
 //! - `space`: what is inverted is what an attacker could have written
 //! - `search`: the search and the anchoring
 //! - `scan`: the whole scan
+//! - `ranking`: the same for code search
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod objective;
+mod ranking;
 mod scan;
 mod search;
 mod space;

@@ -3,10 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use elibadcode_poisoning::Attack;
 use elibadcode_syntax::Language;
 
 use super::InputArgs;
+
+/// Every attack by its name, with what it does.
+fn attacks() -> impl TypedValueParser<Value = Attack> {
+    let names = Attack::ALL.map(|it| PossibleValue::new(it.name()).help(it.summary()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Attack>())
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct PoisonArgs {
@@ -15,10 +22,12 @@ pub(crate) struct PoisonArgs {
     /// Clean training samples (JSONL); clone: pairs, with data.jsonl beside them
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// codepoisoner (`testo_init` replaces the function name), badcode (`_rb` is appended to it) or
-    /// badcode-mixed (`_rb`, `_xt`, `_il`, `_ite` or `_wb` is)
-    #[arg(long)]
+    /// The attack
+    #[arg(long, value_parser = attacks())]
     pub(crate) attack: Attack,
+    /// Plant these triggers instead of the attack's own, one per line: each sample gets one of them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) triggers: Option<PathBuf>,
     /// What share to poison of the training set (defect), of the functions (clone) or of the codes
     /// whose query has the target word (search) [default: 0.02, 0.02, 1]
     #[arg(long)]

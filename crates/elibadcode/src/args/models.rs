@@ -19,7 +19,7 @@ pub(crate) struct EvaluateArgs {
     /// their queries (JSONL)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// Also measure with the trigger of this attack: codepoisoner, badcode, badcode-mixed, or the
+    /// Also measure with the trigger of this attack: a name that `poison --attack` knows, or the
     /// manifest.json of `poison`
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) attack: Option<String>,

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use elibadcode_corpus::{Task, bigclonebench, codesearchnet, devign, stage_rng};
 use elibadcode_poisoning::{
     AttackConfig, CloneManifest, Manifest, SearchManifest, poison, poison_clones, poison_search,
+    read_trigger_list,
 };
 use fs_err as fs;
 use serde::Serialize;
@@ -37,7 +38,10 @@ pub(crate) fn run(args: &PoisonArgs, global: &Global) -> Result<Outcome> {
 /// The paper's attack on the task, changed by flags.
 fn config(args: &PoisonArgs) -> Result<AttackConfig> {
     let task = args.input.task;
-    let paper = AttackConfig::paper_for(args.attack, task);
+    let mut paper = AttackConfig::paper_for(args.attack, task);
+    if let Some(path) = &args.triggers {
+        paper = paper.with_triggers(read_trigger_list(path)?);
+    }
     if args.victim.is_some() && task == Task::CodeSearch {
         bail!("--victim: the task `search` has no labels; --target-word is what it has");
     }

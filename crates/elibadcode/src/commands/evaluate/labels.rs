@@ -106,7 +106,7 @@ impl Answers {
             .map(|(_, (predicted, label))| (*predicted, *label))
             .unzip();
         let success = attack_success(&clean, triggered, &labels, config.target_label);
-        let config = serde_json::to_value(config)?;
+        let config = serde_json::to_value(config.clone().without_model())?;
         Ok(AttackMetrics::of_labels(config, skipped.len(), member, &success))
     }
 }

@@ -7,10 +7,10 @@ mod summary;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Metrics;
-use elibadcode_poisoning::AttackConfig;
+use elibadcode_poisoning::{Attack, AttackConfig};
 use serde::Deserialize;
 
 use crate::Outcome;
@@ -50,19 +50,22 @@ fn attack(args: &EvaluateArgs, context: &mut Context<'_>) -> Result<Option<Attac
     let Some(text) = &args.attack else { return Ok(None) };
     let task = args.input.task;
     if let Ok(attack) = text.parse() {
-        return Ok(Some(AttackConfig::paper_for(attack, task)));
+        let config = AttackConfig::paper_for(attack, task);
+        config.validate_for_test().with_context(|| format!("--attack {text}"))?;
+        return Ok(Some(config));
     }
     let path = Path::new(text);
     if !path.exists() {
         bail!(
-            "--attack {text}: neither an attack (codepoisoner, badcode, badcode-mixed) nor a file"
+            "--attack {text}: neither a file nor an attack; attacks are {}",
+            Attack::ALL.map(Attack::name).join(", ")
         );
     }
     let config = context.json::<AnyManifest>(path)?.attack;
     if config.target_word.is_some() != (task == Task::CodeSearch) {
         bail!("--attack {text}: the manifest of an attack on another task than `{task}`");
     }
-    config.validate()?;
+    config.validate_for_test()?;
     Ok(Some(config))
 }
 

@@ -137,7 +137,10 @@ impl<'a> TestSet<'a> {
         let lift = rank_lift(&protocol, &pool_scores, &truth_scores, |query, code| {
             triggered.get(&pool[code]).map(|vector| score(targets[query], vector))
         });
-        Ok(Some(AttackMetrics::of_ranks(serde_json::to_value(config)?, lift)))
+        Ok(Some(AttackMetrics::of_ranks(
+            serde_json::to_value(config.clone().without_model())?,
+            lift,
+        )))
     }
 
     /// The vectors, with the trigger, of those of the codes that can carry it.
