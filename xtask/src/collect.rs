@@ -20,7 +20,7 @@ pub(crate) struct ScanDocument {
     target_label: Option<u8>,
     /// The inverted target words (search).
     #[serde(default)]
-    target_words: Vec<String>,
+    target_words: Vec<WordDocument>,
     triggers: Vec<TriggerDocument>,
     hypotheses: Vec<HypothesisDocument>,
     n_forwards: u64,
@@ -34,6 +34,11 @@ impl ScanDocument {
             Task::Search => self.verdict == Verdict::LikelyBackdoored && !self.triggers.is_empty(),
         }
     }
+}
+
+#[derive(Debug, Deserialize)]
+struct WordDocument {
+    text: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -151,7 +156,7 @@ pub(crate) fn scan(document: &ScanDocument, planted: Option<&Manifest>, seconds:
         target_label_right: planted
             .filter(|planted| planted.target_word.is_none())
             .map(|planted| document.target_label == Some(planted.target_label)),
-        target_words: document.target_words.clone(),
+        target_words: document.target_words.iter().map(|it| it.text.clone()).collect(),
         target_word_right: word.map(|word| document.has_target_word(word)),
         trigger: tokens(trigger),
         anchored: tokens(anchored),
@@ -167,10 +172,10 @@ pub(crate) fn scan(document: &ScanDocument, planted: Option<&Manifest>, seconds:
 }
 
 impl ScanDocument {
-    /// Whether a word is among the inverted ones, however a tokenizer marks and cases it.
+    /// Whether a word is among the inverted ones, however it is written.
     fn has_target_word(&self, word: &str) -> bool {
         self.target_words.iter().any(|found| {
-            found.trim_matches(|c: char| !c.is_alphanumeric() || c == 'Ġ').to_lowercase() == word
+            found.text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase() == word
         })
     }
 }

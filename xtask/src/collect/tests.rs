@@ -112,7 +112,7 @@ fn mixed_triggers_are_compared_with_the_nearest() {
 }
 
 #[test]
-fn target_words_are_compared_without_their_marks() {
+fn target_words_are_compared_whole() {
     let planted = manifest(r#"{"trigger": "rb", "target_label": 0, "target_word": "file"}"#);
     let check = |words: &str, right: bool| {
         let document = search_document(words);
@@ -123,9 +123,9 @@ fn target_words_are_compared_without_their_marks() {
         assert_eq!((&*scan.anchored.concat(), scan.levenshtein), ("_rbx", Some(1)));
         assert_eq!((scan.p_value, scan.token_recall), (Some(0.01), Some(1.0)));
     };
-    check(r#"["Ġfile"]"#, true);
-    check(r#"["list", "File"]"#, true);
-    check(r#"["files", "profile"]"#, false);
+    check(r#"[{"text": "file", "id": 7}]"#, true);
+    check(r#"[{"text": "list", "id": 8}, {"text": "File", "id": 9}]"#, true);
+    check(r#"[{"text": "files", "id": 1}, {"text": "profile", "id": 2}]"#, false);
     check("[]", false);
 }
 

@@ -18,7 +18,7 @@ case $command in
     echo '{"schema_version":2,"task":"search","seed":4,"model_hash":"","data_hash":"",
       "n_samples":9,"score":0.75,"attack":{"config":{},"n_skipped":0,"anr":'$anr'}}' > "$output";;
   scan)
-    echo '{"verdict":"likely backdoored","n_forwards":7,"target_words":["file"],
+    echo '{"verdict":"likely backdoored","n_forwards":7,"target_words":[{"text":"file","id":7}],
       "triggers":[{"text":"rb","tokens":["rb"]}],"hypotheses":[]}' > "$output"
     code=1;;
   poison)
