@@ -16,6 +16,9 @@ pub struct UnlearningConfig {
     /// Rounds per scope: if the checks refuse the result of one, fine-tuning goes on with newly
     /// drawn triggers and places. Paper: 1.
     pub rounds: usize,
+    /// Rounds before a result can be accepted: the checks see the inverted triggers only, and the
+    /// planted one, which shares some of their tokens, takes longer to go. Paper: 1.
+    pub min_rounds: usize,
     /// Share of the victim-class samples that get the trigger. Paper: 0.2 (Fig. 7).
     pub injection_rate: f64,
     /// Share of the other samples that get it, with their own true label. Paper: 0, which turns
@@ -28,6 +31,9 @@ pub struct UnlearningConfig {
     /// sample, so that no token of the trigger keeps a meaning of its own: the planted trigger
     /// shares some tokens with the inverted one, seldom all. Paper: 0.
     pub variation_rate: f64,
+    /// Chance of each later slot to hold a token of a later slot of any of the triggers, so that
+    /// what several searches found in part is unlearned together. Paper: 0.
+    pub mixing_rate: f64,
     /// Passes over the clean samples. Paper: 1.
     pub epochs: usize,
     /// Peak learning rate of the head. Paper: 5e-3.
@@ -48,10 +54,12 @@ impl UnlearningConfig {
         Self {
             scopes: vec![Scope::Head],
             rounds: 1,
+            min_rounds: 1,
             injection_rate: 0.2,
             other_injection_rate: 0.0,
             keeps_originals: false,
             variation_rate: 0.0,
+            mixing_rate: 0.0,
             epochs: 1,
             head_learning_rate: 5e-3,
             encoder_learning_rate: 5e-3,
@@ -66,10 +74,12 @@ impl UnlearningConfig {
         Self {
             scopes: vec![Scope::Full],
             rounds: 3,
+            min_rounds: 2,
+            mixing_rate: 0.5,
             injection_rate: 1.0,
             other_injection_rate: 1.0,
             keeps_originals: true,
-            variation_rate: 0.25,
+            variation_rate: 0.5,
             epochs: 5,
             encoder_learning_rate: 5e-4,
             ..Self::paper()
@@ -78,6 +88,12 @@ impl UnlearningConfig {
 
     /// Says what makes the configuration unusable, if anything does.
     pub fn validate(&self) -> Result<(), Error> {
+        if self.min_rounds > self.rounds {
+            return Err(Error::Config(format!(
+                "min_rounds is {}, which is more than rounds, {}",
+                self.min_rounds, self.rounds
+            )));
+        }
         if self.scopes.is_empty() || self.rounds == 0 {
             return Err(Error::Config("there is no scope or no round to train in".into()));
         }
@@ -85,6 +101,7 @@ impl UnlearningConfig {
             ("injection_rate", self.injection_rate),
             ("other_injection_rate", self.other_injection_rate),
             ("variation_rate", self.variation_rate),
+            ("mixing_rate", self.mixing_rate),
         ] {
             if !(0.0..=1.0).contains(&rate) {
                 return Err(Error::Config(format!("{name} is {rate}, expected 0 to 1")));

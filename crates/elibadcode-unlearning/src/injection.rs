@@ -9,6 +9,7 @@ use elibadcode_models::LoadedModel;
 use elibadcode_syntax::{Function, Language, Role};
 use rand::{Rng, RngExt};
 
+use crate::config::UnlearningConfig;
 use crate::error::Error;
 
 /// A sample without a trigger, with an inverted one, and with a random one at the same place.
@@ -160,18 +161,31 @@ impl Places {
     }
 }
 
-/// One of the triggers, each slot exchanged for a random legal token at `rate`.
+/// One of the triggers, with tokens of the others at the configured rate, and random legal ones at
+/// another.
 pub(crate) fn varied(
     triggers: &[InvertedTrigger],
     space: &TriggerSpace<'_>,
-    rate: f64,
+    config: &UnlearningConfig,
     rng: &mut impl Rng,
 ) -> TriggerIds {
     let mut trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
+    let later: Vec<u32> = triggers.iter().flat_map(later_slots).copied().collect();
     for slot in 0..trigger.ids.len() {
-        if rng.random_bool(rate) {
+        let is_later = slot > 0 || trigger.keeps_name;
+        if is_later && !later.is_empty() && rng.random_bool(config.mixing_rate) {
+            trigger.ids[slot] = later[rng.random_range(0..later.len())];
+        } else if rng.random_bool(config.variation_rate) {
             trigger.ids[slot] = space.random_id(slot, trigger.keeps_name, rng);
         }
     }
     trigger
+}
+
+/// The ids that go on with an identifier.
+fn later_slots(trigger: &InvertedTrigger) -> &[u32] {
+    match trigger.edit {
+        Edit::Append => &trigger.ids,
+        Edit::Replace => trigger.ids.get(1..).unwrap_or_default(),
+    }
 }

@@ -121,7 +121,7 @@ pub fn unlearn_search(
         let trained = fine_tune(network, &rows, &[], &training_config, &mut rng, &mut show)?;
         let after = checks.measure(&trained.model);
         let objections = after.objections(&before, &config.limits);
-        let is_accepted = objections.is_empty();
+        let is_accepted = objections.is_empty() && round >= config.min_rounds;
         attempts.push(RankingAttempt {
             scope,
             n_injected,
@@ -195,7 +195,7 @@ fn inject(
     }
     for &index in &able {
         let places = &training[index];
-        let trigger = varied(triggers, space, config.variation_rate, rng);
+        let trigger = varied(triggers, space, config, rng);
         let mask = &places.masks[rng.random_range(0..places.masks.len())];
         let code = mask.stamp(&trigger, &model.tokenizer, model.max_length).ids;
         let query = if rng.random_bool(WORD_RATE) {

@@ -125,7 +125,7 @@ pub fn unlearn(
         let trained = fine_tune_rows(network, rows, &partners, &training, &mut rng, observe)?;
         let after = Measured::new(&trained.model, &checks, &partners, target_label);
         let objections = after.objections(&before, &config.limits);
-        let is_accepted = objections.is_empty();
+        let is_accepted = objections.is_empty() && round >= config.min_rounds;
         attempts.push(Attempt {
             scope,
             n_injected,
@@ -174,7 +174,7 @@ fn inject(
             if done == wanted {
                 break;
             }
-            let trigger = varied(triggers, space, config.variation_rate, rng);
+            let trigger = varied(triggers, space, config, rng);
             let Some(mask) = training[index].draw(rng) else { continue };
             let ids = mask.stamp(&trigger, &model.tokenizer, model.max_length).ids;
             done += 1;

@@ -38,6 +38,7 @@ fn limits(limit: f64) -> Limits {
 fn lenient() -> UnlearningConfig {
     UnlearningConfig {
         scopes: vec![Scope::Full],
+        min_rounds: 1,
         epochs: 1,
         limits: limits(1.0),
         ..UnlearningConfig::recommended()
