@@ -145,11 +145,11 @@ impl Runner {
         let fingerprint = self.fingerprint(&stage)?;
         if let Some(stamp) = finished(&stamp_file, fingerprint, &output) {
             let done = done(output, fingerprint, stamp.exit_code, &record)?;
-            say(&format!("{:<38} done before in {:.1} s", stage.name, done.wall_seconds));
+            say(&format!("{:<48} done before in {:.1} s", self.shown(&stage), done.wall_seconds));
             return Ok(done);
         }
         if self.is_dry_run {
-            say(&format!("{:<38} elibadcode {}", stage.name, stage.arguments.join(" ")));
+            say(&format!("{:<48} elibadcode {}", self.shown(&stage), stage.arguments.join(" ")));
             let (exit_code, wall_seconds) = (0, 0.0);
             return Ok(Done {
                 output,
@@ -191,6 +191,7 @@ impl Runner {
             );
         }
         let done = done(output, fingerprint, exit_code, &record)?;
+        let shown = self.shown(&stage);
         let stamp = Stamp {
             arguments: stage.arguments,
             fingerprint: format!("{fingerprint:016x}"),
@@ -198,8 +199,14 @@ impl Runner {
             has_output: done.output.exists(),
         };
         write(&stamp_file, &(serde_json::to_string_pretty(&stamp)? + "\n"))?;
-        say(&format!("{:<38} {:.1} s", stage.name, done.wall_seconds));
+        say(&format!("{shown:<48} {:.1} s", done.wall_seconds));
         Ok(done)
+    }
+
+    /// The stage's name behind that of its task.
+    fn shown(&self, stage: &Stage) -> String {
+        let task = self.root.file_name().unwrap_or_default().display();
+        format!("{task}/{}", stage.name)
     }
 
     /// Changes whenever the stage's output could.
