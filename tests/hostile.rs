@@ -324,7 +324,7 @@ fn attack_manifests() {
         sandbox.write("manifest.json", text);
         sandbox.refuses(&format!("{EVALUATE} --attack manifest.json"), "reading manifest.json");
     }
-    sandbox.refuses(&format!("{EVALUATE} --attack badcod"), "neither an attack");
+    sandbox.refuses(&format!("{EVALUATE} --attack badcod"), "neither a file nor an attack");
     sandbox.refuses(&format!("{EVALUATE} --attack badcod"), "badcode-mixed");
     sandbox.run("poison --data clean.jsonl --attack badcode --rate 0.1 -o planted").expect_code(0);
     let manifest: Value = serde_json::from_slice(&sandbox.read("planted/manifest.json")).unwrap();
