@@ -60,8 +60,7 @@ fn pointwise<const D: usize>(
         return elsewhere(input);
     }
     if device.is_autodiff() {
-        let values = host_values(input.clone().inner());
-        return linear_at(input, values, |slopes, offsets| {
+        return linear_at(input, |slopes, offsets| {
             for (slope, offset) in slopes.iter_mut().zip(offsets) {
                 let x = *slope;
                 let value;
@@ -99,22 +98,30 @@ pub(crate) fn in_place<const D: usize>(
     Tensor::from_data(TensorData::new(values, shape), &device)
 }
 
-/// `input * slopes + offsets`; `kernel` gets the values of the input in `slopes` and puts both.
-pub(crate) fn linear_at<const D: usize>(
+/// `input * slopes + offsets`, see [`constants_at`].
+fn linear_at<const D: usize>(
     input: Tensor<D>,
-    values: Vec<f32>,
     kernel: impl FnOnce(&mut [f32], &mut [f32]),
 ) -> Tensor<D> {
+    let (slopes, offsets) = constants_at(&input, kernel);
+    input * slopes + offsets
+}
+
+/// Slopes and offsets at a point, as constants of the graph: `kernel` gets the values of the input
+/// in the first of two slices, and puts slopes there and offsets in the second.
+pub(crate) fn constants_at<const D: usize>(
+    input: &Tensor<D>,
+    kernel: impl FnOnce(&mut [f32], &mut [f32]),
+) -> (Tensor<D>, Tensor<D>) {
     let (device, shape) = (input.device(), input.dims());
-    let mut slopes = values;
+    let mut slopes = host_values(input.clone().inner());
     let mut offsets = vec![0.0; slopes.len()];
     Arch::new().dispatch(
         #[inline(always)]
         || kernel(&mut slopes, &mut offsets),
     );
-    let constant =
-        |values: Vec<f32>| Tensor::<D>::from_data(TensorData::new(values, shape), &device);
-    input * constant(slopes) + constant(offsets)
+    let constant = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), &device);
+    (constant(slopes), constant(offsets))
 }
 
 const INVERSE_ROOT_TWO_PI: f32 = 0.398_942_3;

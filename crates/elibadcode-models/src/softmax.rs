@@ -9,9 +9,8 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::activation::{exp, in_place, linear_at};
+use crate::activation::{constants_at, exp, in_place};
 use crate::device::is_cpu;
-use crate::parameters::host_values;
 
 /// What a masked attention score is lowered by; far below any real score, still finite.
 const MASKED: f32 = -1e9;
@@ -81,14 +80,14 @@ pub(crate) fn attention_weights(scores: Tensor<4>, visible: &Visible) -> Tensor<
     }
     let n_keys = |line: usize| visible.n_keys(line / (heads * queries), line % queries);
     if device.is_autodiff() {
-        let values = host_values(scores.clone().inner());
-        let powers = linear_at(scores, values, |slopes, offsets| {
-            let lines = slopes.chunks_exact_mut(seq).zip(offsets.chunks_exact_mut(seq));
-            for (line, (slopes, offsets)) in lines.enumerate() {
-                exponential_line(slopes, offsets, n_keys(line));
+        let (weights, offsets) = constants_at(&scores, |weights, offsets| {
+            let lines = weights.chunks_exact_mut(seq).zip(offsets.chunks_exact_mut(seq));
+            for (line, (weights, offsets)) in lines.enumerate() {
+                weights_and_offsets(weights, offsets, n_keys(line));
             }
         });
-        return powers.clone() / powers.sum_dim(3);
+        let means = (scores.clone() * weights.clone()).sum_dim(3);
+        return (scores - means) * weights + offsets;
     }
     in_place(scores, |values| {
         for (line, values) in values.chunks_exact_mut(seq).enumerate() {
@@ -99,16 +98,24 @@ pub(crate) fn attention_weights(scores: Tensor<4>, visible: &Visible) -> Tensor<
     })
 }
 
-/// `e^(x - highest)` of the first `n_keys` values, as slope and offset at `x`; 0 of the others.
+/// Scores become weights `w`, and offsets what `w (x - mean)` lacks to `w`, where the mean is that
+/// of the scores under the weights.
+///
+/// With `w` held constant, `w (x - Σ w x)` has the slopes of the softmax at this point: the graph
+/// keeps one tensor of weights instead of powers and sums.
 #[inline(always)]
-fn exponential_line(slopes: &mut [f32], offsets: &mut [f32], n_keys: usize) {
-    let (seen, hidden) = slopes.split_at_mut(n_keys);
+fn weights_and_offsets(scores: &mut [f32], offsets: &mut [f32], n_keys: usize) {
+    let (seen, hidden) = scores.split_at_mut(n_keys);
     hidden.fill(0.0);
-    let highest = highest(seen);
-    for (slope, offset) in seen.iter_mut().zip(offsets) {
-        let x = *slope;
-        *slope = exp(x - highest);
-        *offset = *slope * (1.0 - x);
+    let offsets = &mut offsets[..n_keys];
+    offsets.copy_from_slice(seen);
+    softmax_line(seen);
+    for (offset, weight) in offsets.iter_mut().zip(seen.iter()) {
+        *offset *= weight;
+    }
+    let mean = fold_lanes(offsets, 0.0, |a, b| a + b);
+    for (offset, weight) in offsets.iter_mut().zip(seen) {
+        *offset = *weight * (1.0 + mean) - *offset;
     }
 }
 

@@ -23,6 +23,8 @@ use crate::weights::HEADS;
 
 /// Batches among which rows are sorted by length; the batches themselves stay shuffled.
 const BUCKET_BATCHES: usize = 16;
+/// Parameters from which on the parts of a batch are not run side by side.
+const LARGE_MODEL: usize = 30_000_000;
 
 /// Which parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -303,7 +305,10 @@ fn shuffled_batches<R: TrainingRow>(
     batches
 }
 
-/// The mean gradient and the mean loss of a batch, its parts on one thread each.
+/// The mean gradient and the mean loss of a batch, from its parts.
+///
+/// Parts of a small model run side by side. Operations of a large one keep every processor busy
+/// themselves, so its parts follow one another and need the memory of one. The numbers are the same.
 fn batch_gradients<R: TrainingRow>(
     model: &CodeModel,
     rows: &[R],
@@ -324,24 +329,21 @@ fn batch_gradients<R: TrainingRow>(
         let value = f64::from(loss.clone().into_scalar::<f32>());
         (GradientsParams::from_grads(loss.backward(), model), value)
     };
-    let results: Vec<(GradientsParams, f64)> = if n_workers(&model.device()) > 1 {
-        std::thread::scope(|scope| {
-            let handles: Vec<_> = parts.into_iter().map(|part| scope.spawn(|| run(part))).collect();
-            handles
-                .into_iter()
-                .map(|handle| {
-                    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
-        })
-    } else {
-        parts.into_iter().map(run).collect()
-    };
     let mut accumulator = GradientsAccumulator::new();
     let mut loss = 0.0;
-    for (gradients, part_loss) in results {
+    let mut add = |(gradients, part_loss): (GradientsParams, f64)| {
         accumulator.accumulate(model, gradients);
         loss += part_loss;
+    };
+    if n_workers(&model.device()) > 1 && model.num_params() < LARGE_MODEL {
+        std::thread::scope(|scope| {
+            let handles: Vec<_> = parts.into_iter().map(|part| scope.spawn(|| run(part))).collect();
+            for handle in handles {
+                add(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+        });
+    } else {
+        parts.into_iter().map(run).for_each(add);
     }
     (accumulator.grads(), loss)
 }
