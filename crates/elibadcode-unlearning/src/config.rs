@@ -88,14 +88,14 @@ impl UnlearningConfig {
 
     /// Says what makes the configuration unusable, if anything does.
     pub fn validate(&self) -> Result<(), Error> {
+        if self.scopes.is_empty() || self.rounds == 0 {
+            return Err(Error::Config("there is no scope or no round to train in".into()));
+        }
         if self.min_rounds > self.rounds {
             return Err(Error::Config(format!(
                 "min_rounds is {}, which is more than rounds, {}",
                 self.min_rounds, self.rounds
             )));
-        }
-        if self.scopes.is_empty() || self.rounds == 0 {
-            return Err(Error::Config("there is no scope or no round to train in".into()));
         }
         for (name, rate) in [
             ("injection_rate", self.injection_rate),

@@ -192,6 +192,7 @@ fn unusable_settings_are_refused() {
     };
     check(UnlearningConfig { scopes: vec![], ..lenient() }, "no scope or no round");
     check(UnlearningConfig { rounds: 0, ..lenient() }, "no scope or no round");
+    check(UnlearningConfig { min_rounds: 9, ..lenient() }, "more than rounds");
     check(UnlearningConfig { injection_rate: 1.5, ..lenient() }, "injection_rate is 1.5");
     check(UnlearningConfig { check_rate: 1.0, ..lenient() }, "check_rate is 1");
     check(UnlearningConfig { variation_rate: f64::NAN, ..lenient() }, "variation_rate is NaN");
