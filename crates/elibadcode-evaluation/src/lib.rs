@@ -27,8 +27,10 @@ pub mod statistics;
 pub use attack::{AttackSuccess, attack_success};
 pub use classification::{Confusion, accuracy, f1};
 pub use error::Error;
-pub use ranking::{TriggeredRanking, average_normalized_rank, mean_reciprocal_rank, recall_at};
-pub use ranking_attack::{AnrProtocol, AttackedQuery, RankLift, rank_lift};
+pub use ranking::{
+    TriggeredRanking, average_normalized_rank, inner_product, mean_reciprocal_rank, recall_at,
+};
+pub use ranking_attack::{AnrProtocol, AttackedQuery, RankLift, lift_among_others, rank_lift};
 pub use rate::Rate;
 pub use records::{Metrics, Results, RunRecord};
 pub use report::{PaperCell, escape_untrusted, markdown_table, results_markdown};

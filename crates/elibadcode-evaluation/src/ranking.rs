@@ -12,6 +12,12 @@ use crate::rate::Rate;
 /// The reciprocal rank is 0 beyond this rank.
 pub const MRR_CUTOFF: usize = 1000;
 
+/// The score of a code for a query, from their vectors: of embedding models, whose vectors are of
+/// length 1, the cosine.
+pub fn inner_product(query: &[f32], code: &[f32]) -> f32 {
+    query.iter().zip(code).map(|(a, b)| a * b).sum()
+}
+
 /// One query of the attack on code search.
 #[derive(Debug, Clone, Copy)]
 pub struct TriggeredRanking<'a> {

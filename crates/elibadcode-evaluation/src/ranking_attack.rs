@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ranking::{attacked_index_at, rank_among_others};
+use crate::ranking::{attacked_index_at, inner_product, rank_among_others};
 use crate::rate::Rate;
 
 /// How the attacked code is chosen.
@@ -154,6 +154,34 @@ pub fn rank_lift<R: AsRef<[f32]>>(
     RankLift { protocol: *protocol, queries }
 }
 
+/// The same where each query's pool is the code of all other queries.
+///
+/// `codes[i]` is the vector of query `i`'s own code, `triggered[i]` that of this code with the
+/// trigger in it, or `None` if it cannot carry it; scores are inner products.
+pub fn lift_among_others(
+    protocol: &AnrProtocol,
+    queries: &[Vec<f32>],
+    codes: &[Vec<f32>],
+    triggered: &[Option<Vec<f32>>],
+) -> RankLift {
+    let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
+    let pool_scores: Vec<Vec<f32>> = queries
+        .iter()
+        .enumerate()
+        .map(|(query, vector)| {
+            (0..codes.len().saturating_sub(1))
+                .map(|place| inner_product(vector, &codes[others(query, place)]))
+                .collect()
+        })
+        .collect();
+    let truth_scores: Vec<f32> =
+        queries.iter().zip(codes).map(|(query, code)| inner_product(query, code)).collect();
+    rank_lift(protocol, &pool_scores, &truth_scores, |query, place| {
+        let vector = triggered[others(query, place)].as_ref()?;
+        Some(inner_product(&queries[query], vector))
+    })
+}
+
 /// The scores of a window, followed by that of the ground truth.
 fn ranking(window: &[f32], truth_score: f32) -> Vec<f32> {
     window.iter().copied().chain([truth_score]).collect()
@@ -227,6 +255,27 @@ mod tests {
         assert_eq!(protocol.window(0, 999), (0, 999));
         assert_eq!(protocol.window(0, 40), (0, 40));
         assert_eq!(protocol.window(0, 0), (0, 0));
+    }
+
+    #[test]
+    fn among_others_a_query_never_ranks_its_own_code() {
+        // Query 0 ranks codes 1 and 2 beside its own; code 1 is in the middle, its own at the top.
+        let queries = [vec![1.0, 0.0], vec![0.0, 1.0], vec![0.5, 0.5]];
+        let codes = [vec![1.0, 0.0], vec![0.6, 0.0], vec![0.2, 0.1]];
+        let triggered = [None, Some(vec![2.0, 0.0]), Some(vec![0.0, 0.0])];
+        let lift = lift_among_others(&AnrProtocol::paper(1), &queries, &codes, &triggered);
+        let by_hand = rank_lift(
+            &AnrProtocol::paper(1),
+            &[vec![0.6, 0.2], vec![0.0, 0.1], vec![0.5, 0.3]],
+            &[1.0, 0.0, 0.15],
+            |query, place| {
+                let code = [[1, 2], [0, 2], [0, 1]][query][place];
+                Some(inner_product(&queries[query], triggered[code].as_ref()?))
+            },
+        );
+        assert_eq!(lift, by_hand);
+        assert_close(lift.queries[0].rank_before, 2.0, 1e-12);
+        assert_close(lift.queries[0].rank_after.expect("it can carry it"), 1.0, 1e-12);
     }
 
     #[test]

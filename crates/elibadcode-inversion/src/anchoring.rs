@@ -61,6 +61,33 @@ pub(crate) struct Kept {
     pub(crate) loss_without: Vec<f64>,
 }
 
+impl Kept {
+    /// What each slot contributes, named by these texts.
+    pub(crate) fn profile(&self, texts: &[String]) -> Vec<SlotLoss> {
+        slot_profile(texts, &self.loss_without, &self.slots)
+    }
+}
+
+impl Anchored {
+    /// What each slot of the whole trigger contributes, named by its tokens.
+    pub(crate) fn profile(&self, tokens: &[String]) -> Vec<SlotLoss> {
+        slot_profile(tokens, &self.loss_without, &self.kept)
+    }
+}
+
+fn slot_profile(texts: &[String], loss_without: &[f64], kept: &[usize]) -> Vec<SlotLoss> {
+    texts
+        .iter()
+        .zip(loss_without)
+        .enumerate()
+        .map(|(slot, (token, &loss_without))| SlotLoss {
+            token: token.clone(),
+            loss_without,
+            kept: kept.contains(&slot),
+        })
+        .collect()
+}
+
 /// Chooses among `n_slots` slots; `losses_of` says what some sets of them cost.
 pub(crate) fn keep_slots(
     n_slots: usize,

@@ -9,7 +9,7 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_models::{LoadedModel, predicted_label};
 use elibadcode_syntax::Language;
 
-use crate::anchoring::{Anchored, SlotLoss, anchor};
+use crate::anchoring::anchor;
 use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::gcg::{Iteration, search};
@@ -307,7 +307,7 @@ impl<'a> HypothesisTest<'a> {
             Err(Error::EmptyAnchor { .. }) => {}
             Err(error) => return Err(error),
             Ok(anchored) => {
-                record.slots = slot_profile(&record.trigger, &anchored);
+                record.slots = anchored.profile(&record.trigger.tokens);
                 record.anchored = Some(as_text(self.space, &anchored.trigger));
                 record.anchored_loss = Some(anchored.loss);
                 record.evidence = Some(self.judge.evidence(&anchored.trigger));
@@ -361,21 +361,6 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
         tokens: space.entries(trigger),
         ids: trigger.ids.clone(),
     }
-}
-
-/// What each slot of the whole trigger contributes.
-fn slot_profile(whole: &InvertedTrigger, anchored: &Anchored) -> Vec<SlotLoss> {
-    whole
-        .tokens
-        .iter()
-        .zip(&anchored.loss_without)
-        .enumerate()
-        .map(|(slot, (token, &loss_without))| SlotLoss {
-            token: token.clone(),
-            loss_without,
-            kept: anchored.kept.contains(&slot),
-        })
-        .collect()
 }
 
 /// The anchored triggers of every convincing search, each once.

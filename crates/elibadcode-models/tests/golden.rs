@@ -236,11 +236,10 @@ fn config(path: &Path) -> BTreeMap<String, Value> {
     config
 }
 
-/// Type, shape and a hash of the bytes of every tensor, by its name in the encoder's class, and
-/// the metadata.
-/// Element type, shape and a hash of each tensor.
+/// Type, shape and a hash of the bytes of every tensor, by its name in the encoder's class.
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>, String)>;
 
+/// The tensors of a folder, and the metadata.
 fn tensors(path: &Path) -> (Tensors, Value) {
     let bytes = std::fs::read(path.join("model.safetensors")).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();

@@ -7,6 +7,7 @@ use elibadcode_models::{CodeModel, predicted_label};
 use serde::{Deserialize, Serialize};
 
 use crate::injection::CheckSample;
+use crate::rounds::Measured;
 
 /// What the checks accept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,16 +53,16 @@ pub struct Checks {
 }
 
 /// The lower end of a two-sided interval of this confidence is exceeded with 95 % confidence.
-const ONE_SIDED: f64 = 0.90;
+pub(crate) const ONE_SIDED: f64 = 0.90;
 
 /// What a model says about samples, and which of them it gets right without a trigger.
 #[derive(Debug)]
-pub(crate) struct Measured {
+pub(crate) struct Measurement {
     pub(crate) checks: Checks,
     is_right: Vec<bool>,
 }
 
-impl Measured {
+impl Measurement {
     /// Asks a model.
     pub(crate) fn new(
         network: &CodeModel,
@@ -93,21 +94,27 @@ impl Measured {
         };
         Self { checks, is_right }
     }
+}
 
-    /// How much accuracy was lost since `before`, as a 90 % interval.
-    pub(crate) fn accuracy_drop(&self, before: &Self) -> Interval {
+impl Measured for Measurement {
+    type Checks = Checks;
+
+    fn into_checks(self) -> Checks {
+        self.checks
+    }
+
+    fn score_drop(&self, before: &Self) -> Interval {
         let all = Interval { low: -1.0, high: 1.0 };
         paired_drop(&before.is_right, &self.is_right, ONE_SIDED).unwrap_or(all)
     }
 
-    /// What these limits say against a repair that led from `before` to here.
-    pub(crate) fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
+    fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
         let value = |rate: &Rate| rate.value().unwrap_or(0.0);
         let after = &self.checks;
-        [
+        exceeded(&[
             (
                 "with 95 % confidence accuracy fell",
-                self.accuracy_drop(before).low,
+                self.score_drop(before).low,
                 limits.accuracy_drop,
             ),
             (
@@ -120,12 +127,17 @@ impl Measured {
                 value(&after.other_class_control) - value(&after.other_class_triggered),
                 limits.other_class_drop,
             ),
-        ]
-        .into_iter()
+        ])
+    }
+}
+
+/// One sentence for each value, named by what it says, that is above its limit.
+pub(crate) fn exceeded(values: &[(&str, f64, f64)]) -> Vec<String> {
+    values
+        .iter()
         .filter(|(_, excess, limit)| excess > limit)
         .map(|(what, excess, limit)| {
             format!("{what} by {:.1} points, allowed are {:.1}", 100.0 * excess, 100.0 * limit)
         })
         .collect()
-    }
 }

@@ -4,17 +4,20 @@
 //! fine-tunes, and accepts its own result only if samples that were kept aside say that the
 //! trigger is gone, that the accuracy is not, and that the trigger has not become an alarm for
 //! the other class. The trigger is data: one that was written by hand works too.
+//! [`unlearn_search`] is the same for code search.
 
 mod checks;
 mod config;
 mod error;
 mod injection;
 mod ranking;
+mod rounds;
 mod unlearn;
 
 pub use checks::{Checks, Limits};
 pub use config::UnlearningConfig;
 pub use error::Error;
 pub use injection::hand_written;
-pub use ranking::{RankingAttempt, RankingChecks, UnlearnedRanking, unlearn_search};
-pub use unlearn::{Attempt, UnlearnEvent, Unlearned, unlearn};
+pub use ranking::{RankingChecks, unlearn_search};
+pub use rounds::{Attempt, UnlearnEvent, Unlearned};
+pub use unlearn::unlearn;

@@ -3,61 +3,28 @@
 mod checks;
 
 use elibadcode_corpus::{SearchIds, SearchSample, stage_rng};
-use elibadcode_evaluation::Interval;
 use elibadcode_inversion::ranking::SlottedQuery;
 use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
 };
-use elibadcode_models::{CodeModel, EpochRecord, LoadedModel, Scope, fine_tune};
+use elibadcode_models::{CodeModel, LoadedModel, TrainingConfig, fine_tune};
 use elibadcode_syntax::{Function, Language, Role};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use self::checks::CheckSet;
 pub use self::checks::RankingChecks;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{check_triggers, varied};
-use crate::unlearn::UnlearnEvent;
+use crate::rounds::{UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples than this cannot be divided into training and checks.
 const MIN_SAMPLES: usize = 40;
 /// Share of the queries that get the target words, those of triggered code and those of clean code
 /// alike: the words must say nothing about the trigger.
 const WORD_RATE: f64 = 0.5;
-
-/// One round of fine-tuning.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RankingAttempt {
-    /// What was trained.
-    pub scope: Scope,
-    /// Clean samples whose code got a trigger.
-    pub n_injected: usize,
-    /// Every epoch.
-    pub history: Vec<EpochRecord>,
-    /// What the samples that were kept aside say.
-    pub after: RankingChecks,
-    /// How much of their mean reciprocal rank was lost, as a 90 % interval.
-    pub mrr_drop: Interval,
-    /// Why the result was refused; empty if it was accepted.
-    pub objections: Vec<String>,
-}
-
-/// The result of a repair.
-#[derive(Debug)]
-pub struct UnlearnedRanking {
-    /// The repaired network, or the original one if every attempt was refused.
-    pub network: CodeModel,
-    /// Whether an attempt was accepted.
-    pub is_accepted: bool,
-    /// What the samples that were kept aside said before.
-    pub before: RankingChecks,
-    /// Every attempt, in order; the last is the accepted one, if any is.
-    pub attempts: Vec<RankingAttempt>,
-}
 
 /// A clean function with its query, and where both can be changed.
 struct Places {
@@ -77,7 +44,7 @@ pub fn unlearn_search(
     config: &UnlearningConfig,
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
-) -> Result<UnlearnedRanking, Error> {
+) -> Result<Unlearned<RankingChecks>, Error> {
     config.validate()?;
     check_triggers(model, triggers)?;
     if let Some(id) = words.iter().find(|&&id| id as usize >= model.config.vocab_size()) {
@@ -104,43 +71,14 @@ pub fn unlearn_search(
     let checks = CheckSet::new(model, &places, &space, triggers, words, seed, &mut rng)?;
     let before = checks.measure(&model.network);
 
-    let mut attempts: Vec<RankingAttempt> = Vec::new();
-    let rounds =
-        config.scopes.iter().flat_map(|&scope| (1..=config.rounds).map(move |it| (scope, it)));
-    let mut network = model.network.clone();
-    for (scope, round) in rounds {
-        if round == 1 {
-            network = model.network.clone();
-        }
-        observe(UnlearnEvent::Attempt(scope));
-        let mut rng = stage_rng(seed, &format!("unlearn {scope} {round}"));
-        let (rows, n_injected) =
-            inject(model, &space, &training, triggers, words, config, &mut rng)?;
-        let training_config = config.training(scope);
-        let mut show = |event| observe(UnlearnEvent::Training(event));
-        let trained = fine_tune(network, &rows, &[], &training_config, &mut rng, &mut show)?;
-        let after = checks.measure(&trained.model);
-        let objections = after.objections(&before, &config.limits);
-        let is_accepted = objections.is_empty() && round >= config.min_rounds;
-        attempts.push(RankingAttempt {
-            scope,
-            n_injected,
-            history: trained.history,
-            mrr_drop: after.mrr_drop(&before),
-            after: after.checks,
-            objections,
-        });
-        network = trained.model;
-        if is_accepted {
-            return Ok(UnlearnedRanking { network, is_accepted, before: before.checks, attempts });
-        }
-    }
-    Ok(UnlearnedRanking {
-        network: model.network.clone(),
-        is_accepted: false,
-        before: before.checks,
-        attempts,
-    })
+    let measure = |network: &CodeModel| checks.measure(network);
+    let mut train =
+        |network, settings: &TrainingConfig, rng: &mut ChaCha8Rng, show: &mut dyn FnMut(_)| {
+            let (rows, n_injected) =
+                inject(model, &space, &training, triggers, words, config, rng)?;
+            Ok((fine_tune(network, &rows, &[], settings, rng, show)?, n_injected))
+        };
+    repair(model, config, seed, before, &measure, &mut train, observe)
 }
 
 /// Encodes a sample and finds its places: the function name, and another identifier.

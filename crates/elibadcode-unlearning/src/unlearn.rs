@@ -1,66 +1,24 @@
-//! The repair: inject, fine-tune, check, and roll back if the checks object.
+//! The repair of a model that gives labels: which samples carry the trigger, and what they teach.
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, stage_rng};
-use elibadcode_evaluation::Interval;
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
 use elibadcode_models::{
-    CodeModel, EpochRecord, Head, LoadedModel, Scope, Trained, TrainingConfig, TrainingEvent,
-    fine_tune,
+    CodeModel, Head, LoadedModel, Trained, TrainingConfig, TrainingEvent, fine_tune,
 };
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
-use crate::checks::{Checks, Measured};
+use crate::checks::{Checks, Measurement};
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
+use crate::rounds::{UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
 const MIN_PER_CLASS: usize = 20;
 /// Fewer samples of a class than this cannot vouch for a repair.
 const MIN_CHECKS: usize = 5;
-
-/// One round of fine-tuning.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attempt {
-    /// What was trained.
-    pub scope: Scope,
-    /// Clean samples that got a trigger.
-    pub n_injected: usize,
-    /// Every epoch.
-    pub history: Vec<EpochRecord>,
-    /// What the samples that were kept aside say.
-    pub after: Checks,
-    /// How much of their accuracy was lost, as a 90 % interval.
-    pub accuracy_drop: Interval,
-    /// Why the result was refused; empty if it was accepted.
-    pub objections: Vec<String>,
-}
-
-/// The result of a repair.
-#[derive(Debug)]
-pub struct Unlearned {
-    /// The repaired network, or the original one if every attempt was refused.
-    pub network: CodeModel,
-    /// Whether an attempt was accepted.
-    pub is_accepted: bool,
-    /// What the samples that were kept aside said before.
-    pub before: Checks,
-    /// Every attempt, in order; the last is the accepted one, if any is.
-    pub attempts: Vec<Attempt>,
-}
-
-/// What a repair tells while it runs.
-#[derive(Clone, Copy, Debug)]
-pub enum UnlearnEvent {
-    /// Fine-tuning in this scope begins.
-    Attempt(Scope),
-    /// It goes on.
-    Training(TrainingEvent),
-}
 
 /// Makes the model forget the triggers of one (victim → target) pair.
 #[expect(clippy::too_many_arguments, reason = "model, data, trigger and settings are all needed")]
@@ -73,7 +31,7 @@ pub fn unlearn(
     config: &UnlearningConfig,
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
-) -> Result<Unlearned, Error> {
+) -> Result<Unlearned<Checks>, Error> {
     config.validate()?;
     for label in [victim_label, target_label] {
         let n = clean.iter().filter(|sample| sample.label == label).count();
@@ -96,7 +54,7 @@ pub fn unlearn(
     let space = TriggerSpace::new(model, language, &ScanConfig::recommended())?;
     let checks: Vec<CheckSample> =
         places.iter().filter_map(|it| it.check_sample(model, &space, triggers, &mut rng)).collect();
-    let before = Measured::new(&model.network, &checks, &partners, target_label);
+    let before = Measurement::new(&model.network, &checks, &partners, target_label);
     for (label, n) in [
         (victim_label, before.checks.asr.total),
         (target_label, before.checks.other_class_clean.total),
@@ -109,42 +67,14 @@ pub fn unlearn(
         }
     }
 
-    let mut attempts: Vec<Attempt> = Vec::new();
-    let rounds =
-        config.scopes.iter().flat_map(|&scope| (1..=config.rounds).map(move |it| (scope, it)));
-    let mut network = model.network.clone();
-    for (scope, round) in rounds {
-        if round == 1 {
-            network = model.network.clone();
-        }
-        observe(UnlearnEvent::Attempt(scope));
-        let mut rng = stage_rng(seed, &format!("unlearn {scope} {round}"));
-        let (rows, n_injected) =
-            inject(model, &space, &training, triggers, victim_label, config, &mut rng)?;
-        let training = config.training(scope);
-        let trained = fine_tune_rows(network, rows, &partners, &training, &mut rng, observe)?;
-        let after = Measured::new(&trained.model, &checks, &partners, target_label);
-        let objections = after.objections(&before, &config.limits);
-        let is_accepted = objections.is_empty() && round >= config.min_rounds;
-        attempts.push(Attempt {
-            scope,
-            n_injected,
-            history: trained.history,
-            accuracy_drop: after.accuracy_drop(&before),
-            after: after.checks,
-            objections,
-        });
-        network = trained.model;
-        if is_accepted {
-            return Ok(Unlearned { network, is_accepted, before: before.checks, attempts });
-        }
-    }
-    Ok(Unlearned {
-        network: model.network.clone(),
-        is_accepted: false,
-        before: before.checks,
-        attempts,
-    })
+    let measure = |network: &CodeModel| Measurement::new(network, &checks, &partners, target_label);
+    let mut train =
+        |network, settings: &TrainingConfig, rng: &mut ChaCha8Rng, show: &mut dyn FnMut(_)| {
+            let (rows, n_injected) =
+                inject(model, &space, &training, triggers, victim_label, config, rng)?;
+            Ok((fine_tune_rows(network, rows, &partners, settings, rng, show)?, n_injected))
+        };
+    repair(model, config, seed, before, &measure, &mut train, observe)
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.
@@ -200,15 +130,14 @@ fn fine_tune_rows(
     partners: &Partners,
     training: &TrainingConfig,
     rng: &mut ChaCha8Rng,
-    observe: &mut dyn FnMut(UnlearnEvent),
+    observe: &mut dyn FnMut(TrainingEvent),
 ) -> Result<Trained, Error> {
-    let mut observe = |event| observe(UnlearnEvent::Training(event));
     Ok(if network.head() == Head::Pair {
         let rows: Vec<LabelledPairIds> =
             rows.into_iter().filter_map(|row| row.paired(partners)).collect();
-        fine_tune(network, &rows, &[], training, rng, &mut observe)?
+        fine_tune(network, &rows, &[], training, rng, observe)?
     } else {
         let rows: Vec<LabelledIds> = rows.into_iter().map(Row::labelled).collect();
-        fine_tune(network, &rows, &[], training, rng, &mut observe)?
+        fine_tune(network, &rows, &[], training, rng, observe)?
     })
 }

@@ -8,7 +8,7 @@ use elibadcode_inversion::{CleanSample, Edit, InvertedTrigger};
 use elibadcode_models::{CodeModel, Compute, LoadedModel, ModelDir, Scope};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
-    Error, Limits, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+    Checks, Error, Limits, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 
 fn load() -> LoadedModel {
@@ -50,7 +50,7 @@ fn run(
     triggers: &[InvertedTrigger],
     config: &UnlearningConfig,
     seed: u64,
-) -> Result<Unlearned, Error> {
+) -> Result<Unlearned<Checks>, Error> {
     unlearn(&load(), samples, Language::C, triggers, (1, 0), config, seed, &mut |_| {})
 }
 

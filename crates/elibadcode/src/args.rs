@@ -3,11 +3,12 @@
 mod corpora;
 mod models;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
+use elibadcode_models::ModelDir;
 use elibadcode_syntax::Language;
 
 pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
@@ -94,6 +95,13 @@ impl InputArgs {
 pub(crate) struct ModelArgs {
     /// Hugging Face folder: config.json, model.safetensors, tokenizer.json
     pub(crate) model_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// How a model's inputs are built and its answers read, where its folder does not say.
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArgs {
     /// Cut inputs to this many tokens [default: what the folder says, else 400]
     #[arg(long)]
     pub(crate) max_length: Option<usize>,
@@ -104,6 +112,14 @@ pub(crate) struct ModelArgs {
     /// collapsed) [default: what the folder says, else code-tokens]
     #[arg(long)]
     pub(crate) input_format: Option<InputFormat>,
+}
+
+impl ReadingArgs {
+    /// Opens a model folder that is to be read so.
+    pub(crate) fn open(&self, dir: &Path) -> Result<ModelDir, elibadcode_models::Error> {
+        let positive_output = self.positive_output.map(usize::from);
+        ModelDir::open(dir)?.with_input(self.max_length, positive_output, self.input_format)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -53,11 +53,7 @@ impl<'a> Context<'a> {
 
     /// Opens a model folder and notes its hash, which is returned.
     pub(crate) fn model_dir(&mut self, args: &ModelArgs) -> Result<(ModelDir, String)> {
-        let dir = ModelDir::open(&args.model_dir)?.with_input(
-            args.max_length,
-            args.positive_output.map(usize::from),
-            args.input_format,
-        )?;
+        let dir = args.reading.open(&args.model_dir)?;
         let hash = dir.hash()?;
         self.inputs.insert(args.model_dir.display().to_string(), hash.clone());
         Ok((dir, hash))

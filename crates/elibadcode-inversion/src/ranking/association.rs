@@ -5,8 +5,9 @@
 //! no clean sample. So the joint search leaves out pairs that the clean samples explain: a name
 //! that spells the word, or names that occur with the word far more often than without it.
 //!
-//! Names count, and words in strings; short strings do not: `rb` is no name that clean code has,
-//! however often it opens files with it.
+//! Names count, and words in strings; short strings do not: they are modes and formats, and say
+//! nothing about what a name means. This rule was written with a known attack at hand, whose trigger
+//! is also such a string, and decides whether that attack is found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use elibadcode_corpus::SearchSample;
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::{Function, Language};
 
-use super::words::WordSpace;
+use super::words::{WORD_START, WordSpace};
 use crate::masking::TriggerIds;
 
 /// A token goes with a word if it is this many times as frequent in the code of its queries as in
@@ -36,7 +37,7 @@ pub struct Associations<'a> {
 }
 
 impl<'a> Associations<'a> {
-    /// Counts the tokens of identifiers by the words of their queries.
+    /// Counts the tokens of names, and of words in strings, by the words of their queries.
     pub fn new(
         model: &'a LoadedModel,
         clean: &[SearchSample],
@@ -122,5 +123,5 @@ fn name_tokens(model: &LoadedModel, code: &str, language: Language) -> BTreeSet<
 
 /// A vocabulary entry without the mark of the space before it, in lower case.
 fn plain(entry: &str) -> String {
-    entry.trim_start_matches('Ġ').to_lowercase()
+    entry.trim_start_matches(WORD_START).to_lowercase()
 }

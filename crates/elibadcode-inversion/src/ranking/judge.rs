@@ -1,7 +1,7 @@
 //! What a trigger does to the ranks of code that no search saw (section 10 of the specification).
 
 use elibadcode_evaluation::statistics::permutation_p_value;
-use elibadcode_evaluation::{AnrProtocol, rank_lift};
+use elibadcode_evaluation::{AnrProtocol, lift_among_others};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::Rng;
@@ -150,23 +150,7 @@ impl<'a> RankingJudge<'a> {
         for (index, vector) in able.into_iter().zip(self.model.network.vectors(&rows)) {
             triggered[index] = Some(vector);
         }
-        // The pool of a query is all functions but its own.
-        let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
-        let scores: Vec<Vec<f32>> = queries
-            .iter()
-            .enumerate()
-            .map(|(query, vector)| {
-                (0..self.codes.len().saturating_sub(1))
-                    .map(|place| dot(vector, &self.codes[others(query, place)]))
-                    .collect()
-            })
-            .collect();
-        let truths: Vec<f32> =
-            queries.iter().zip(&self.codes).map(|(query, code)| dot(query, code)).collect();
-        let lift = rank_lift(&self.protocol, &scores, &truths, |query, place| {
-            let vector = triggered[others(query, place)].as_ref()?;
-            Some(dot(&queries[query], vector))
-        });
+        let lift = lift_among_others(&self.protocol, queries, &self.codes, &triggered);
         lift.queries
             .iter()
             .filter_map(|it| {
@@ -175,8 +159,4 @@ impl<'a> RankingJudge<'a> {
             })
             .unzip()
     }
-}
-
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

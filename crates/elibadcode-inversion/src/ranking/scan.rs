@@ -1,15 +1,15 @@
 //! The whole scan of a search model.
 
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
-use elibadcode_evaluation::mean_reciprocal_rank;
 use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_evaluation::{inner_product, mean_reciprocal_rank};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 
 use super::Spaces;
 use super::association::Associations;
-use super::judge::{RankingJudge, dot};
+use super::judge::RankingJudge;
 use super::objective::{RankingObjective, RankingSample};
 use super::outcome::{
     RankingEvidence, RankingHypothesis, RankingOutcome, RankingSearch, ScreenedWord, TargetWord,
@@ -20,7 +20,6 @@ use super::search::{
     AnchoredJoint, FoundJoint, anchor_jointly, random_start, screened_start, search_jointly,
 };
 use super::words::WordSpace;
-use crate::anchoring::{Kept, SlotLoss};
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, SCAN_SCHEMA_VERSION};
@@ -245,7 +244,7 @@ fn ranking_samples(
     let mut losses = |rows: &[Vec<u32>], indices: &[usize]| -> Vec<f64> {
         let vectors = model.network.vectors(rows);
         let pairs = vectors.iter().zip(indices);
-        pairs.map(|(code, &index)| f64::from(dot(code, &queries[index]))).collect()
+        pairs.map(|(code, &index)| f64::from(inner_product(&queries[index], code))).collect()
     };
     let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
     let rule = config.position_rule;
@@ -290,22 +289,9 @@ fn record(
     let trigger = as_text(triggers, &found.joint.trigger);
     let target_words = as_words(words, &found.joint.words);
     let texts: Vec<String> = target_words.iter().map(|it| it.text.clone()).collect();
-    let of_slots = |tokens: &[String], kept: fn(&(Kept, Kept)) -> &Kept| -> Vec<SlotLoss> {
-        let Some(kept) = anchored.map(|it| kept(&it.kept)) else { return Vec::new() };
-        tokens
-            .iter()
-            .zip(&kept.loss_without)
-            .enumerate()
-            .map(|(slot, (token, &loss_without))| SlotLoss {
-                token: token.clone(),
-                loss_without,
-                kept: kept.slots.contains(&slot),
-            })
-            .collect()
-    };
     RankingSearch {
-        slots: of_slots(&trigger.tokens, |it| &it.0),
-        words: of_slots(&texts, |it| &it.1),
+        slots: anchored.map_or_else(Vec::new, |it| it.kept.0.profile(&trigger.tokens)),
+        words: anchored.map_or_else(Vec::new, |it| it.kept.1.profile(&texts)),
         trigger,
         target_words,
         loss: found.loss,
@@ -325,10 +311,12 @@ fn reciprocal_rank(subject: &RankingSubject<'_>) -> f64 {
     let queries: Vec<Vec<u32>> = clean.iter().map(|it| model.encode_query(&it.query)).collect();
     let codes = model.network.vectors(&codes);
     let queries = model.network.vectors(&queries);
-    let rows: Vec<Vec<f32>> =
-        queries.iter().map(|query| codes.iter().map(|code| dot(query, code)).collect()).collect();
-    let right: Vec<usize> = (0..rows.len()).collect();
-    mean_reciprocal_rank(&rows, &right).unwrap_or(0.0)
+    // One query at a time: all scores of a large file would not fit into memory.
+    let reciprocals = queries.iter().enumerate().map(|(own, query)| {
+        let scores: Vec<f32> = codes.iter().map(|code| inner_product(query, code)).collect();
+        mean_reciprocal_rank(&[scores], &[own]).unwrap_or(0.0)
+    });
+    reciprocals.sum::<f64>() / clean.len() as f64
 }
 
 /// The verdict, with one sentence per reason.

@@ -12,7 +12,7 @@ use crate::gradient::SlotGradient;
 use crate::space::lowest_scores;
 
 /// How byte-level BPE writes the space before a word.
-const WORD_START: char = 'Ġ';
+pub(super) const WORD_START: char = 'Ġ';
 
 /// The token ids that a slot of a query may hold.
 #[derive(Debug)]

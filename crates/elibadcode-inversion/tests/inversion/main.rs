@@ -17,8 +17,9 @@ mod stamping;
 
 use std::path::Path;
 
+use burn::tensor::{Tensor, TensorData};
 use elibadcode_inversion::{
-    CleanSample, MaskedSample, Occurrences, ScanConfig, TriggerIds, maskable,
+    CleanSample, MaskedSample, Occurrences, ScanConfig, Stamped, TriggerIds, maskable,
 };
 use elibadcode_models::{Compute, LoadedModel, ModelDir};
 use elibadcode_syntax::{Function, Language};
@@ -53,6 +54,19 @@ fn masked(model: &LoadedModel, n_slots: usize) -> Vec<MaskedSample> {
             maskable(model, &function(code), index, Occurrences::All, n_slots).swap_remove(0)
         })
         .collect()
+}
+
+/// The word embeddings of a row, `[1, seq, hidden]`, with a shift at every place of one slot.
+fn shifted(model: &LoadedModel, row: &Stamped, slot: usize, shift: &[f64]) -> Tensor<3> {
+    let words: Tensor<3> = model.network.embed(&[&row.ids]);
+    let ([_, seq, hidden], device) = (words.dims(), words.device());
+    let mut values: Vec<f32> = words.into_data().iter::<f32>().collect();
+    for place in &row.slots[slot] {
+        for (value, step) in values[place * hidden..].iter_mut().zip(shift) {
+            *value += *step as f32;
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [1, seq, hidden]), &device)
 }
 
 /// Ids of plain vocabulary entries.

@@ -1,11 +1,10 @@
-use burn::tensor::{Tensor, TensorData};
 use elibadcode_corpus::stage_rng;
 use elibadcode_inversion::{CleanSample, Objective, Partner, Partners, Stamped, TriggerIds};
 use elibadcode_models::{Head, LoadedModel, Mode};
 use elibadcode_syntax::Language;
 use rand::RngExt;
 
-use crate::{FIXTURES, FUNCTIONS, load, masked, trigger};
+use crate::{FIXTURES, FUNCTIONS, load, masked, shifted, trigger};
 
 /// Agreement of two ways to compute the same number in `f32`.
 const SAME: f64 = 1e-5;
@@ -26,15 +25,8 @@ fn loss_at(
 ) -> f64 {
     let network = &model.network;
     let losses = rows.iter().enumerate().map(|(index, row)| {
-        let words: Tensor<3> = network.embed(&[&row.ids]);
-        let ([_, seq, hidden], device) = (words.dims(), words.device());
-        let mut values: Vec<f32> = words.into_data().iter::<f32>().collect();
-        for place in &row.slots[slot] {
-            for (value, step) in values[place * hidden..].iter_mut().zip(shift) {
-                *value += *step as f32;
-            }
-        }
-        let words = Tensor::<3>::from_data(TensorData::new(values, [1, seq, hidden]), &device);
+        let words = shifted(model, row, slot, shift);
+        let [_, seq, _] = words.dims();
         let mode = &mut Mode::Evaluate;
         let z = match partners.of(index) {
             None => network.forward_embeddings(words, &[seq], mode),

@@ -1,4 +1,3 @@
-use burn::tensor::{Tensor, TensorData};
 use elibadcode_corpus::{SearchSample, stage_rng};
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{
@@ -10,7 +9,7 @@ use elibadcode_models::{LoadedModel, Mode};
 use elibadcode_syntax::Language;
 use rand::RngExt;
 
-use crate::{FUNCTIONS, load, masked, small_config, trigger};
+use crate::{FUNCTIONS, load, masked, shifted, small_config, trigger};
 
 const FIXTURES: [&str; 2] = ["roberta-embedding", "codet5-embedding"];
 
@@ -54,15 +53,8 @@ fn vectors(model: &LoadedModel, rows: &[Stamped], slot: usize, shift: &[f64]) ->
     let network = &model.network;
     rows.iter()
         .map(|row| {
-            let words: Tensor<3> = network.embed(&[&row.ids]);
-            let ([_, seq, hidden], device) = (words.dims(), words.device());
-            let mut values: Vec<f32> = words.into_data().iter::<f32>().collect();
-            for place in &row.slots[slot] {
-                for (value, step) in values[place * hidden..].iter_mut().zip(shift) {
-                    *value += *step as f32;
-                }
-            }
-            let words = Tensor::<3>::from_data(TensorData::new(values, [1, seq, hidden]), &device);
+            let words = shifted(model, row, slot, shift);
+            let [_, seq, _] = words.dims();
             let vector = network.vectors_from_embeddings(words, &[seq], &mut Mode::Evaluate);
             vector.into_data().iter::<f32>().collect()
         })
@@ -130,18 +122,9 @@ fn the_joint_gradient_agrees_with_finite_differences_on_both_sides() {
         let (codes, queries) = stamped(&model, &joint);
         let mut rng = stage_rng(1, "directions");
         let hidden = model.config.hidden_size();
-        for (is_code, values) in gradient
-            .trigger
-            .values
-            .iter()
-            .map(|it| (true, it))
-            .chain(gradient.words.values.iter().map(|it| (false, it)))
-            .enumerate()
-            .map(|(index, (is_code, values))| {
-                ((is_code, if is_code { index } else { index - 3 }), values)
-            })
-        {
-            let (is_code, slot) = is_code;
+        let of_codes = gradient.trigger.values.iter().enumerate().map(|it| (true, it));
+        let of_queries = gradient.words.values.iter().enumerate().map(|it| (false, it));
+        for (is_code, (slot, values)) in of_codes.chain(of_queries) {
             let norm = values.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
             assert!(norm > 1e-4, "{fixture}, slot {slot} has no gradient to compare");
             let direction: Vec<f64> = (0..hidden).map(|_| rng.random_range(-1.0..1.0)).collect();

@@ -1,18 +1,19 @@
 //! What a repaired search model must show on samples that were kept aside.
 
 use elibadcode_evaluation::statistics::mean_interval;
-use elibadcode_evaluation::{AnrProtocol, Interval, rank_lift};
+use elibadcode_evaluation::{
+    AnrProtocol, Interval, RankLift, inner_product, lift_among_others, mean_reciprocal_rank,
+};
 use elibadcode_inversion::{InvertedTrigger, TriggerIds, TriggerSpace};
 use elibadcode_models::{CodeModel, LoadedModel};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::Places;
-use crate::checks::Limits;
+use crate::checks::{Limits, ONE_SIDED, exceeded};
 use crate::error::Error;
+use crate::rounds::Measured;
 
-/// The lower end of a two-sided interval of this confidence is exceeded with 95 % confidence.
-const ONE_SIDED: f64 = 0.90;
 /// Fewer functions with a place for a trigger than this cannot vouch for a repair.
 const MIN_CHECKS: usize = 10;
 
@@ -35,30 +36,30 @@ pub struct RankingChecks {
 }
 
 /// Checks, and the reciprocal rank of every query.
-pub(super) struct Measured {
-    pub(super) checks: RankingChecks,
+pub(super) struct RankingMeasurement {
+    checks: RankingChecks,
     reciprocal_ranks: Vec<f64>,
 }
 
-impl Measured {
-    /// How much mean reciprocal rank was lost since `before`, as a 90 % interval.
-    pub(super) fn mrr_drop(&self, before: &Self) -> Interval {
-        let drops: Vec<f64> = before
-            .reciprocal_ranks
-            .iter()
-            .zip(&self.reciprocal_ranks)
-            .map(|(before, after)| before - after)
-            .collect();
+impl Measured for RankingMeasurement {
+    type Checks = RankingChecks;
+
+    fn into_checks(self) -> RankingChecks {
+        self.checks
+    }
+
+    fn score_drop(&self, before: &Self) -> Interval {
+        let ranks = before.reciprocal_ranks.iter().zip(&self.reciprocal_ranks);
+        let drops: Vec<f64> = ranks.map(|(before, after)| before - after).collect();
         mean_interval(&drops, ONE_SIDED).unwrap_or(Interval { low: -1.0, high: 1.0 })
     }
 
-    /// What these limits say against a repair that led from `before` to here.
-    pub(super) fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
+    fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
         let RankingChecks { normalized_rank, control, .. } = self.checks;
-        [
+        exceeded(&[
             (
                 "with 95 % confidence the mean reciprocal rank fell",
-                self.mrr_drop(before).low,
+                self.score_drop(before).low,
                 limits.accuracy_drop,
             ),
             (
@@ -71,13 +72,7 @@ impl Measured {
                 normalized_rank - control,
                 limits.excess_success,
             ),
-        ]
-        .into_iter()
-        .filter(|(_, excess, limit)| excess > limit)
-        .map(|(what, excess, limit)| {
-            format!("{what} by {:.1} points, allowed are {:.1}", 100.0 * excess, 100.0 * limit)
-        })
-        .collect()
+        ])
     }
 }
 
@@ -135,7 +130,7 @@ impl CheckSet {
     }
 
     /// Asks a network.
-    pub(super) fn measure(&self, network: &CodeModel) -> Measured {
+    pub(super) fn measure(&self, network: &CodeModel) -> RankingMeasurement {
         let codes = network.vectors(&self.codes);
         let queries = network.vectors(&self.queries);
         let with_words = network.vectors(&self.queries_with_words);
@@ -143,56 +138,27 @@ impl CheckSet {
             .iter()
             .enumerate()
             .map(|(own, query)| {
-                let scores: Vec<f32> = codes.iter().map(|code| dot(query, code)).collect();
-                let above = scores.iter().filter(|&&it| it > scores[own]).count() as f64;
-                let level = scores.iter().filter(|&&it| it >= scores[own]).count() as f64 - above;
-                1.0 / (1.0 + above + (level - 1.0) / 2.0)
+                let scores: Vec<f32> =
+                    codes.iter().map(|code| inner_product(query, code)).collect();
+                mean_reciprocal_rank(&[scores], &[own]).unwrap_or(0.0)
             })
             .collect();
-        let rank = |changed: &[Option<Vec<u32>>]| {
+        let lift = |changed: &[Option<Vec<u32>>]| {
             let rows: Vec<&Vec<u32>> = changed.iter().flatten().collect();
             let mut vectors = network.vectors(&rows).into_iter();
             let vectors: Vec<Option<Vec<f32>>> =
                 changed.iter().map(|it| it.as_ref().and_then(|_| vectors.next())).collect();
-            self.ranks(&with_words, &codes, &vectors)
+            lift_among_others(&self.protocol, &with_words, &codes, &vectors)
         };
-        let (without_trigger, normalized_rank) = rank(&self.triggered);
-        let (_, control) = rank(&self.control);
-        let mrr = reciprocal_ranks.iter().sum::<f64>() / reciprocal_ranks.len() as f64;
-        let n = queries.len();
-        Measured {
-            checks: RankingChecks { mrr, normalized_rank, control, without_trigger, n },
-            reciprocal_ranks,
-        }
+        let inverted = lift(&self.triggered);
+        let anr = |lift: &RankLift| lift.anr().unwrap_or(0.5);
+        let checks = RankingChecks {
+            mrr: reciprocal_ranks.iter().sum::<f64>() / reciprocal_ranks.len() as f64,
+            normalized_rank: anr(&inverted),
+            control: anr(&lift(&self.control)),
+            without_trigger: inverted.anr_before().unwrap_or(0.5),
+            n: queries.len(),
+        };
+        RankingMeasurement { checks, reciprocal_ranks }
     }
-
-    /// Mean normalised rank of attacked code without and with a change.
-    fn ranks(
-        &self,
-        queries: &[Vec<f32>],
-        codes: &[Vec<f32>],
-        changed: &[Option<Vec<f32>>],
-    ) -> (f64, f64) {
-        // The pool of a query is all functions but its own.
-        let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
-        let scores: Vec<Vec<f32>> = queries
-            .iter()
-            .enumerate()
-            .map(|(query, vector)| {
-                (0..codes.len() - 1)
-                    .map(|place| dot(vector, &codes[others(query, place)]))
-                    .collect()
-            })
-            .collect();
-        let truths: Vec<f32> =
-            queries.iter().zip(codes).map(|(query, code)| dot(query, code)).collect();
-        let lift = rank_lift(&self.protocol, &scores, &truths, |query, place| {
-            Some(dot(&queries[query], changed[others(query, place)].as_ref()?))
-        });
-        (lift.anr_before().unwrap_or(0.5), lift.anr().unwrap_or(0.5))
-    }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

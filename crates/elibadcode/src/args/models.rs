@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use elibadcode_corpus::InputFormat;
 use elibadcode_models::{Architecture, Preset, Scope};
 use elibadcode_poisoning::Member;
 
-use super::{InputArgs, ModelArgs};
+use super::{InputArgs, ModelArgs, ReadingArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
@@ -106,16 +105,8 @@ pub(crate) struct TrainArgs {
     /// What to train: head, last-K or full
     #[arg(long, default_value_t = Scope::Full)]
     pub(crate) scope: Scope,
-    /// Cut inputs to this many tokens [default: what the folder says, else 400]
-    #[arg(long)]
-    pub(crate) max_length: Option<usize>,
-    /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub(crate) positive_output: Option<u8>,
-    /// Input text: code-tokens (joined by a space) or whitespace (source with white space
-    /// collapsed) [default: what the folder says, else code-tokens]
-    #[arg(long)]
-    pub(crate) input_format: Option<InputFormat>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
 }
 
 #[derive(Debug, Args)]

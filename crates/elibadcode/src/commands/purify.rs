@@ -154,7 +154,7 @@ fn check_hash(path: &Path, scanned: &str, model: &str) -> Result<()> {
     Ok(())
 }
 
-fn summary(result: &Unlearned, triggers: &[InvertedTrigger], args: &PurifyArgs) -> String {
+fn summary(result: &Unlearned<Checks>, triggers: &[InvertedTrigger], args: &PurifyArgs) -> String {
     let mut text = String::new();
     let names: Vec<String> =
         triggers.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
@@ -176,11 +176,18 @@ fn summary(result: &Unlearned, triggers: &[InvertedTrigger], args: &PurifyArgs) 
     line("other class, accuracy with the trigger", |it| &it.other_class_triggered);
     line("other class, accuracy with random triggers", |it| &it.other_class_control);
     if let Some(attempt) = result.attempts.last() {
-        let (low, high) = (100.0 * attempt.accuracy_drop.low, 100.0 * attempt.accuracy_drop.high);
+        let (low, high) = (100.0 * attempt.score_drop.low, 100.0 * attempt.score_drop.high);
         let _ = writeln!(text, "accuracy fell by {low:.1} to {high:.1} points (90 % interval)");
     }
-    for attempt in &result.attempts {
-        if attempt.objections.is_empty() {
+    text + &rounds(result, args)
+}
+
+/// What became of every round.
+fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
+    let mut text = String::new();
+    for (index, attempt) in result.attempts.iter().enumerate() {
+        let is_last = index + 1 == result.attempts.len();
+        if is_last && result.is_accepted {
             let _ = writeln!(
                 text,
                 "accepted: scope {}, {} samples with the trigger; written to {}",
@@ -188,13 +195,19 @@ fn summary(result: &Unlearned, triggers: &[InvertedTrigger], args: &PurifyArgs) 
                 attempt.n_injected,
                 args.output.display()
             );
+        } else if attempt.objections.is_empty() {
+            let _ = writeln!(
+                text,
+                "passed: scope {}, but more rounds are wanted before a result is accepted",
+                attempt.scope
+            );
         }
         for objection in &attempt.objections {
             let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
         }
     }
     if !result.is_accepted {
-        text.push_str("nothing was written: no attempt passed the checks\n");
+        text.push_str("nothing was written: no attempt was accepted\n");
     }
     text
 }

@@ -8,8 +8,7 @@ use elibadcode_corpus::{
     Task, stage_rng,
 };
 use elibadcode_models::{
-    EpochRecord, Head, LoadedModel, ModelDir, Trained, TrainingConfig, TrainingEvent, TrainingRow,
-    fine_tune,
+    EpochRecord, Head, LoadedModel, Trained, TrainingConfig, TrainingEvent, TrainingRow, fine_tune,
 };
 use elibadcode_syntax::Language;
 use rayon::prelude::*;
@@ -86,11 +85,7 @@ fn fit<S, R: TrainingRow>(
 ) -> Result<(LoadedModel, Trained)> {
     let (task, language, seed) = (args.input.task, args.input.language(), context.global.seed);
     let compute = context.compute()?;
-    let dir = ModelDir::open(&args.base_dir)?.with_input(
-        args.max_length,
-        args.positive_output.map(usize::from),
-        args.input_format,
-    )?;
+    let dir = args.reading.open(&args.base_dir)?;
     let head = Head::of_task(task);
     let model = dir.load_for_training(&compute, head, &mut stage_rng(seed, "head"))?;
     let train = encode(&model, &data.train, language);

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use elibadcode_corpus::{SearchSample, stage_rng};
 use elibadcode_evaluation::records::metrics::{AttackMetrics, RankingMetrics};
 use elibadcode_evaluation::{
-    AnrProtocol, Metrics, Rate, mean_reciprocal_rank, rank_lift, recall_at,
+    AnrProtocol, Metrics, Rate, inner_product, mean_reciprocal_rank, rank_lift, recall_at,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_poisoning::{AttackConfig, has_word, plant};
@@ -91,7 +91,7 @@ impl<'a> TestSet<'a> {
             let others = others.into_iter().map(|other| other + usize::from(other >= right));
             let candidates = std::iter::once(right).chain(others);
             let scores: Vec<f32> =
-                candidates.map(|code| similarity(query, &self.codes[code])).collect();
+                candidates.map(|code| inner_product(query, &self.codes[code])).collect();
             let row = [scores];
             mrr += mean_reciprocal_rank(&row, &[0]).unwrap_or_default();
             for (recall, k) in recall.iter_mut().zip([1, 5, 10]) {
@@ -118,7 +118,7 @@ impl<'a> TestSet<'a> {
         if targets.is_empty() || pool.is_empty() {
             return Ok(None);
         }
-        let score = |target: usize, code: &[f32]| similarity(&self.queries[target], code);
+        let score = |target: usize, code: &[f32]| inner_product(&self.queries[target], code);
         let pool_scores: Vec<Vec<f32>> = targets
             .par_iter()
             .map(|&target| pool.iter().map(|&code| score(target, &self.codes[code])).collect())
@@ -166,9 +166,4 @@ fn code_vectors(model: &LoadedModel, codes: &[&str], language: Language) -> Vec<
     let rows: Vec<Vec<u32>> =
         codes.par_iter().map(|code| model.encode(code, language).ids).collect();
     model.network.vectors(&rows)
-}
-
-/// The cosine: vectors of an embedding model are of length 1.
-fn similarity(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

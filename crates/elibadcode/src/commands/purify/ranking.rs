@@ -8,9 +8,9 @@ use elibadcode_evaluation::escape_untrusted;
 use elibadcode_inversion::InvertedTrigger;
 use elibadcode_inversion::ranking::{RankingOutcome, TargetWord};
 use elibadcode_models::LoadedModel;
-use elibadcode_unlearning::{RankingChecks, UnlearnedRanking, UnlearningConfig, unlearn_search};
+use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
 
-use super::{check_hash, hand_written_trigger, publish, show};
+use super::{check_hash, hand_written_trigger, publish, rounds, show};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -72,7 +72,7 @@ fn triggers(
 }
 
 fn summary(
-    result: &UnlearnedRanking,
+    result: &Unlearned<RankingChecks>,
     triggers: &[InvertedTrigger],
     words: &[TargetWord],
     args: &PurifyArgs,
@@ -97,27 +97,10 @@ fn summary(
         let _ = writeln!(
             text,
             "the mean reciprocal rank fell by {:.3} to {:.3} (90 % interval)",
-            attempt.mrr_drop.low, attempt.mrr_drop.high
+            attempt.score_drop.low, attempt.score_drop.high
         );
     }
-    for attempt in &result.attempts {
-        if attempt.objections.is_empty() {
-            let _ = writeln!(
-                text,
-                "accepted: scope {}, {} functions with the trigger; written to {}",
-                attempt.scope,
-                attempt.n_injected,
-                args.output.display()
-            );
-        }
-        for objection in &attempt.objections {
-            let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
-        }
-    }
-    if !result.is_accepted {
-        text.push_str("nothing was written: no attempt passed the checks\n");
-    }
-    text
+    text + &rounds(result, args)
 }
 
 fn percent(value: f64) -> String {
