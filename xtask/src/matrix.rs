@@ -1,13 +1,14 @@
 //! The matrix of tasks, models, attacks and seeds, cell by cell.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use elibadcode_evaluation::records::results::{Cell, CellStatus, StageSeconds};
 
 use crate::chain::{Chain, Corpus, Foundation, Plan, Subject};
 use crate::experiment::Task;
-use crate::parallel::in_parallel;
+use crate::parallel::{in_order, in_parallel};
 use crate::report::TwinScan;
 use crate::stage::Done;
 use crate::{collect, say};
@@ -29,11 +30,19 @@ pub(crate) enum Product {
     Twin(TwinScan),
 }
 
-/// A unit of work after the foundations.
-struct Job<'a> {
+/// A model of the matrix.
+struct Model<'a> {
     plan: &'a Plan<'a>,
     subject: Subject<'a>,
-    foundation: &'a Result<Foundation, String>,
+    corpus: &'a Result<Corpus, String>,
+    /// What its jobs share, once it is laid.
+    foundation: OnceLock<Result<Foundation, String>>,
+}
+
+/// A unit of work after the foundation of its model.
+struct Job<'a> {
+    /// Index of the model.
+    model: usize,
     work: Work<'a>,
 }
 
@@ -46,21 +55,39 @@ enum Work<'a> {
 /// in the order of the experiments.
 pub(crate) fn run(plans: &[Plan<'_>], n_jobs: usize) -> Vec<Product> {
     let corpora = corpora(plans, n_jobs);
-    let foundations = foundations(plans, &corpora, n_jobs);
-    let jobs = jobs(plans, &foundations);
-    // The twin of a seed is trained while its first attack is, and scanned after.
+    let models = models(plans, &corpora);
+    let jobs = jobs(plans, &models);
+    // Foundations come first, but only the jobs of their own model wait for them. The twin of a
+    // seed is trained while its first attack is, and scanned after.
     let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|&index| jobs[index].subject.seed);
-    let mut products: Vec<(usize, Product)> =
-        in_parallel(n_jobs, &order, |&index| (index, jobs[index].run()));
+    order.sort_by_key(|&index| models[jobs[index].model].subject.seed);
+    let units: Vec<Unit> =
+        (0..models.len()).map(Unit::Foundation).chain(order.into_iter().map(Unit::Job)).collect();
+    let needs = |unit: &Unit| match *unit {
+        Unit::Foundation(_) => None,
+        Unit::Job(index) => Some(jobs[index].model),
+    };
+    let work = |unit: &Unit| match *unit {
+        Unit::Foundation(index) => {
+            models[index].foundation();
+            None
+        }
+        Unit::Job(index) => Some((index, jobs[index].run(&models))),
+    };
+    let products = in_order(n_jobs, &units, needs, work);
+    let mut products: Vec<(usize, Product)> = products.into_iter().flatten().collect();
     products.sort_by_key(|(index, _)| *index);
     products.into_iter().map(|(_, product)| product).collect()
 }
 
+/// What a thread does at a time, by index.
+enum Unit {
+    Foundation(usize),
+    Job(usize),
+}
+
 /// By plan and seed.
 type Corpora = BTreeMap<(usize, u64), Result<Corpus, String>>;
-/// By plan and model.
-type Foundations<'a> = BTreeMap<(usize, Subject<'a>), Result<Foundation, String>>;
 
 fn corpora(plans: &[Plan<'_>], n_jobs: usize) -> Corpora {
     let seeds = |index: usize| plans[index].experiment.seeds.iter().map(move |&seed| (index, seed));
@@ -71,50 +98,56 @@ fn corpora(plans: &[Plan<'_>], n_jobs: usize) -> Corpora {
     wanted.into_iter().zip(made).collect()
 }
 
-fn foundations<'a>(plans: &'a [Plan<'_>], corpora: &Corpora, n_jobs: usize) -> Foundations<'a> {
-    let wanted: Vec<(usize, Subject<'_>)> = plans
-        .iter()
-        .enumerate()
-        .flat_map(|(index, plan)| subjects(plan).into_iter().map(move |subject| (index, subject)))
-        .collect();
-    let made = in_parallel(n_jobs, &wanted, |&(index, subject)| {
-        let corpus = corpora[&(index, subject.seed)].as_ref().map_err(Clone::clone)?;
-        plans[index].foundation(subject, corpus).map_err(|error| failure(&error))
-    });
-    wanted.into_iter().zip(made).collect()
-}
-
-fn subjects<'a>(plan: &'a Plan<'_>) -> Vec<Subject<'a>> {
-    let seeds = &plan.experiment.seeds;
-    let of_model = |model| seeds.iter().map(move |&seed| Subject { model, seed });
-    plan.experiment.models.iter().flat_map(|model| of_model(model.as_str())).collect()
-}
-
-/// Twins first, then the attacks, each for all seeds of a model.
-fn jobs<'a>(plans: &'a [Plan<'a>], foundations: &'a Foundations<'a>) -> Vec<Job<'a>> {
-    let mut jobs = Vec::new();
+/// The models of each plan, each for all seeds.
+fn models<'a>(plans: &'a [Plan<'a>], corpora: &'a Corpora) -> Vec<Model<'a>> {
+    let mut models = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
-        let subjects = subjects(plan);
-        let job = |subject: Subject<'a>, work| {
-            let foundation = &foundations[&(index, subject)];
-            Job { plan, subject, foundation, work }
-        };
-        jobs.extend(subjects.iter().map(|&subject| job(subject, Work::ScanTwin)));
         for model in &plan.experiment.models {
+            models.extend(plan.experiment.seeds.iter().map(|&seed| Model {
+                plan,
+                subject: Subject { model, seed },
+                corpus: &corpora[&(index, seed)],
+                foundation: OnceLock::new(),
+            }));
+        }
+    }
+    models
+}
+
+/// By plan: twins first, then the attacks, each for all seeds of a model.
+fn jobs<'a>(plans: &'a [Plan<'a>], models: &[Model<'a>]) -> Vec<Job<'a>> {
+    let mut jobs = Vec::new();
+    for plan in plans {
+        let of_plan = |&index: &usize| std::ptr::eq(models[index].plan, plan);
+        let of_plan: Vec<usize> = (0..models.len()).filter(of_plan).collect();
+        jobs.extend(of_plan.iter().map(|&model| Job { model, work: Work::ScanTwin }));
+        for name in &plan.experiment.models {
             for attack in &plan.experiment.attacks {
-                let of_model = subjects.iter().filter(|subject| subject.model == model);
-                jobs.extend(of_model.map(|&subject| job(subject, Work::Attack(attack))));
+                let of_name = of_plan.iter().filter(|&&index| models[index].subject.model == name);
+                jobs.extend(of_name.map(|&model| Job { model, work: Work::Attack(attack) }));
             }
         }
     }
     jobs
 }
 
+impl Model<'_> {
+    /// Lays the foundation, or waits for who does.
+    fn foundation(&self) -> &Result<Foundation, String> {
+        self.foundation.get_or_init(|| {
+            let corpus = self.corpus.as_ref().map_err(Clone::clone)?;
+            self.plan.foundation(self.subject, corpus).map_err(|error| failure(&error))
+        })
+    }
+}
+
 impl Job<'_> {
-    fn run(&self) -> Product {
+    fn run(&self, models: &[Model<'_>]) -> Product {
+        let model = &models[self.model];
+        let (plan, subject, foundation) = (model.plan, model.subject, model.foundation());
         match self.work {
-            Work::ScanTwin => Product::Twin(twin(self.plan, self.subject, self.foundation)),
-            Work::Attack(attack) => cell(self.plan, attack, self.subject, self.foundation),
+            Work::ScanTwin => Product::Twin(twin(plan, subject, foundation)),
+            Work::Attack(attack) => cell(plan, attack, subject, foundation),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Independent units of work on a few threads.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Maps `items` on `n_jobs` threads; results are in the order of the items.
 pub(crate) fn in_parallel<T: Sync, R: Send>(
@@ -9,24 +8,56 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
+    in_order(n_jobs, items, |_| None, work)
+}
+
+/// Maps `items` as [`in_parallel`] does, but starts an item only after the one that it `needs`,
+/// which is named by its index and comes earlier. A free thread takes the first item that may start.
+pub(crate) fn in_order<T: Sync, R: Send>(
+    n_jobs: usize,
+    items: &[T],
+    needs: impl Fn(&T) -> Option<usize> + Sync,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let queue = Mutex::new(Queue { waiting: (0..items.len()).collect(), results: Vec::new() });
+    queue.lock().unwrap_or_else(PoisonError::into_inner).results.resize_with(items.len(), || None);
+    let finished = Condvar::new();
+    let next = || {
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let may_start = |&index: &usize| match needs(&items[index]) {
+                Some(needed) => queue.results[needed].is_some(),
+                None => true,
+            };
+            if let Some(place) = queue.waiting.iter().position(may_start) {
+                return Some(queue.waiting.remove(place));
+            }
+            if queue.waiting.is_empty() {
+                return None;
+            }
+            queue = finished.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..n_jobs.min(items.len()) {
             scope.spawn(|| {
-                while let Some((index, item)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(index).map(|item| (index, item))
-                } {
-                    let result = work(item);
-                    results.lock().expect("no other thread panicked").push((index, result));
+                while let Some(index) = next() {
+                    let result = work(&items[index]);
+                    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                    queue.results[index] = Some(result);
+                    finished.notify_all();
                 }
             });
         }
     });
-    let mut results = results.into_inner().expect("no thread panicked");
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+    queue.results.into_iter().map(|result| result.expect("every item was worked on")).collect()
+}
+
+/// What is still to start, and what is done.
+struct Queue<R> {
+    waiting: Vec<usize>,
+    results: Vec<Option<R>>,
 }
 
 #[cfg(test)]
@@ -41,5 +72,26 @@ mod tests {
             assert!(in_parallel(n_jobs, &items, |item| *item).is_sorted());
         }
         assert!(in_parallel(2, &[], |item: &u64| *item).is_empty());
+    }
+
+    #[test]
+    fn an_item_starts_after_what_it_needs() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        use std::time::Duration;
+
+        // The first is slow; the second waits for it, the third does not.
+        let items: [(u64, Option<usize>); 3] = [(50, None), (0, Some(0)), (0, None)];
+        let clock = AtomicUsize::new(0);
+        let ended = in_order(
+            2,
+            &items,
+            |(_, needed)| *needed,
+            |(milliseconds, _)| {
+                std::thread::sleep(Duration::from_millis(*milliseconds));
+                clock.fetch_add(1, Ordering::SeqCst)
+            },
+        );
+        assert_eq!(ended, [1, 2, 0]);
+        assert_eq!(in_order(1, &items, |(_, needed)| *needed, |(it, _)| *it), [50, 0, 0]);
     }
 }

@@ -81,6 +81,17 @@ impl Which {
     }
 }
 
+impl ReproduceArgs {
+    /// Stages side by side.
+    fn n_jobs(&self) -> usize {
+        self.jobs.map_or(n_cores().min(8), usize::from).max(1)
+    }
+}
+
+fn n_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Runs the experiments; false if a cell did not run.
 pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     let experiments = experiments(args)?;
@@ -98,10 +109,7 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
         .collect::<Result<_>>()?;
     let plans: Vec<Plan<'_>> =
         prepared.iter().map(|prepared| prepared.plan(args.data.as_deref())).collect();
-    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let n_jobs = args.jobs.map_or(n_cores.min(8), usize::from);
-
-    let products = matrix::run(&plans, n_jobs);
+    let products = matrix::run(&plans, args.n_jobs());
     if args.dry_run {
         return Ok(true);
     }
@@ -154,6 +162,7 @@ impl<'a> Prepared<'a> {
             binary: binary.to_owned(),
             root: root.join(experiment.task.name()),
             device: args.device.clone(),
+            n_threads: (n_cores() / args.n_jobs()).max(1),
             is_dry_run: args.dry_run,
         };
         let settings = settings_files(experiment, &runner)?;
@@ -209,6 +218,7 @@ mod tests {
             binary: PathBuf::new(),
             root: root.clone(),
             device: String::new(),
+            n_threads: 1,
             is_dry_run: false,
         };
         let files = settings_files(&experiment, &runner).expect("a writable folder");

@@ -126,6 +126,9 @@ pub(crate) struct Runner {
     pub(crate) root: PathBuf,
     /// What `--device` gets.
     pub(crate) device: String,
+    /// Threads of a run: several runs side by side get one or few each, which takes less work in
+    /// all than many threads that wait for each other. Results do not depend on it.
+    pub(crate) n_threads: usize,
     /// Only say what would run.
     pub(crate) is_dry_run: bool,
 }
@@ -175,6 +178,7 @@ impl Runner {
             .arg(&output)
             .args(["--force", "--device", &self.device, "--record"])
             .arg(&record)
+            .env("RAYON_NUM_THREADS", self.n_threads.to_string())
             .stdin(Stdio::null())
             .stdout(log("stdout.txt")?)
             .stderr(log("stderr.txt")?)

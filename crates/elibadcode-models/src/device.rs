@@ -103,8 +103,10 @@ fn missing(what: &str, feature: &str) -> Error {
 }
 
 /// Threads that may run forward passes side by side: a GPU serializes them anyway.
+///
+/// As many as matrix products use, so that `RAYON_NUM_THREADS` sets both.
 pub(crate) fn n_workers(device: &Device) -> usize {
-    if is_cpu(device) { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+    if is_cpu(device) { rayon::current_num_threads() } else { 1 }
 }
 
 /// Whether tensors of the device lie in main memory.

@@ -9,7 +9,7 @@ use crate::stage::Runner;
 
 fn runner(is_dry_run: bool) -> Runner {
     let (binary, root) = (PathBuf::from("/bin/sh"), PathBuf::from("/nowhere"));
-    Runner { binary, root, device: String::new(), is_dry_run }
+    Runner { binary, root, device: String::new(), n_threads: 1, is_dry_run }
 }
 
 fn experiment(task: Task) -> Experiment {
@@ -87,7 +87,7 @@ fn a_cell_of_code_search_from_the_documents_of_its_stages() {
     let mut experiment = experiment(Task::Search);
     experiment.narrow(&["codet5".to_owned()], &["badcode".to_owned()], &[4]).expect("published");
     let root = folder.join("out");
-    let runner = Runner { binary, root, device: "cpu".to_owned(), is_dry_run: false };
+    let runner = Runner { binary, root, device: "cpu".to_owned(), n_threads: 1, is_dry_run: false };
     let settings = SettingsFiles::default();
     let plan = Plan { experiment: &experiment, runner: &runner, data: None, settings: &settings };
     let products = run(&[plan], 1);

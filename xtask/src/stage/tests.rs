@@ -29,7 +29,8 @@ impl Scratch {
         fs::create_dir_all(&folder).expect("test data");
         fs::write(folder.join("script"), SCRIPT).expect("test data");
         let (binary, root) = (PathBuf::from("/bin/sh"), folder.join("out"));
-        let runner = Runner { binary, root, device: "cpu".to_owned(), is_dry_run: false };
+        let runner =
+            Runner { binary, root, device: "cpu".to_owned(), n_threads: 1, is_dry_run: false };
         Self { folder, runner }
     }
 
@@ -74,7 +75,9 @@ fn a_stage_runs_once_until_something_changes() {
     check(stage().reads(input), 6);
     let fingerprint = |binary: PathBuf| {
         let (root, device) = (PathBuf::new(), "cpu".to_owned());
-        Runner { binary, root, device, is_dry_run: false }.fingerprint(&stage()).expect("test data")
+        Runner { binary, root, device, n_threads: 1, is_dry_run: false }
+            .fingerprint(&stage())
+            .expect("test data")
     };
     assert_eq!(fingerprint("/bin/sh".into()), first.fingerprint);
     assert_ne!(fingerprint(scratch.folder.join("script")), first.fingerprint);
