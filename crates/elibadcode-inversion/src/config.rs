@@ -27,7 +27,8 @@ pub struct ScanConfig {
     pub skip_explained: bool,
     /// Where the searches of code search start. Paper: at random tokens.
     pub start_rule: StartRule,
-    /// Greedy steps for every word before the searches of code search. Paper: none.
+    /// Greedy steps for every word before the searches of code search, then for the better half of
+    /// the words, and so on. Paper: none.
     pub screening_steps: usize,
     /// Iterations of a search. Paper: 100.
     pub iterations: usize,
@@ -151,7 +152,7 @@ impl ScanConfig {
             min_word_rate: 0.01,
             skip_explained: true,
             start_rule: StartRule::Screened,
-            screening_steps: 3,
+            screening_steps: 2,
             target_len: 1,
             iterations: 20,
             restarts: 3,

@@ -22,18 +22,18 @@ pub struct TargetWord {
     pub id: u32,
 }
 
-/// A word and the token of code that goes with it best, unless clean samples explain why.
+/// A word and the trigger that the screening found for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScreenedWord {
     /// The word.
     pub word: TargetWord,
-    /// The token as a trigger of its own.
+    /// The trigger.
     pub token: InvertedTrigger,
     /// How much closer they bring code and query than either does with others, in cosine.
     pub affinity: f64,
-    /// Distance from the median of all words' affinities, in scaled median deviations.
-    pub outlier_index: f64,
+    /// Greedy steps that the word was given: the more promising it was, the more.
+    pub n_steps: usize,
 }
 
 /// The mean rank of attacked code as a share of the candidates: 0 first, 1 last (ANR).

@@ -270,7 +270,7 @@ fn screened_word(
         word: TargetWord { text: words.text(pair.word), id: pair.word },
         token: as_text(triggers, &pair.trigger),
         affinity: pair.affinity,
-        outlier_index: pair.outlier_index,
+        n_steps: pair.n_steps,
     }
 }
 
