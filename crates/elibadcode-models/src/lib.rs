@@ -48,5 +48,5 @@ pub use loaded_model::LoadedModel;
 pub use model::CodeModel;
 pub use model_dir::{ModelDir, Provenance, WeightSummary};
 pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
-pub use training::rows::{TrainingRow, Validation};
+pub use training::rows::{TrainingRow, Validation, VectorRow};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};

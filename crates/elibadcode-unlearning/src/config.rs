@@ -34,6 +34,10 @@ pub struct UnlearningConfig {
     /// Chance of each later slot to hold a token of a later slot of any of the triggers, so that
     /// what several searches found in part is unlearned together. Paper: 0.
     pub mixing_rate: f64,
+    /// Whether a search model is taught its own vectors: with a trigger a function must get the one
+    /// that it had without. The task's loss on the few clean samples costs mean reciprocal rank
+    /// (2.8 points of 72 where this costs 0.9). Paper: the task's loss.
+    pub keeps_vectors: bool,
     /// Passes over the clean samples. Paper: 1.
     pub epochs: usize,
     /// Peak learning rate of the head. Paper: 5e-3.
@@ -60,6 +64,7 @@ impl UnlearningConfig {
             keeps_originals: false,
             variation_rate: 0.0,
             mixing_rate: 0.0,
+            keeps_vectors: false,
             epochs: 1,
             head_learning_rate: 5e-3,
             encoder_learning_rate: 5e-3,
@@ -80,6 +85,7 @@ impl UnlearningConfig {
             other_injection_rate: 1.0,
             keeps_originals: true,
             variation_rate: 0.5,
+            keeps_vectors: true,
             epochs: 5,
             encoder_learning_rate: 5e-4,
             ..Self::paper()

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
+use burn::tensor::{Tensor, TensorData};
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds};
 
 use crate::dropout::Mode;
@@ -152,6 +152,44 @@ impl TrainingRow for SearchIds {
         }
         let n = rows.len() as f64;
         Validation { loss: loss / n, score: score / n }
+    }
+}
+
+/// A row and the vector that the model is to give it, of length 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VectorRow {
+    /// `<s> … </s>`.
+    pub ids: Vec<u32>,
+    /// `[hidden]`.
+    pub vector: Vec<f32>,
+}
+
+impl TrainingRow for VectorRow {
+    const HEAD: Head = Head::Embedding;
+    const N_PARTS: usize = 2;
+
+    fn length(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Squared distance: twice what the cosine lacks to 1.
+    fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1> {
+        let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
+        let vectors = model.forward_vectors(&ids, mode);
+        let [batch, hidden] = vectors.dims();
+        let wanted: Vec<f32> = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
+        let wanted = TensorData::new(wanted, [batch, hidden]);
+        let wanted = Tensor::<2>::from_data(wanted, &vectors.device());
+        (vectors - wanted).square().sum() / batch as f64
+    }
+
+    /// The score is the mean cosine.
+    fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
+        let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
+        let vectors = model.vectors(&ids);
+        let sum: f64 = vectors.iter().zip(rows).map(|(it, row)| dot(it, &row.vector)).sum();
+        let score = sum / rows.len() as f64;
+        Validation { loss: 2.0 - 2.0 * score, score }
     }
 }
 
