@@ -36,12 +36,19 @@ pub struct Attempt<C> {
 pub struct Unlearned<C> {
     /// The repaired network, or the original one if no attempt was accepted.
     pub network: CodeModel,
-    /// Whether the last attempt was accepted.
-    pub is_accepted: bool,
+    /// Index of the attempt that is the repair, if one was accepted.
+    pub accepted: Option<usize>,
     /// What the samples that were kept aside said before.
     pub before: C,
     /// Every attempt, in order.
     pub attempts: Vec<Attempt<C>>,
+}
+
+impl<C> Unlearned<C> {
+    /// The attempt that is the repair, or the last one if none was accepted.
+    pub fn decisive(&self) -> Option<&Attempt<C>> {
+        self.accepted.map_or(self.attempts.last(), |index| self.attempts.get(index))
+    }
 }
 
 /// What a repair tells while it runs.
@@ -76,7 +83,8 @@ pub(crate) type Train<'a> = dyn FnMut(
     ) -> Result<(Trained, usize), Error>
     + 'a;
 
-/// Tries every scope for as many rounds as it takes; the first accepted result is the repair.
+/// Tries every scope for as many rounds as it takes. The first result without objections after the
+/// least number of rounds is the repair; if there is none, the last one without objections.
 pub(crate) fn repair<M: Measured>(
     model: &LoadedModel,
     config: &UnlearningConfig,
@@ -87,7 +95,8 @@ pub(crate) fn repair<M: Measured>(
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<M::Checks>, Error> {
     let mut attempts: Vec<Attempt<M::Checks>> = Vec::new();
-    for &scope in &config.scopes {
+    let mut passed: Option<(CodeModel, usize)> = None;
+    'scopes: for &scope in &config.scopes {
         let mut network = model.network.clone();
         for round in 1..=config.rounds {
             observe(UnlearnEvent::Attempt(scope));
@@ -98,7 +107,10 @@ pub(crate) fn repair<M: Measured>(
             network = trained.model;
             let after = measure(&network);
             let objections = after.objections(&before, &config.limits);
-            let is_accepted = objections.is_empty() && round >= config.min_rounds;
+            if objections.is_empty() {
+                passed = Some((network.clone(), attempts.len()));
+            }
+            let is_done = objections.is_empty() && round >= config.min_rounds;
             attempts.push(Attempt {
                 scope,
                 n_injected,
@@ -107,16 +119,69 @@ pub(crate) fn repair<M: Measured>(
                 after: after.into_checks(),
                 objections,
             });
-            if is_accepted {
-                let before = before.into_checks();
-                return Ok(Unlearned { network, is_accepted, before, attempts });
+            if is_done {
+                break 'scopes;
             }
         }
     }
-    Ok(Unlearned {
-        network: model.network.clone(),
-        is_accepted: false,
-        before: before.into_checks(),
-        attempts,
-    })
+    let (network, accepted) = match passed {
+        Some((network, index)) => (network, Some(index)),
+        None => (model.network.clone(), None),
+    };
+    Ok(Unlearned { network, accepted, before: before.into_checks(), attempts })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::path::Path;
+
+    use elibadcode_models::{Compute, ModelDir};
+
+    use super::*;
+
+    /// How many rounds were trained before it was measured.
+    struct Round(usize);
+
+    impl Measured for Round {
+        type Checks = usize;
+
+        fn into_checks(self) -> usize {
+            self.0
+        }
+
+        fn score_drop(&self, _: &Self) -> Interval {
+            Interval { low: 0.0, high: 0.0 }
+        }
+
+        /// Only the first round passes.
+        fn objections(&self, _: &Self, _: &Limits) -> Vec<String> {
+            if self.0 == 1 { Vec::new() } else { vec!["no".into()] }
+        }
+    }
+
+    #[test]
+    fn a_round_that_passed_is_kept_if_later_ones_are_refused() {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
+        let compute = Compute::select("cpu").expect("there is a CPU");
+        let model = ModelDir::open(&folder).expect("the fixture opens");
+        let model = model.load(&compute).expect("the fixture loads");
+        let n_trained = Cell::new(0);
+        let mut train = |network, _: &TrainingConfig, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
+            n_trained.set(n_trained.get() + 1);
+            Ok((Trained { model: network, history: Vec::new(), best_epoch: 1 }, 1))
+        };
+        let measure = |_: &CodeModel| Round(n_trained.get());
+        let run = |min_rounds, train: &mut Train<'_>| {
+            n_trained.set(0);
+            let config = UnlearningConfig { min_rounds, ..UnlearningConfig::recommended() };
+            repair(&model, &config, 1, Round(0), &measure, train, &mut |_| ()).expect("it runs")
+        };
+        let kept = run(2, &mut train);
+        assert_eq!((kept.accepted, kept.attempts.len()), (Some(0), 3));
+        assert_eq!(kept.decisive().map(|it| it.after), Some(1));
+        let done = run(1, &mut train);
+        assert_eq!((done.accepted, done.attempts.len()), (Some(0), 1));
+    }
 }

@@ -56,14 +56,16 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
         "triggers": triggers,
         "victim_label": labels.0,
         "target_label": labels.1,
-        "is_accepted": result.is_accepted,
+        "is_accepted": result.accepted.is_some(),
+        "accepted_attempt": result.accepted,
         "before": result.before,
         "attempts": result.attempts,
     });
     let summary = summary(&result, &triggers, args);
-    let network = result.is_accepted.then_some(result.network);
+    let is_accepted = result.accepted.is_some();
+    let network = is_accepted.then_some(result.network);
     publish(args, config, context, model, network, &report, &summary)?;
-    Ok(result.is_accepted)
+    Ok(is_accepted)
 }
 
 /// Progress of a repair on this many samples.
@@ -160,7 +162,7 @@ fn summary(result: &Unlearned<Checks>, triggers: &[InvertedTrigger], args: &Puri
         triggers.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
     let _ = writeln!(text, "unlearned: {}", names.join(", "));
     let _ = writeln!(text, "{:<46}{:>8}{:>8}", "on clean samples kept aside", "before", "after");
-    let after = result.attempts.last().map(|it| &it.after);
+    let after = result.decisive().map(|it| &it.after);
     let mut line = |name: &str, rate: fn(&Checks) -> &Rate| {
         let percent = |checks: &Checks| {
             rate(checks).value().map_or("n/a".to_owned(), |it| format!("{:.1} %", 100.0 * it))
@@ -175,7 +177,7 @@ fn summary(result: &Unlearned<Checks>, triggers: &[InvertedTrigger], args: &Puri
     line("other class, accuracy without the trigger", |it| &it.other_class_clean);
     line("other class, accuracy with the trigger", |it| &it.other_class_triggered);
     line("other class, accuracy with random triggers", |it| &it.other_class_control);
-    if let Some(attempt) = result.attempts.last() {
+    if let Some(attempt) = result.decisive() {
         let (low, high) = (100.0 * attempt.score_drop.low, 100.0 * attempt.score_drop.high);
         let _ = writeln!(text, "accuracy fell by {low:.1} to {high:.1} points (90 % interval)");
     }
@@ -186,8 +188,7 @@ fn summary(result: &Unlearned<Checks>, triggers: &[InvertedTrigger], args: &Puri
 fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
     let mut text = String::new();
     for (index, attempt) in result.attempts.iter().enumerate() {
-        let is_last = index + 1 == result.attempts.len();
-        if is_last && result.is_accepted {
+        if result.accepted == Some(index) {
             let _ = writeln!(
                 text,
                 "accepted: scope {}, {} samples with the trigger; written to {}",
@@ -206,7 +207,7 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
             let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
         }
     }
-    if !result.is_accepted {
+    if result.accepted.is_none() {
         text.push_str("nothing was written: no attempt was accepted\n");
     }
     text

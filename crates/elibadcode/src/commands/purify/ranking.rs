@@ -33,14 +33,16 @@ pub(super) fn run(
         "run": context.made_by(config)?,
         "triggers": triggers,
         "target_words": words,
-        "is_accepted": result.is_accepted,
+        "is_accepted": result.accepted.is_some(),
+        "accepted_attempt": result.accepted,
         "before": result.before,
         "attempts": result.attempts,
     });
     let summary = summary(&result, &triggers, &words, args);
-    let network = result.is_accepted.then_some(result.network);
+    let is_accepted = result.accepted.is_some();
+    let network = is_accepted.then_some(result.network);
     publish(args, config, context, model, network, &report, &summary)?;
-    Ok(result.is_accepted)
+    Ok(is_accepted)
 }
 
 /// The triggers and target words, from a scan of this very model or by hand.
@@ -84,7 +86,7 @@ fn summary(
         words.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
     let _ = writeln!(text, "unlearned: {} for queries with {}", names.join(", "), words.join(", "));
     let _ = writeln!(text, "{:<46}{:>8}{:>8}", "on clean samples kept aside", "before", "after");
-    let after = result.attempts.last().map(|it| &it.after);
+    let after = result.decisive().map(|it| &it.after);
     let mut line = |name: &str, value: fn(&RankingChecks) -> String| {
         let after = after.map_or(String::new(), value);
         let _ = writeln!(text, "{name:<46}{:>8}{after:>8}", value(&result.before));
@@ -93,7 +95,7 @@ fn summary(
     line("rank of code with the inverted trigger", |it| percent(it.normalized_rank));
     line("rank of code with random triggers there", |it| percent(it.control));
     line("rank of the same code without a trigger", |it| percent(it.without_trigger));
-    if let Some(attempt) = result.attempts.last() {
+    if let Some(attempt) = result.decisive() {
         let _ = writeln!(
             text,
             "the mean reciprocal rank fell by {:.3} to {:.3} (90 % interval)",
