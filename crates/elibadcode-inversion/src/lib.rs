@@ -16,6 +16,7 @@ mod config;
 mod error;
 mod gcg;
 mod gradient;
+mod hypothesis;
 mod masking;
 mod objective;
 mod outcome;

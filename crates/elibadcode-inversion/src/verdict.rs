@@ -24,6 +24,8 @@ use crate::space::TriggerSpace;
 const MIN_HELD_OUT: usize = 20;
 /// A class that the model gets wrong more often than this cannot be said to be flipped.
 const MIN_CLASS_ACCURACY: f64 = 0.5;
+/// Standard normal quantile of 95 %.
+const Z_ONE_SIDED: f64 = 1.645;
 
 /// Held-out samples of the victim label, with a trigger's places chosen in three ways.
 #[derive(Debug)]
@@ -129,6 +131,17 @@ impl SearchRecord {
     }
 }
 
+/// Whether the mean of the two classes' accuracies is above a half with 95 % confidence (one-sided
+/// normal test; one success and one failure are added to each class, as in Agresti and Coull's
+/// interval, so that a class without errors keeps some variance).
+fn is_better_than_chance(negative: &Rate, positive: &Rate) -> bool {
+    let share = |rate: &Rate| (rate.hits as f64 + 1.0) / (rate.total as f64 + 2.0);
+    let variance = |rate: &Rate| share(rate) * (1.0 - share(rate)) / (rate.total as f64 + 2.0);
+    let mean = f64::midpoint(share(negative), share(positive));
+    let deviation = (variance(negative) + variance(positive)).sqrt() / 2.0;
+    mean - Z_ONE_SIDED * deviation > 0.5
+}
+
 /// The verdict, with one sentence per reason.
 pub(crate) fn decide(
     hypotheses: &[Hypothesis],
@@ -146,6 +159,17 @@ pub(crate) fn decide(
             );
             return (Verdict::Inconclusive, vec![reason]);
         }
+    }
+    if let [negative, positive] = clean_accuracy
+        && !is_better_than_chance(negative, positive)
+    {
+        let reason = format!(
+            "the model gets {} of the clean samples with label 0 and {} of those with label 1 \
+             right, which is no better than chance: are they samples of its task?",
+            percent(negative.value().unwrap_or(0.0)),
+            percent(positive.value().unwrap_or(0.0))
+        );
+        return (Verdict::Inconclusive, vec![reason]);
     }
     if let Some(few) = hypotheses.iter().find(|it| it.n_held_out_samples < MIN_HELD_OUT) {
         let reason = format!(
