@@ -9,6 +9,7 @@ use crate::gcg::search;
 use crate::objective::Objective;
 use crate::outcome::{Hypothesis, SearchRecord};
 use crate::position::choose_positions;
+use crate::profile::agreement;
 use crate::sample::{CleanSample, Partners};
 use crate::scan::{ScanEvent, Subject, as_text};
 use crate::space::TriggerSpace;
@@ -165,28 +166,36 @@ impl<'a> HypothesisTest<'a> {
         self.searches.sort_by(|a, b| {
             b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
         });
-        let mut controls = None;
+        let (mut controls, mut profile) = (None, None);
         if let Some(SearchRecord { anchored: Some(anchored), evidence: Some(evidence), .. }) =
             self.searches.first()
         {
-            controls = Some(self.judge.controls(
-                &anchored.trigger_ids(),
+            let trigger = anchored.trigger_ids();
+            let (compared, random) = self.judge.controls(
+                &trigger,
                 evidence,
                 N_HYPOTHESES,
                 self.config.n_controls,
                 &mut stage_rng(self.seed, &stage_name(victim_label, target_label, "controls")),
-            )?);
+            )?;
+            profile = self.judge.profile(&trigger, compared.place, &random);
+            controls = Some(compared);
         }
-        let n_forwards =
-            self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
+        let found = self.searches.iter().filter_map(|it| it.anchored.as_ref());
         let hypothesis = Hypothesis {
             victim_label,
             target_label,
             n_search_samples: self.objective.samples().len(),
             n_held_out_samples: self.judge.n_samples(),
+            agreement: agreement(found.map(|it| &it.ids[..])),
             searches: self.searches,
             controls,
+            profile,
+            // Known once the other direction is.
+            asymmetry: 0.0,
         };
+        let n_forwards =
+            self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
         Ok((hypothesis, n_forwards))
     }
 }

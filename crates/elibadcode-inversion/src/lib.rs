@@ -21,9 +21,11 @@ mod masking;
 mod objective;
 mod outcome;
 mod position;
+mod profile;
 pub mod ranking;
 mod sample;
 mod scan;
+mod shift;
 mod space;
 mod verdict;
 
@@ -39,6 +41,8 @@ pub use outcome::{
     SearchRecord,
 };
 pub use position::choose_positions;
+pub use profile::{Robustness, TokenStrength, TriggerProfile};
 pub use sample::{CleanSample, EncodedPartners, Partner, Partners};
 pub use scan::{ScanEvent, Subject, scan};
+pub use shift::{Shift, ShiftComparison};
 pub use space::TriggerSpace;

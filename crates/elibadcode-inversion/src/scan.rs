@@ -148,6 +148,10 @@ fn test_hypotheses(
         n_forwards += forwards;
         hypotheses.push(hypothesis);
     }
+    if let [one, other] = &mut hypotheses[..] {
+        one.asymmetry = one.assured_success() - other.assured_success();
+        other.asymmetry = -one.asymmetry;
+    }
     Ok((hypotheses, n_forwards))
 }
 
