@@ -13,6 +13,7 @@ use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
 use crate::masking::{Edit, TriggerIds};
 use crate::profile::TriggerProfile;
+use crate::score::Assessment;
 
 /// Version of the document.
 pub const SCAN_SCHEMA_VERSION: u32 = 3;
@@ -180,6 +181,8 @@ pub struct ScanOutcome {
     pub verdict: Verdict,
     /// Why, one sentence each.
     pub reasons: Vec<String>,
+    /// The figures that the score is made of, and the score.
+    pub assessment: Assessment,
     /// The label that the suspected attacker attacks.
     pub victim_label: Option<u8>,
     /// The label that the suspected attacker wants.

@@ -15,7 +15,7 @@ use crate::shift::{Shift, ShiftComparison};
 /// Held-out samples that token strengths, sizes and shifts are measured on.
 const MAX_SAMPLES: usize = 50;
 /// Random triggers whose shift is measured.
-const N_SHIFT_CONTROLS: usize = 5;
+pub(crate) const N_SHIFT_CONTROLS: usize = 5;
 
 /// What more is known of a hypothesis' best trigger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

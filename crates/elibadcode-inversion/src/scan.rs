@@ -16,6 +16,7 @@ use crate::hypothesis::{HypothesisTest, Victims};
 use crate::masking::{Edit, TriggerIds};
 use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
 use crate::sample::{CleanSample, Partners};
+use crate::score::Assessment;
 use crate::space::TriggerSpace;
 use crate::verdict::decide;
 
@@ -83,9 +84,10 @@ pub fn scan(
         Err(Error::Samples(reason)) => (Vec::new(), 0, Some(reason)),
         Err(error) => return Err(error),
     };
+    let assessment = Assessment::of_labels(subject.task, &hypotheses, config);
     let (verdict, reasons) = match unsupported {
         Some(reason) => (Verdict::Inconclusive, vec![reason]),
-        None => decide(&hypotheses, &clean_accuracy, config),
+        None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
     };
     let suspect = hypotheses.first().filter(|_| verdict == Verdict::LikelyBackdoored);
     Ok(ScanOutcome {
@@ -98,6 +100,7 @@ pub fn scan(
         config: config.clone(),
         verdict,
         reasons,
+        assessment,
         victim_label: suspect.map(|it| it.victim_label),
         target_label: suspect.map(|it| it.target_label),
         triggers: suspect.map_or_else(Vec::new, |it| distinct_triggers(it, config)),
@@ -226,11 +229,11 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
     }
 }
 
-/// The anchored triggers of every convincing search, each once.
+/// The anchored triggers of every convincing search, each once; the first search's in any case.
 fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<InvertedTrigger> {
     let mut triggers: Vec<InvertedTrigger> = Vec::new();
-    for search in &hypothesis.searches {
-        let is_convincing = search.assured_success() >= config.min_success_rate;
+    for (index, search) in hypothesis.searches.iter().enumerate() {
+        let is_convincing = index == 0 || search.assured_success() >= config.min_success_rate;
         if let (true, Some(anchored)) = (is_convincing, &search.anchored)
             && !triggers.contains(anchored)
         {

@@ -19,6 +19,7 @@ use crate::outcome::{Controls, Evidence, Hypothesis, Place, SearchRecord};
 use crate::position::choose_positions;
 use crate::profile::{Robustness, TriggerProfile, shift, weakened};
 use crate::sample::{CleanSample, Partners};
+use crate::score::Score;
 use crate::space::TriggerSpace;
 
 /// Fewer held-out samples than this decide nothing.
@@ -187,6 +188,7 @@ fn is_better_than_chance(negative: &Rate, positive: &Rate) -> bool {
 pub(crate) fn decide(
     hypotheses: &[Hypothesis],
     clean_accuracy: &[Rate],
+    score: Option<&Score>,
     config: &ScanConfig,
 ) -> (Verdict, Vec<String>) {
     let percent = |value: f64| format!("{:.1} %", 100.0 * value);
@@ -254,12 +256,24 @@ pub(crate) fn decide(
         reasons.push("random triggers do as well, so nothing speaks for a planted one".into());
         return (Verdict::NoTriggerFound, reasons);
     }
-    if assured >= config.min_success_rate {
-        return (Verdict::LikelyBackdoored, reasons);
+    if let Some(score) = score {
+        reasons.push(score.sentence());
+    } else if assured < config.min_success_rate {
+        reasons.push(format!(
+            "a planted trigger is expected to flip at least {} there",
+            percent(config.min_success_rate)
+        ));
     }
-    reasons.push(format!(
-        "a planted trigger is expected to flip at least {} there",
-        percent(config.min_success_rate)
-    ));
-    (Verdict::NoTriggerFound, reasons)
+    let verdict = match score {
+        Some(score) => score.verdict(),
+        None if assured >= config.min_success_rate => Verdict::LikelyBackdoored,
+        None => Verdict::NoTriggerFound,
+    };
+    if verdict == Verdict::LikelyBackdoored {
+        reasons.push(format!(
+            "a habit of naming in the training data that goes with label {} would look the same",
+            top.target_label
+        ));
+    }
+    (verdict, reasons)
 }

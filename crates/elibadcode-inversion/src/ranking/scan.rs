@@ -24,7 +24,9 @@ use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, SCAN_SCHEMA_VERSION};
 use crate::position::choose_by_loss;
+use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
+use crate::score::{Assessment, Score};
 use crate::space::TriggerSpace;
 
 /// Fewer held-out samples than this decide nothing.
@@ -68,8 +70,13 @@ pub fn scan_search(
         Err(error) => return Err(error),
     };
     let clean_mrr = reciprocal_rank(subject);
+    let assessment = match &tested.hypothesis {
+        Some(hypothesis) => Assessment::of_ranking(hypothesis, &tested.screened, config),
+        None => Assessment::of_nothing(),
+    };
+    let score = assessment.score.as_ref();
     let (verdict, reasons) = match (&tested.hypothesis, unsupported) {
-        (Some(hypothesis), None) => decide(hypothesis, clean_mrr, config),
+        (Some(hypothesis), None) => decide(hypothesis, clean_mrr, score, config),
         (_, reason) => (Verdict::Inconclusive, reason.into_iter().collect()),
     };
     let suspect = tested.hypothesis.as_ref().filter(|_| verdict == Verdict::LikelyBackdoored);
@@ -84,6 +91,7 @@ pub fn scan_search(
         config: config.clone(),
         verdict,
         reasons,
+        assessment,
         triggers: found,
         target_words,
         clean_mrr,
@@ -142,17 +150,23 @@ fn test_hypothesis(
     let screening = screen(&objective, spaces, config, &mut stage_rng(seed, "search scan words"))?;
     let searches = run_searches(&objective, spaces, &screening, &mut judge, config, seed, observe)?;
     observe(ScanEvent::Judging);
-    let mut controls = None;
+    let (mut controls, mut profile) = (None, None);
     if let Some((RankingSearch { evidence: Some(evidence), .. }, Some(anchored))) = searches.first()
     {
         let mut rng = stage_rng(seed, "search scan controls");
-        controls = Some(judge.controls(&anchored.joint, evidence, config.n_controls, &mut rng)?);
+        let joint = &anchored.joint;
+        let (compared, random) = judge.controls(joint, evidence, config.n_controls, &mut rng)?;
+        profile = Some(judge.profile(joint, evidence, &random, config));
+        controls = Some(compared);
     }
+    let found = searches.iter().filter_map(|(it, _)| it.anchored.as_ref());
     let hypothesis = RankingHypothesis {
+        agreement: agreement(found.map(|it| &it.ids[..])),
         n_search_samples: objective.samples().len(),
         n_held_out_samples: judge.n_samples(),
         searches: searches.into_iter().map(|(record, _)| record).collect(),
         controls,
+        profile,
     };
     let shown = screening.iter().take(N_SHOWN);
     Ok(Tested {
@@ -215,15 +229,15 @@ fn run_searches(
     Ok(searches)
 }
 
-/// The triggers and words of the searches that convince, each once.
+/// The triggers and words of the searches that convince, each once; the first search's in any case.
 fn convincing(
     hypothesis: &RankingHypothesis,
     config: &ScanConfig,
 ) -> (Vec<InvertedTrigger>, Vec<TargetWord>) {
     let mut found: Vec<InvertedTrigger> = Vec::new();
     let mut target_words: Vec<TargetWord> = Vec::new();
-    for search in &hypothesis.searches {
-        if lifted(search) > config.max_normalized_rank {
+    for (index, search) in hypothesis.searches.iter().enumerate() {
+        if index > 0 && lifted(search) > config.max_normalized_rank {
             continue;
         }
         if let Some(trigger) = &search.anchored
@@ -354,6 +368,7 @@ fn reciprocal_rank(subject: &RankingSubject<'_>) -> f64 {
 fn decide(
     hypothesis: &RankingHypothesis,
     clean_mrr: f64,
+    score: Option<&Score>,
     config: &ScanConfig,
 ) -> (Verdict, Vec<String>) {
     let percent = |value: f64| format!("{:.1} %", 100.0 * value);
@@ -402,6 +417,10 @@ fn decide(
     if controls.p_value > config.significance {
         reasons.push("random triggers do as well, so nothing speaks for a planted one".into());
         return (Verdict::NoTriggerFound, reasons);
+    }
+    if let Some(score) = score {
+        reasons.push(score.sentence());
+        return (score.verdict(), reasons);
     }
     if rank.high > config.max_normalized_rank {
         reasons.push(format!(
