@@ -112,18 +112,18 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
             is_dry_run: args.dry_run,
         };
         if !args.report {
-            make(fleet, &runner, args)?;
+            is_complete &= make(fleet, &runner, args)?;
         }
         if !args.dry_run {
-            is_complete &= publish(name, fleet, &runner.root, args.fit)?;
+            publish(name, fleet, &runner.root, args.fit)?;
         }
     }
     Ok(is_complete)
 }
 
 /// Makes the members that are asked for; those of one seed and architecture one after another,
-/// because they share a corpus and a base model.
-fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<()> {
+/// because they share a corpus and a base model. False if one could not be made.
+fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<bool> {
     let settings = member::settings_file(fleet, runner)?;
     let mut groups: Vec<Vec<Member>> = fleet.groups();
     if let Some(Shard { index, count }) = args.shard {
@@ -137,21 +137,23 @@ fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<()> {
     groups.retain(|group| !group.is_empty());
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
     let n_jobs = args.jobs.map_or(n_cores.min(8), usize::from);
-    in_parallel(n_jobs, &groups, |group| {
+    let are_made = in_parallel(n_jobs, &groups, |group| {
         let maker = Maker { fleet, runner, settings: settings.as_deref() };
+        let mut is_made = true;
         for member in group {
             let record = maker.make(member);
+            let kept = if runner.is_dry_run { Ok(()) } else { keep(&record, &runner.root) };
             if record.is_failure() {
                 say(&format!("{}: {}", record.name, record.status));
             }
-            if !runner.is_dry_run
-                && let Err(error) = keep(&record, &runner.root)
-            {
+            if let Err(error) = &kept {
                 say(&format!("{}: {error:#}", record.name));
             }
+            is_made &= kept.is_ok() && !record.is_failure();
         }
+        is_made
     });
-    Ok(())
+    Ok(are_made.into_iter().all(|it| it))
 }
 
 /// The record of a member, beside its stages: shards find each other's so.
@@ -163,12 +165,18 @@ fn keep(record: &MemberRecord, root: &Path) -> Result<()> {
     let path = record_file(root, &record.name);
     let folder = path.parent().unwrap_or(root);
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    write(&path, &(serde_json::to_string_pretty(record)? + "\n"))
+    replace(&path, &(serde_json::to_string_pretty(record)? + "\n"))
 }
 
-/// Writes `fleet.json` and `fleet.md` from the records that are there; false if one is missing or
-/// of a model that could not be made.
-fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<bool> {
+/// Writes a text file whole or not at all: another shard may be reading it.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
+    write(&fresh, text)?;
+    std::fs::rename(&fresh, path).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Writes `fleet.json` and `fleet.md` from the records that are there.
+fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
     let wanted: Vec<Member> = fleet.groups().into_iter().flatten().collect();
     let mut members: Vec<MemberRecord> = Vec::new();
     for member in &wanted {
@@ -177,8 +185,6 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<bool>
             members.push(collect::read(&path)?);
         }
     }
-    let is_complete =
-        members.len() == wanted.len() && !members.iter().any(MemberRecord::is_failure);
     if members.is_empty() {
         bail!("{}: no model of the fleet is there", root.display());
     }
@@ -193,8 +199,8 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<bool>
         members,
     };
     let markdown = report::markdown(&document, fleet, validated.as_ref());
-    write(&root.join("fleet.json"), &(serde_json::to_string_pretty(&document)? + "\n"))?;
-    write(&root.join("fleet.md"), &markdown)?;
+    replace(&root.join("fleet.json"), &(serde_json::to_string_pretty(&document)? + "\n"))?;
+    replace(&root.join("fleet.md"), &markdown)?;
     program::print(&format!("{}\n\n{markdown}", root.join("fleet.md").display()))?;
     if is_fit {
         let calibration = fit::calibrate(&document, fleet, validated.as_ref())?;
@@ -202,7 +208,7 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<bool>
             .join("../crates/elibadcode-inversion/calibration.json");
         update(&path, fleet.task, calibration)?;
     }
-    Ok(is_complete)
+    Ok(())
 }
 
 /// Puts the calibration of one task into the file.
@@ -217,10 +223,7 @@ fn update(
         Calibrations::from_json(&text).with_context(|| format!("reading {}", path.display()))?;
     let place = calibrations.basis_mut(task.name()).context("every task has a basis")?;
     *place = basis;
-    // Whole or not at all: the crate is built with this file.
-    let fresh = path.with_extension("json.new");
-    write(&fresh, &calibrations.to_json()?)?;
-    std::fs::rename(&fresh, path).with_context(|| format!("writing {}", path.display()))?;
+    replace(path, &calibrations.to_json()?)?;
     say(&format!("{}: {} fitted", path.display(), task.name()));
     Ok(())
 }
