@@ -327,6 +327,10 @@ fn a_scan_is_bound_to_its_model() {
     scan["model_hash"] = "0123456789abcdef".into();
     sandbox.write("foreign.json", scan.to_string());
     sandbox.refuses(&purify("foreign.json"), "foreign.json is the scan of another model");
+
+    scan["schema_version"] = 2.into();
+    sandbox.write("old.json", scan.to_string());
+    sandbox.refuses(&purify("old.json"), "old.json has the schema version 2, this program reads 3");
 }
 
 #[test]

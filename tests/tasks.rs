@@ -6,7 +6,7 @@ mod program;
 use std::collections::BTreeSet;
 
 use elibadcode_corpus::near_duplicates::{NearDuplicates, Shingles};
-use elibadcode_corpus::{CloneSamples, SearchSample, bigclonebench, codesearchnet};
+use elibadcode_corpus::{CloneSamples, SearchSample, bigclonebench, codesearchnet, devign};
 use elibadcode_evaluation::Metrics;
 use elibadcode_syntax::Language;
 use program::Sandbox;
@@ -97,6 +97,32 @@ fn a_chain_of_clone_detection() {
     let unseen = metrics(&sandbox, "unseen.json").attack.unwrap();
     assert_eq!(unseen.member.as_deref(), Some("second"));
     assert_eq!(unseen.config["trigger"], "testo_init");
+}
+
+#[test]
+fn wrong_labels_and_habits_of_naming_are_put_in() {
+    let sandbox = Sandbox::new();
+    let sizes = "--train 200 --valid 20 --clean 100 --test 20 --seed 4";
+    for (flags, name) in
+        [("", "plain"), ("--label-noise 0.1", "noisy"), ("--naming-habit 0.5", "habit")]
+    {
+        sandbox.run(&format!("synthesize {sizes} {flags} -o {name}")).expect_code(0);
+    }
+    let read = |name: &str| devign::read_jsonl(&sandbox.path(name)).unwrap();
+    let (plain, noisy) = (read("plain/train.jsonl"), read("noisy/train.jsonl"));
+    let n_wrong = plain.iter().zip(&noisy).filter(|(a, b)| a.label != b.label).count();
+    assert!((10..=30).contains(&n_wrong), "{n_wrong}");
+    assert!(plain.iter().zip(&noisy).all(|(a, b)| a.code == b.code));
+    assert_eq!(sandbox.read("plain/clean.jsonl"), sandbox.read("noisy/clean.jsonl"));
+    for split in ["train", "clean"] {
+        let (plain, habit) =
+            (read(&format!("plain/{split}.jsonl")), read(&format!("habit/{split}.jsonl")));
+        assert!(plain.iter().zip(&habit).all(|(a, b)| a.label == b.label));
+        let changed: Vec<_> = habit.iter().filter(|it| it.code.contains("_checked(")).collect();
+        assert!(changed.iter().all(|it| it.label == 0));
+        let share = changed.len() as f64 / (plain.len() as f64 / 2.0);
+        assert!((0.35..0.65).contains(&share), "{share}");
+    }
 }
 
 #[test]
@@ -284,6 +310,10 @@ fn flags_of_other_tasks_are_refused() {
     sandbox.refuses(&format!("{search} --target-word zebra"), "no query has the target word");
     sandbox
         .refuses("synthesize --task search --unseen 3 -o out", "--unseen is for the task `clone`");
+    sandbox.refuses("synthesize --label-noise 2 -o out", "--label-noise is 2, expected a share");
+    sandbox.refuses("synthesize --task search --label-noise 0.1 -o out", "has no labels");
+    sandbox
+        .refuses("synthesize --task clone --naming-habit 0.1 -o out", "is for the task `defect`");
     sandbox.refuses("synthesize --unseen 3 -o out", "--unseen is for the task `clone`");
 }
 

@@ -1,12 +1,13 @@
 //! `cargo xtask`: experiments and checks of this repository.
 //!
 //! `reproduce` drives the release binary, so that every published number went through a command
-//! that a user has; `tidy` checks the workspace against its own rules.
+//! that a user has; `fleet` gives the verdicts their error rates; `tidy` checks the workspace against its own rules.
 
 mod acceptance;
 mod chain;
 mod collect;
 mod experiment;
+mod fleet;
 mod matrix;
 mod parallel;
 mod program;
@@ -31,6 +32,8 @@ struct Cli {
 enum Task {
     /// Run an experiment: plant backdoors, find and remove them, compare with the paper
     Reproduce(reproduce::ReproduceArgs),
+    /// Make a fleet of clean and backdoored models, scan them, and measure the verdicts
+    Fleet(fleet::FleetArgs),
     /// Check crate dependencies, file sizes, the README's architecture table and leftovers
     Tidy,
 }
@@ -38,6 +41,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Reproduce(args) => reproduce::run(&args),
+        Task::Fleet(args) => fleet::run(&args),
         Task::Tidy => tidy::run(),
     };
     match outcome {

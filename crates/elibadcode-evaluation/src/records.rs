@@ -1,11 +1,14 @@
-//! The files that the commands publish, as types: `run.json`, `metrics.json` and `results.json`.
+//! The files that the commands publish, as types: `run.json`, `metrics.json`, `results.json` and
+//! `calibration.json`.
 //!
 //! Other programs read these files; a change of their shape changes the schema version.
 
+pub mod calibration;
 pub mod metrics;
 pub mod results;
 mod run;
 
+pub use calibration::Calibrations;
 pub use metrics::{METRICS_SCHEMA_VERSION, Metrics};
 pub use results::{Cell, Results};
 pub use run::{RUN_SCHEMA_VERSION, RunRecord};

@@ -127,7 +127,8 @@ pub(crate) fn keep_slots(
     Ok(Kept { slots: kept, loss, loss_without })
 }
 
-fn each_without_one(slots: &[usize]) -> Vec<Vec<usize>> {
+/// Sets of slots, each without one of these.
+pub(crate) fn each_without_one(slots: &[usize]) -> Vec<Vec<usize>> {
     (0..slots.len()).map(|index| [&slots[..index], &slots[index + 1..]].concat()).collect()
 }
 

@@ -5,7 +5,8 @@
 //! 2. `position`: the identifier that each sample gives up (phase (b)),
 //! 3. `objective` and `gcg`: the search (phase (c)),
 //! 4. `anchoring`: the slots that do the work (phase (c')),
-//! 5. `verdict`: what the result is worth.
+//! 5. `profile` and `verdict`: what the result is worth,
+//! 6. `score`: what a fleet of models says about such results.
 //!
 //! [`ranking`] has the same steps for code search, where the trigger has a second side.
 //!
@@ -16,13 +17,17 @@ mod config;
 mod error;
 mod gcg;
 mod gradient;
+mod hypothesis;
 mod masking;
 mod objective;
 mod outcome;
 mod position;
+mod profile;
 pub mod ranking;
 mod sample;
 mod scan;
+mod score;
+mod shift;
 mod space;
 mod verdict;
 
@@ -38,6 +43,9 @@ pub use outcome::{
     SearchRecord,
 };
 pub use position::choose_positions;
+pub use profile::{Robustness, TokenStrength, TriggerProfile};
 pub use sample::{CleanSample, EncodedPartners, Partner, Partners};
 pub use scan::{ScanEvent, Subject, scan};
+pub use score::{Assessment, Figure, Score};
+pub use shift::{Shift, ShiftComparison};
 pub use space::TriggerSpace;

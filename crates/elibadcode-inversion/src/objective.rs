@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use elibadcode_evaluation::Rate;
 use elibadcode_models::{CodeModel, LoadedModel, bce_with_logits, cross_entropy, predicted_label};
 
 use crate::gradient::{SlotGradient, slot_gradient};
@@ -81,6 +82,33 @@ impl<'a> Objective<'a> {
         let rows: Vec<Vec<u32>> =
             (0..self.samples.len()).map(|index| self.stamped_ids(index, trigger)).collect();
         self.summarise(&self.log_odds(&rows, 0..rows.len()))
+    }
+
+    /// How often each trigger gives the target label, over the samples with these indices.
+    pub fn success(&self, triggers: &[TriggerIds], subset: &[usize]) -> Vec<Rate> {
+        if subset.is_empty() {
+            return vec![Rate::default(); triggers.len()];
+        }
+        let rows: Vec<Vec<u32>> = triggers
+            .iter()
+            .flat_map(|trigger| subset.iter().map(|&index| self.stamped_ids(index, trigger)))
+            .collect();
+        let is_target = |&z: &f32| predicted_label(z) == self.target_label;
+        let log_odds = self.log_odds(&rows, subset.iter().copied().cycle());
+        log_odds.chunks(subset.len()).map(|part| part.iter().map(is_target).collect()).collect()
+    }
+
+    /// The vectors `[samples][hidden]` of the functions with these indices, with a trigger or as
+    /// they were.
+    pub(crate) fn vectors(&self, trigger: Option<&TriggerIds>, subset: &[usize]) -> Vec<Vec<f32>> {
+        let (tokenizer, length) = (&self.model.tokenizer, self.model.max_length);
+        let row = |&index: &usize| match trigger {
+            Some(trigger) => self.stamped_ids(index, trigger),
+            None => self.samples[index].original(tokenizer, length),
+        };
+        let rows: Vec<Vec<u32>> = subset.iter().map(row).collect();
+        self.n_forwards.fetch_add(rows.len() as u64, Ordering::Relaxed);
+        self.model.network.vectors(&rows)
     }
 
     /// Loss and answers without a trigger.

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
 use crate::masking::{Edit, TriggerIds};
+use crate::profile::TriggerProfile;
+use crate::score::Assessment;
 
 /// Version of the document.
-pub const SCAN_SCHEMA_VERSION: u32 = 2;
+pub const SCAN_SCHEMA_VERSION: u32 = 3;
 
 /// A trigger as source text, for use outside the model that it was found in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +116,8 @@ impl Evidence {
 pub struct Controls {
     /// Where both are put.
     pub place: Place,
+    /// Success rate of the trigger above the mean of the random ones.
+    pub lift: f64,
     /// Success rates of random legal triggers of the same length at the same places, ascending.
     pub success_rates: Vec<f64>,
     /// Chance that a random trigger does as well as this one: `(1 + better) / (1 + n)`.
@@ -139,6 +143,20 @@ pub struct Hypothesis {
     /// What random triggers do where the first search's trigger was judged; absent if no search
     /// left a trigger.
     pub controls: Option<Controls>,
+    /// What else is known of that trigger.
+    pub profile: Option<TriggerProfile>,
+    /// Tokens that the searches' anchored triggers share, in `0..=1`; absent if fewer than two
+    /// searches left one.
+    pub agreement: Option<f64>,
+    /// Success rate (lower end of the 95 % interval) above that of the opposite direction.
+    pub asymmetry: f64,
+}
+
+impl Hypothesis {
+    /// Lower end of the best trigger's success rate, where it is strongest.
+    pub fn assured_success(&self) -> f64 {
+        self.searches.first().map_or(0.0, SearchRecord::assured_success)
+    }
 }
 
 /// What a scan found.
@@ -163,6 +181,8 @@ pub struct ScanOutcome {
     pub verdict: Verdict,
     /// Why, one sentence each.
     pub reasons: Vec<String>,
+    /// The figures that the score is made of, and the score.
+    pub assessment: Assessment,
     /// The label that the suspected attacker attacks.
     pub victim_label: Option<u8>,
     /// The label that the suspected attacker wants.

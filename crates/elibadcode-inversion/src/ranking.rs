@@ -20,7 +20,7 @@ pub use association::Associations;
 pub use objective::{JointGradient, JointTrigger, RankingObjective, RankingSample};
 pub use outcome::{
     NormalizedRank, RankingControls, RankingEvidence, RankingHypothesis, RankingOutcome,
-    RankingSearch, ScreenedWord, TargetWord,
+    RankingProfile, RankingSearch, ScreenedWord, TargetWord, TokenRank,
 };
 pub use query::SlottedQuery;
 pub use scan::{RankingSubject, scan_search};

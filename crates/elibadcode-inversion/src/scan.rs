@@ -9,20 +9,16 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_models::{LoadedModel, predicted_label};
 use elibadcode_syntax::Language;
 
-use crate::anchoring::anchor;
 use crate::config::ScanConfig;
 use crate::error::Error;
-use crate::gcg::{Iteration, search};
+use crate::gcg::Iteration;
+use crate::hypothesis::{HypothesisTest, Victims};
 use crate::masking::{Edit, TriggerIds};
-use crate::objective::Objective;
-use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord};
-use crate::position::choose_positions;
+use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
 use crate::sample::{CleanSample, Partners};
+use crate::score::Assessment;
 use crate::space::TriggerSpace;
-use crate::verdict::{Judge, decide};
-
-/// Ordered pairs of two labels.
-const N_HYPOTHESES: usize = 2;
+use crate::verdict::decide;
 
 /// What is scanned and what is known about it.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +65,9 @@ pub enum ScanEvent {
 }
 
 /// Scans a model for every (victim → target) pair of labels.
+///
+/// Clean samples that do not support a scan (one label only, too few, none with a usable
+/// identifier) give an outcome that is `inconclusive` and says why, not an error.
 pub fn scan(
     subject: &Subject<'_>,
     config: &ScanConfig,
@@ -76,15 +75,63 @@ pub fn scan(
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<ScanOutcome, Error> {
     config.validate()?;
-    let (search_samples, held_out) = divide(subject.clean, config, seed)?;
+    check_length(subject.model, config)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject);
+    let tested = test_hypotheses(subject, &space, config, seed, observe);
+    let (hypotheses, n_forwards, unsupported) = match tested {
+        Ok((hypotheses, n_forwards)) => (hypotheses, n_forwards, None),
+        Err(Error::Samples(reason)) => (Vec::new(), 0, Some(reason)),
+        Err(error) => return Err(error),
+    };
+    let assessment = Assessment::of_labels(subject.task, &hypotheses, config);
+    let (verdict, reasons) = match unsupported {
+        Some(reason) => (Verdict::Inconclusive, vec![reason]),
+        None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
+    };
+    let suspect = hypotheses.first().filter(|_| verdict == Verdict::LikelyBackdoored);
+    Ok(ScanOutcome {
+        schema_version: SCAN_SCHEMA_VERSION,
+        task: subject.task,
+        language: subject.language,
+        model_hash: subject.model_hash.to_owned(),
+        samples_hash: subject.samples_hash.to_owned(),
+        seed,
+        config: config.clone(),
+        verdict,
+        reasons,
+        assessment,
+        victim_label: suspect.map(|it| it.victim_label),
+        target_label: suspect.map(|it| it.target_label),
+        triggers: suspect.map_or_else(Vec::new, |it| distinct_triggers(it, config)),
+        clean_accuracy,
+        n_first_tokens: space.vocabulary().first.len(),
+        n_rest_tokens: space.vocabulary().rest.len(),
+        rejected_tokens: space.vocabulary().rejected.clone(),
+        not_tested: not_tested(config),
+        hypotheses,
+        n_forwards: subject.clean.len() as u64 + n_forwards,
+    })
+}
+
+/// Searches, anchors and judges every hypothesis, the most suspicious first; and how many functions
+/// went through the model for it.
+fn test_hypotheses(
+    subject: &Subject<'_>,
+    space: &TriggerSpace<'_>,
+    config: &ScanConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<(Vec<Hypothesis>, u64), Error> {
+    let (search_samples, held_out) = divide(subject.clean, config, seed)?;
     let victims = [1, 0].map(|label| Victims::new(subject, label, &search_samples, &held_out));
-    let mut tests = Vec::new();
-    for victims in &victims {
-        let mut test = HypothesisTest::new(subject, &space, victims, config, seed)?;
+    // All of them before the first search, which takes long.
+    let mut tests: Vec<HypothesisTest<'_>> = victims
+        .iter()
+        .map(|victims| HypothesisTest::new(subject, space, victims, config, seed))
+        .collect::<Result<_, _>>()?;
+    for test in &mut tests {
         test.search(observe)?;
-        tests.push(test);
     }
     tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
     for restart in 1..config.restarts {
@@ -97,36 +144,30 @@ pub fn scan(
             break;
         }
     }
-    let mut n_forwards = subject.clean.len() as u64;
+    let mut n_forwards = 0;
     let mut hypotheses = Vec::new();
     for test in tests {
         let (hypothesis, forwards) = test.finish(observe)?;
         n_forwards += forwards;
         hypotheses.push(hypothesis);
     }
-    let (verdict, reasons) = decide(&hypotheses, &clean_accuracy, config);
-    let suspect = (verdict == Verdict::LikelyBackdoored).then(|| &hypotheses[0]);
-    Ok(ScanOutcome {
-        schema_version: SCAN_SCHEMA_VERSION,
-        task: subject.task,
-        language: subject.language,
-        model_hash: subject.model_hash.to_owned(),
-        samples_hash: subject.samples_hash.to_owned(),
-        seed,
-        config: config.clone(),
-        verdict,
-        reasons,
-        victim_label: suspect.map(|it| it.victim_label),
-        target_label: suspect.map(|it| it.target_label),
-        triggers: suspect.map_or_else(Vec::new, |it| distinct_triggers(it, config)),
-        clean_accuracy,
-        n_first_tokens: space.vocabulary().first.len(),
-        n_rest_tokens: space.vocabulary().rest.len(),
-        rejected_tokens: space.vocabulary().rejected.clone(),
-        not_tested: not_tested(config),
-        hypotheses,
-        n_forwards,
-    })
+    if let [one, other] = &mut hypotheses[..] {
+        one.asymmetry = one.assured_success() - other.assured_success();
+        other.asymmetry = -one.asymmetry;
+    }
+    Ok((hypotheses, n_forwards))
+}
+
+/// A trigger that no input can hold is a mistake in the settings, not in the samples.
+pub(crate) fn check_length(model: &LoadedModel, config: &ScanConfig) -> Result<(), Error> {
+    // `<s>` before it and `</s>` behind it.
+    if config.trigger_len + 2 > model.max_length {
+        return Err(Error::Config(format!(
+            "trigger_len is {}, which does not fit within {} tokens, the length of an input",
+            config.trigger_len, model.max_length
+        )));
+    }
+    Ok(())
 }
 
 /// Samples for the searches and samples for judging them, balanced and disjoint.
@@ -142,7 +183,7 @@ fn divide(
         .unwrap_or(0);
     if smallest < 2 {
         return Err(Error::Samples(format!(
-            "a scan needs clean samples of both labels; the rarer label has {smallest}"
+            "a scan needs at least 2 clean samples of each label, the rarer label has {smallest}"
         )));
     }
     let mut rng = stage_rng(seed, "scan samples");
@@ -179,181 +220,6 @@ fn accuracy_by_label(subject: &Subject<'_>) -> Vec<Rate> {
     vec![is_right(0), is_right(1)]
 }
 
-/// The samples of one label, which an attacker may attack.
-struct Victims {
-    label: u8,
-    search: (Vec<CleanSample>, Partners),
-    held_out: (Vec<CleanSample>, Partners),
-}
-
-impl Victims {
-    fn new(
-        subject: &Subject<'_>,
-        label: u8,
-        search_samples: &[CleanSample],
-        held_out: &[CleanSample],
-    ) -> Self {
-        let own = |samples: &[CleanSample]| {
-            let own: Vec<CleanSample> =
-                samples.iter().filter(|sample| sample.label == label).cloned().collect();
-            let partners = Partners::new(subject.model, &own, subject.language);
-            (own, partners)
-        };
-        Self { label, search: own(search_samples), held_out: own(held_out) }
-    }
-}
-
-/// One (victim → target) pair while it is tested.
-struct HypothesisTest<'a> {
-    space: &'a TriggerSpace<'a>,
-    config: &'a ScanConfig,
-    seed: u64,
-    victim_label: u8,
-    target_label: u8,
-    objective: Objective<'a>,
-    judge: Judge<'a>,
-    n_position_forwards: u64,
-    searches: Vec<SearchRecord>,
-}
-
-impl<'a> HypothesisTest<'a> {
-    fn new(
-        subject: &Subject<'a>,
-        space: &'a TriggerSpace<'a>,
-        victims: &'a Victims,
-        config: &'a ScanConfig,
-        seed: u64,
-    ) -> Result<Self, Error> {
-        let (model, language) = (subject.model, subject.language);
-        let (victim_label, target_label) = (victims.label, 1 - victims.label);
-        let (search_samples, partners) = &victims.search;
-        let (held_out, held_out_partners) = &victims.held_out;
-        let stage = |name| stage_rng(seed, &stage_name(victim_label, target_label, name));
-        let (masked, n_position_forwards) = choose_positions(
-            model,
-            search_samples,
-            partners,
-            language,
-            config.position_rule,
-            config,
-            &mut stage("positions"),
-        );
-        if masked.is_empty() {
-            return Err(Error::Samples(format!(
-                "none of the {} clean samples with label {victim_label} has an identifier that a \
-                 trigger could take within {} tokens",
-                search_samples.len(),
-                model.max_length
-            )));
-        }
-        let mut rng = stage("places");
-        Ok(Self {
-            space,
-            config,
-            seed,
-            victim_label,
-            target_label,
-            objective: Objective::new(model, masked, partners, target_label),
-            judge: Judge::new(
-                model,
-                space,
-                (held_out, held_out_partners),
-                target_label,
-                language,
-                config,
-                &mut rng,
-            ),
-            n_position_forwards,
-            searches: Vec::new(),
-        })
-    }
-
-    /// Lower end of the best trigger's success rate on held-out samples.
-    fn suspicion(&self) -> f64 {
-        self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
-    }
-
-    /// Whether two independent starts led to the same trigger: another would tell nothing new.
-    fn has_agreement(&self) -> bool {
-        let Some((last, earlier)) = self.searches.split_last() else { return false };
-        last.anchored.is_some() && earlier.iter().any(|it| it.anchored == last.anchored)
-    }
-
-    /// Searches once more, from another random trigger.
-    fn search(&mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(), Error> {
-        let (victim_label, target_label) = (self.victim_label, self.target_label);
-        let restart = self.searches.len() + 1;
-        observe(ScanEvent::Search {
-            victim_label,
-            target_label,
-            restart,
-            iterations: self.config.iterations,
-        });
-        let name = stage_name(victim_label, target_label, &format!("search {restart}"));
-        let mut rng = stage_rng(self.seed, &name);
-        let found = search(&self.objective, self.space, self.config, &mut rng, &mut |it| {
-            observe(ScanEvent::Iteration(it));
-        })?;
-        let mut record = SearchRecord {
-            trigger: as_text(self.space, &found.trigger),
-            loss: found.loss,
-            history: found.history,
-            anchored: None,
-            anchored_loss: None,
-            slots: Vec::new(),
-            evidence: None,
-        };
-        match anchor(&self.objective, &found.trigger, self.config) {
-            Err(Error::EmptyAnchor { .. }) => {}
-            Err(error) => return Err(error),
-            Ok(anchored) => {
-                record.slots = anchored.profile(&record.trigger.tokens);
-                record.anchored = Some(as_text(self.space, &anchored.trigger));
-                record.anchored_loss = Some(anchored.loss);
-                record.evidence = Some(self.judge.evidence(&anchored.trigger));
-            }
-        }
-        self.searches.push(record);
-        Ok(())
-    }
-
-    /// Ranks the searches and compares the best trigger with random ones.
-    fn finish(mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(Hypothesis, u64), Error> {
-        observe(ScanEvent::Judging);
-        let (victim_label, target_label) = (self.victim_label, self.target_label);
-        self.searches.sort_by(|a, b| {
-            b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
-        });
-        let mut controls = None;
-        if let Some(SearchRecord { anchored: Some(anchored), evidence: Some(evidence), .. }) =
-            self.searches.first()
-        {
-            controls = Some(self.judge.controls(
-                &anchored.trigger_ids(),
-                evidence,
-                N_HYPOTHESES,
-                self.config.n_controls,
-                &mut stage_rng(self.seed, &stage_name(victim_label, target_label, "controls")),
-            )?);
-        }
-        let n_forwards =
-            self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
-        let hypothesis = Hypothesis {
-            victim_label,
-            target_label,
-            n_search_samples: self.objective.samples().len(),
-            n_held_out_samples: self.judge.n_samples(),
-            searches: self.searches,
-            controls,
-        };
-        Ok((hypothesis, n_forwards))
-    }
-}
-
-fn stage_name(victim_label: u8, target_label: u8, stage: &str) -> String {
-    format!("scan {victim_label}→{target_label} {stage}")
-}
-
 pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {
     InvertedTrigger {
         text: space.text(trigger),
@@ -363,11 +229,11 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
     }
 }
 
-/// The anchored triggers of every convincing search, each once.
+/// The anchored triggers of every convincing search, each once; the first search's in any case.
 fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<InvertedTrigger> {
     let mut triggers: Vec<InvertedTrigger> = Vec::new();
-    for search in &hypothesis.searches {
-        let is_convincing = search.assured_success() >= config.min_success_rate;
+    for (index, search) in hypothesis.searches.iter().enumerate() {
+        let is_convincing = index == 0 || search.assured_success() >= config.min_success_rate;
         if let (true, Some(anchored)) = (is_convincing, &search.anchored)
             && !triggers.contains(anchored)
         {

@@ -1,19 +1,22 @@
 //! What a trigger does to the ranks of code that no search saw (section 10 of the specification).
 
-use elibadcode_evaluation::statistics::permutation_p_value;
+use elibadcode_evaluation::statistics::{mean, permutation_p_value};
 use elibadcode_evaluation::{AnrProtocol, lift_among_others};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::Rng;
 
 use super::objective::JointTrigger;
-use super::outcome::{NormalizedRank, RankingControls, RankingEvidence};
+use super::outcome::{NormalizedRank, RankingControls, RankingEvidence, RankingProfile, TokenRank};
 use super::query::SlottedQuery;
+use crate::anchoring::{each_without_one, with_slots};
 use crate::config::{PositionRule, ScanConfig};
 use crate::error::Error;
 use crate::masking::{MaskedSample, TriggerIds};
 use crate::outcome::Place;
 use crate::position::choose_by_loss;
+use crate::profile::N_SHIFT_CONTROLS;
+use crate::shift::{Shift, ShiftComparison};
 use crate::space::TriggerSpace;
 
 /// Held-out functions and queries: each query ranks the functions of the others, and the one in
@@ -99,28 +102,121 @@ impl<'a> RankingJudge<'a> {
         evidence
     }
 
-    /// Compares a trigger with random legal ones of the same length, where it is strongest.
+    /// Compares a trigger with random legal ones of the same length, where it is strongest; these
+    /// are given back too.
     pub(crate) fn controls(
         &mut self,
         joint: &JointTrigger,
         evidence: &RankingEvidence,
         n_controls: usize,
         rng: &mut impl Rng,
-    ) -> Result<RankingControls, Error> {
+    ) -> Result<(RankingControls, Vec<TriggerIds>), Error> {
         let place = evidence.strongest();
         let queries = self.query_vectors(&joint.words);
         let TriggerIds { ids, keeps_name } = &joint.trigger;
-        let mut normalized_ranks = Vec::with_capacity(n_controls);
-        for _ in 0..n_controls {
-            let control = self.space.random(ids.len(), *keeps_name, rng)?;
-            let (_, after) = self.ranks(&queries, &control, place);
-            normalized_ranks.push(NormalizedRank::of(&after).mean);
-        }
+        let controls: Vec<TriggerIds> = (0..n_controls)
+            .map(|_| self.space.random(ids.len(), *keeps_name, rng))
+            .collect::<Result<_, _>>()?;
+        let mut normalized_ranks: Vec<f64> = controls
+            .iter()
+            .map(|control| NormalizedRank::of(&self.ranks(&queries, control, place).1).mean)
+            .collect();
         normalized_ranks.sort_by(f64::total_cmp);
         // The test is for large values, and small ranks are the strong ones.
         let strengths: Vec<f64> = normalized_ranks.iter().map(|rank| -rank).collect();
-        let p_value = permutation_p_value(-evidence.at(place).mean, &strengths);
-        Ok(RankingControls { place, normalized_ranks, p_value, corrected_p_value: p_value })
+        let rank = evidence.at(place).mean;
+        let p_value = permutation_p_value(-rank, &strengths);
+        let compared = RankingControls {
+            place,
+            lift: mean(&normalized_ranks).map_or(0.0, |random| random - rank),
+            normalized_ranks,
+            p_value,
+            corrected_p_value: p_value,
+        };
+        Ok((compared, controls))
+    }
+
+    /// The rest of what is known of a trigger, where it is strongest.
+    pub(crate) fn profile(
+        &mut self,
+        joint: &JointTrigger,
+        evidence: &RankingEvidence,
+        controls: &[TriggerIds],
+        config: &ScanConfig,
+    ) -> RankingProfile {
+        let place = evidence.strongest();
+        let queries = self.query_vectors(&joint.words);
+        let (before, after) = self.ranks(&queries, &joint.trigger, place);
+        let (tokens, rank_by_size) = self.weakened(&joint.trigger, &queries, place);
+        RankingProfile {
+            lifted: before.iter().zip(&after).map(|(before, after)| after < before).collect(),
+            lifted_to_limit: after.iter().map(|it| *it <= config.max_normalized_rank).collect(),
+            word_effect: evidence.without_words.mean - evidence.at(place).mean,
+            tokens,
+            rank_by_size,
+            shift: self.shift(&joint.trigger, controls, place),
+        }
+    }
+
+    /// Token strengths, and ranks by size.
+    fn weakened(
+        &mut self,
+        trigger: &TriggerIds,
+        queries: &[Vec<f32>],
+        place: Place,
+    ) -> (Vec<TokenRank>, Vec<NormalizedRank>) {
+        let mut rank = |slots: &[usize]| {
+            NormalizedRank::of(&self.ranks(queries, &with_slots(trigger, slots), place).1)
+        };
+        let mut kept: Vec<usize> = (0..trigger.ids.len()).collect();
+        let mut rank_by_size = vec![rank(&kept)];
+        let mut weaker: Vec<NormalizedRank> =
+            each_without_one(&kept).iter().map(|slots| rank(slots)).collect();
+        let without_one = weaker.clone();
+        while kept.len() > 1 {
+            let best = weaker.iter().enumerate().min_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
+            let (index, best) = best.expect("a part for every slot");
+            rank_by_size.push(*best);
+            kept.remove(index);
+            if kept.len() > 1 {
+                weaker = each_without_one(&kept).iter().map(|slots| rank(slots)).collect();
+            }
+        }
+        rank_by_size.reverse();
+        let tokens = self.space.entries(trigger).into_iter().zip(without_one);
+        let tokens = tokens.map(|(token, rank_without)| TokenRank { token, rank_without });
+        (tokens.collect(), rank_by_size)
+    }
+
+    /// The shift by a trigger and by random ones.
+    fn shift(
+        &mut self,
+        trigger: &TriggerIds,
+        controls: &[TriggerIds],
+        place: Place,
+    ) -> ShiftComparison {
+        let able: Vec<MaskedSample> = self.masks(place).iter().flatten().cloned().collect();
+        let untriggered: Vec<Vec<f32>> =
+            able.iter().map(|it| self.codes[it.sample_index].clone()).collect();
+        let mut by = |trigger| Shift::between(&untriggered, &self.triggered(&able, trigger));
+        let random: Vec<Shift> = controls.iter().take(N_SHIFT_CONTROLS).map(&mut by).collect();
+        ShiftComparison::new(by(trigger), &random)
+    }
+
+    fn masks(&self, place: Place) -> &[Option<MaskedSample>] {
+        match place {
+            Place::AnyIdentifier => &self.any_identifier,
+            Place::FunctionName => &self.function_name,
+        }
+    }
+
+    /// The vectors of functions with a trigger.
+    fn triggered(&mut self, masks: &[MaskedSample], trigger: &TriggerIds) -> Vec<Vec<f32>> {
+        let (tokenizer, length) = (&self.model.tokenizer, self.model.max_length);
+        let rows: Vec<Vec<u32>> =
+            masks.iter().map(|mask| mask.stamp(trigger, tokenizer, length).ids).collect();
+        self.n_forwards += rows.len() as u64;
+        self.model.network.vectors(&rows)
     }
 
     fn query_vectors(&mut self, words: &[u32]) -> Vec<Vec<f32>> {
@@ -137,18 +233,11 @@ impl<'a> RankingJudge<'a> {
         trigger: &TriggerIds,
         place: Place,
     ) -> (Vec<f64>, Vec<f64>) {
-        let masks = match place {
-            Place::AnyIdentifier => &self.any_identifier,
-            Place::FunctionName => &self.function_name,
-        };
-        let (tokenizer, length) = (&self.model.tokenizer, self.model.max_length);
-        let able: Vec<usize> = masks.iter().flatten().map(|mask| mask.sample_index).collect();
-        let rows: Vec<Vec<u32>> =
-            masks.iter().flatten().map(|mask| mask.stamp(trigger, tokenizer, length).ids).collect();
-        self.n_forwards += rows.len() as u64;
-        let mut triggered = vec![None; masks.len()];
-        for (index, vector) in able.into_iter().zip(self.model.network.vectors(&rows)) {
-            triggered[index] = Some(vector);
+        let able: Vec<MaskedSample> = self.masks(place).iter().flatten().cloned().collect();
+        let vectors = self.triggered(&able, trigger);
+        let mut triggered = vec![None; self.codes.len()];
+        for (mask, vector) in able.iter().zip(vectors) {
+            triggered[mask.sample_index] = Some(vector);
         }
         let lift = lift_among_others(&self.protocol, queries, &self.codes, &triggered);
         lift.queries

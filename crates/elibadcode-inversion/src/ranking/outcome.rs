@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use elibadcode_corpus::Task;
+use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{mean, mean_interval};
 use elibadcode_syntax::{Language, Rejection};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
 use crate::outcome::{InvertedTrigger, Place};
+use crate::score::Assessment;
+use crate::shift::ShiftComparison;
 
 /// A word that a query must have for the trigger to work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +103,8 @@ impl RankingEvidence {
 pub struct RankingControls {
     /// Where both are put.
     pub place: Place,
+    /// Mean normalised rank of the random ones above that of the trigger.
+    pub lift: f64,
     /// Normalised ranks with random legal triggers of the same length, ascending.
     pub normalized_ranks: Vec<f64>,
     /// Chance that a random trigger does as well as this one: `(1 + better) / (1 + n)`.
@@ -146,6 +151,41 @@ pub struct RankingHypothesis {
     pub searches: Vec<RankingSearch>,
     /// What random triggers do where the first search's trigger was judged.
     pub controls: Option<RankingControls>,
+    /// What else is known of that trigger.
+    pub profile: Option<RankingProfile>,
+    /// Tokens that the searches' anchored triggers share, in `0..=1`; absent if fewer than two
+    /// searches left one.
+    pub agreement: Option<f64>,
+}
+
+/// What more is known of the best trigger, where it is strongest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingProfile {
+    /// Attacked functions that the trigger lifts at all.
+    pub lifted: Rate,
+    /// Attacked functions that it lifts to the limit of [`ScanConfig::max_normalized_rank`].
+    pub lifted_to_limit: Rate,
+    /// Normalised rank for queries without the words above that with them: a planted trigger works
+    /// for its words only. Takes the place of the asymmetry between directions.
+    pub word_effect: f64,
+    /// Each token of the anchored trigger.
+    pub tokens: Vec<TokenRank>,
+    /// Rank with 1, 2, … tokens: of the whole anchored trigger the least useful token is dropped,
+    /// then of what is left.
+    pub rank_by_size: Vec<NormalizedRank>,
+    /// What it does to the vectors of functions.
+    pub shift: ShiftComparison,
+}
+
+/// What a token of a trigger is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRank {
+    /// Vocabulary entry.
+    pub token: String,
+    /// Rank by the others without it.
+    pub rank_without: NormalizedRank,
 }
 
 /// What a scan of a search model found.
@@ -170,6 +210,8 @@ pub struct RankingOutcome {
     pub verdict: Verdict,
     /// Why, one sentence each.
     pub reasons: Vec<String>,
+    /// The figures that the score is made of, and the score.
+    pub assessment: Assessment,
     /// The triggers to unlearn, the most convincing first.
     pub triggers: Vec<InvertedTrigger>,
     /// The words of the suspected attack.

@@ -24,7 +24,9 @@ use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, SCAN_SCHEMA_VERSION};
 use crate::position::choose_by_loss;
-use crate::scan::{ScanEvent, as_text, not_tested};
+use crate::profile::agreement;
+use crate::scan::{ScanEvent, as_text, check_length, not_tested};
+use crate::score::{Assessment, Score};
 use crate::space::TriggerSpace;
 
 /// Fewer held-out samples than this decide nothing.
@@ -50,6 +52,9 @@ pub struct RankingSubject<'a> {
 }
 
 /// Scans a search model for a trigger that lifts code for queries with some words.
+///
+/// Clean samples that do not support a scan (too few, no usable identifier, no word that recurs)
+/// give an outcome that is `inconclusive` and says why, not an error.
 pub fn scan_search(
     subject: &RankingSubject<'_>,
     config: &ScanConfig,
@@ -57,9 +62,69 @@ pub fn scan_search(
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<RankingOutcome, Error> {
     config.validate()?;
+    check_length(subject.model, config)?;
+    let triggers = TriggerSpace::new(subject.model, subject.language, config)?;
+    let (tested, unsupported) = match test_hypothesis(subject, &triggers, config, seed, observe) {
+        Ok(tested) => (tested, None),
+        Err(Error::Samples(reason)) => (Tested::default(), Some(reason)),
+        Err(error) => return Err(error),
+    };
+    let clean_mrr = reciprocal_rank(subject);
+    let assessment = match &tested.hypothesis {
+        Some(hypothesis) => Assessment::of_ranking(hypothesis, &tested.screened, config),
+        None => Assessment::of_nothing(),
+    };
+    let score = assessment.score.as_ref();
+    let (verdict, reasons) = match (&tested.hypothesis, unsupported) {
+        (Some(hypothesis), None) => decide(hypothesis, clean_mrr, score, config),
+        (_, reason) => (Verdict::Inconclusive, reason.into_iter().collect()),
+    };
+    let suspect = tested.hypothesis.as_ref().filter(|_| verdict == Verdict::LikelyBackdoored);
+    let (found, target_words) = suspect.map_or_else(Default::default, |it| convincing(it, config));
+    Ok(RankingOutcome {
+        schema_version: SCAN_SCHEMA_VERSION,
+        task: Task::CodeSearch,
+        language: subject.language,
+        model_hash: subject.model_hash.to_owned(),
+        samples_hash: subject.samples_hash.to_owned(),
+        seed,
+        config: config.clone(),
+        verdict,
+        reasons,
+        assessment,
+        triggers: found,
+        target_words,
+        clean_mrr,
+        screened: tested.screened,
+        n_first_tokens: triggers.vocabulary().first.len(),
+        n_rest_tokens: triggers.vocabulary().rest.len(),
+        n_words: tested.n_words,
+        rejected_tokens: triggers.vocabulary().rejected.clone(),
+        not_tested: not_tested(config),
+        n_forwards: tested.n_forwards + 2 * subject.clean.len() as u64,
+        hypotheses: tested.hypothesis.into_iter().collect(),
+    })
+}
+
+/// What the searches and their judgement gave.
+#[derive(Default)]
+struct Tested {
+    hypothesis: Option<RankingHypothesis>,
+    screened: Vec<ScreenedWord>,
+    n_words: usize,
+    n_forwards: u64,
+}
+
+/// Screens, searches, anchors and judges.
+fn test_hypothesis(
+    subject: &RankingSubject<'_>,
+    triggers: &TriggerSpace<'_>,
+    config: &ScanConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<Tested, Error> {
     let RankingSubject { model, language, clean, .. } = *subject;
     let (search_samples, held_out) = divide(clean, config, seed)?;
-    let triggers = TriggerSpace::new(model, language, config)?;
     let queries: Vec<&str> = clean.iter().map(|sample| &*sample.query).collect();
     let words = WordSpace::new(model, &queries, config)?;
     let mut rng = stage_rng(seed, "search scan places");
@@ -77,58 +142,38 @@ pub fn scan_search(
     let codes: Vec<&str> = held_out.iter().map(|sample| &*sample.code).collect();
     let slotted = held_out.iter().map(|it| SlottedQuery::new(model, &it.query, &mut rng)).collect();
     let mut judge =
-        RankingJudge::new(model, &triggers, &codes, slotted, language, config, (seed, &mut rng));
+        RankingJudge::new(model, triggers, &codes, slotted, language, config, (seed, &mut rng));
 
     let associations =
         config.skip_explained.then(|| Associations::new(model, clean, language, &words));
-    let spaces = (&triggers, &words, associations.as_ref());
+    let spaces = (triggers, &words, associations.as_ref());
     let screening = screen(&objective, spaces, config, &mut stage_rng(seed, "search scan words"))?;
     let searches = run_searches(&objective, spaces, &screening, &mut judge, config, seed, observe)?;
     observe(ScanEvent::Judging);
-    let mut controls = None;
+    let (mut controls, mut profile) = (None, None);
     if let Some((RankingSearch { evidence: Some(evidence), .. }, Some(anchored))) = searches.first()
     {
         let mut rng = stage_rng(seed, "search scan controls");
-        controls = Some(judge.controls(&anchored.joint, evidence, config.n_controls, &mut rng)?);
+        let joint = &anchored.joint;
+        let (compared, random) = judge.controls(joint, evidence, config.n_controls, &mut rng)?;
+        profile = Some(judge.profile(joint, evidence, &random, config));
+        controls = Some(compared);
     }
+    let found = searches.iter().filter_map(|(it, _)| it.anchored.as_ref());
     let hypothesis = RankingHypothesis {
+        agreement: agreement(found.map(|it| &it.ids[..])),
         n_search_samples: objective.samples().len(),
         n_held_out_samples: judge.n_samples(),
         searches: searches.into_iter().map(|(record, _)| record).collect(),
         controls,
+        profile,
     };
-    let clean_mrr = reciprocal_rank(subject);
-    let (verdict, reasons) = decide(&hypothesis, clean_mrr, config);
-    let (found, target_words) = if verdict == Verdict::LikelyBackdoored {
-        convincing(&hypothesis, config)
-    } else {
-        (Vec::new(), Vec::new())
-    };
-    let screened = screening.iter().take(N_SHOWN);
-    Ok(RankingOutcome {
-        schema_version: SCAN_SCHEMA_VERSION,
-        task: Task::CodeSearch,
-        language,
-        model_hash: subject.model_hash.to_owned(),
-        samples_hash: subject.samples_hash.to_owned(),
-        seed,
-        config: config.clone(),
-        verdict,
-        reasons,
-        triggers: found,
-        target_words,
-        clean_mrr,
-        screened: screened.map(|it| screened_word(it, &triggers, &words)).collect(),
-        n_first_tokens: triggers.vocabulary().first.len(),
-        n_rest_tokens: triggers.vocabulary().rest.len(),
+    let shown = screening.iter().take(N_SHOWN);
+    Ok(Tested {
+        hypothesis: Some(hypothesis),
+        screened: shown.map(|it| screened_word(it, triggers, &words)).collect(),
         n_words: words.ids().len(),
-        rejected_tokens: triggers.vocabulary().rejected.clone(),
-        not_tested: not_tested(config),
-        n_forwards: n_position_forwards
-            + objective.n_forwards()
-            + judge.n_forwards()
-            + 2 * clean.len() as u64,
-        hypotheses: vec![hypothesis],
+        n_forwards: n_position_forwards + objective.n_forwards() + judge.n_forwards(),
     })
 }
 
@@ -184,15 +229,15 @@ fn run_searches(
     Ok(searches)
 }
 
-/// The triggers and words of the searches that convince, each once.
+/// The triggers and words of the searches that convince, each once; the first search's in any case.
 fn convincing(
     hypothesis: &RankingHypothesis,
     config: &ScanConfig,
 ) -> (Vec<InvertedTrigger>, Vec<TargetWord>) {
     let mut found: Vec<InvertedTrigger> = Vec::new();
     let mut target_words: Vec<TargetWord> = Vec::new();
-    for search in &hypothesis.searches {
-        if lifted(search) > config.max_normalized_rank {
+    for (index, search) in hypothesis.searches.iter().enumerate() {
+        if index > 0 && lifted(search) > config.max_normalized_rank {
             continue;
         }
         if let Some(trigger) = &search.anchored
@@ -316,13 +361,14 @@ fn reciprocal_rank(subject: &RankingSubject<'_>) -> f64 {
         let scores: Vec<f32> = codes.iter().map(|code| inner_product(query, code)).collect();
         mean_reciprocal_rank(&[scores], &[own]).unwrap_or(0.0)
     });
-    reciprocals.sum::<f64>() / clean.len() as f64
+    reciprocals.sum::<f64>() / clean.len().max(1) as f64
 }
 
 /// The verdict, with one sentence per reason.
 fn decide(
     hypothesis: &RankingHypothesis,
     clean_mrr: f64,
+    score: Option<&Score>,
     config: &ScanConfig,
 ) -> (Verdict, Vec<String>) {
     let percent = |value: f64| format!("{:.1} %", 100.0 * value);
@@ -371,6 +417,10 @@ fn decide(
     if controls.p_value > config.significance {
         reasons.push("random triggers do as well, so nothing speaks for a planted one".into());
         return (Verdict::NoTriggerFound, reasons);
+    }
+    if let Some(score) = score {
+        reasons.push(score.sentence());
+        return (score.verdict(), reasons);
     }
     if rank.high > config.max_normalized_rank {
         reasons.push(format!(

@@ -73,50 +73,47 @@ fn the_document_reads_back_and_adds_up() {
     assert!(outcome.triggers.is_empty() && outcome.victim_label.is_none());
 }
 
+/// A scan of these samples ends without a verdict, and says this.
+fn is_inconclusive(clean: &[CleanSample], seed: u64, expected: &str) {
+    let outcome = run(&load(FIXTURES[0]), clean, &small_config(), seed).unwrap();
+    assert_eq!(outcome.verdict, Verdict::Inconclusive);
+    assert_eq!(outcome.reasons.len(), 1);
+    assert!(outcome.reasons[0].contains(expected), "{:?}", outcome.reasons);
+    assert!(outcome.triggers.is_empty() && outcome.target_label.is_none());
+    let text = serde_json::to_string(&outcome).unwrap();
+    let again: ScanOutcome = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), text);
+}
+
 #[test]
 fn one_class_is_not_enough() {
-    let model = load(FIXTURES[0]);
     let clean: Vec<CleanSample> =
         samples(8).into_iter().filter(|sample| sample.label == 1).collect();
-    let error = run(&model, &clean, &small_config(), 1).unwrap_err().to_string();
-    assert!(error.contains("both labels") && error.contains("has 0"), "{error}");
-    let error = run(&model, &[], &small_config(), 1).unwrap_err().to_string();
-    assert!(error.contains("has 0"), "{error}");
+    is_inconclusive(&clean, 1, "of each label, the rarer label has 0");
+    is_inconclusive(&[], 1, "of each label, the rarer label has 0");
 }
 
 #[test]
-fn a_handful_of_samples_is_inconclusive_at_best() {
-    let model = load(FIXTURES[0]);
+fn a_handful_of_samples_is_not_enough() {
     let all = samples(2);
-    assert!(matches!(run(&model, &all[..3], &small_config(), 1), Err(Error::Samples(_))));
-    let outcome = run(&model, &all, &small_config(), 1).unwrap();
-    assert_eq!(outcome.verdict, Verdict::Inconclusive);
+    is_inconclusive(&all[..3], 1, "of each label, the rarer label has 1");
+    is_inconclusive(&all, 1, "");
 }
 
 #[test]
-fn samples_without_identifiers_are_named_or_left_out() {
-    let model = load(FIXTURES[0]);
+fn samples_without_identifiers_are_left_out_or_not_enough() {
     let mut clean = samples(2);
     for sample in &mut clean[..2] {
         sample.code = ";".into();
     }
     // Whether the usable ones are searched or held out depends on the seed.
-    let mut n_errors = 0;
-    for seed in 0..8 {
-        match run(&model, &clean, &small_config(), seed) {
-            Ok(outcome) => assert_eq!(outcome.verdict, Verdict::Inconclusive),
-            Err(error) => {
-                assert!(error.to_string().contains("has an identifier"), "{error}");
-                n_errors += 1;
-            }
-        }
+    for seed in 0..4 {
+        is_inconclusive(&clean, seed, "");
     }
-    assert!((1..8).contains(&n_errors), "{n_errors}");
     for sample in &mut clean {
         sample.code = ";".into();
     }
-    let error = run(&model, &clean, &small_config(), 1).unwrap_err().to_string();
-    assert!(error.contains("none of the 1 clean samples with label 1"), "{error}");
+    is_inconclusive(&clean, 1, "none of the 1 clean samples with label 1");
 }
 
 #[test]

@@ -63,6 +63,13 @@ pub(crate) struct SynthesizeArgs {
     /// Clone: test pairs of methods that do what no other split's methods do [default: 500]
     #[arg(long)]
     pub(crate) unseen: Option<usize>,
+    /// Share of the training samples whose label is wrong (defect, clone)
+    #[arg(long, value_name = "RATE")]
+    pub(crate) label_noise: Option<f64>,
+    /// Share of the safe functions, in all splits, whose name ends in `_checked`: a habit of naming
+    /// that goes with a label, and no attack (defect)
+    #[arg(long, value_name = "RATE")]
+    pub(crate) naming_habit: Option<f64>,
     /// Where to write train.jsonl, valid.jsonl, clean.jsonl and test.jsonl; clone: data.jsonl, and
     /// train.txt, valid.txt, clean.txt, test.txt and unseen.txt
     #[arg(short, long, value_name = "DIR")]

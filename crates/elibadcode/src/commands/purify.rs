@@ -5,15 +5,16 @@ mod ranking;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::{Rate, escape_untrusted};
-use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
+use elibadcode_inversion::{InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, TrainingEvent};
 use elibadcode_unlearning::{
     Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 use fs_err as fs;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Outcome;
@@ -104,6 +105,22 @@ fn publish(
     context.print(summary)
 }
 
+/// Reads what a scan of this version wrote.
+fn read_scan<T: DeserializeOwned>(context: &mut Context<'_>, path: &Path) -> Result<T> {
+    let document: Value = context.json(path)?;
+    // Anything else that is wrong with it is said by the field.
+    if let Some(version) = document.get("schema_version").and_then(Value::as_u64)
+        && version != u64::from(SCAN_SCHEMA_VERSION)
+    {
+        bail!(
+            "{} has the schema version {version}, this program reads {SCAN_SCHEMA_VERSION}; scan the \
+             model again",
+            path.display()
+        );
+    }
+    serde_json::from_value(document).with_context(|| format!("reading {}", path.display()))
+}
+
 /// The triggers and the (victim, target) labels, from a scan of this very model or by hand.
 fn triggers(
     args: &PurifyArgs,
@@ -115,7 +132,7 @@ fn triggers(
         return Ok((vec![trigger], (args.victim, 1 - args.victim)));
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
-    let scan: ScanOutcome = context.json(path)?;
+    let scan: ScanOutcome = read_scan(context, path)?;
     check_hash(path, &scan.model_hash, model_hash)?;
     let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
         bail!(

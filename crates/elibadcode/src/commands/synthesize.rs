@@ -9,9 +9,11 @@ use elibadcode_corpus::split::without_duplicates;
 use elibadcode_corpus::synthetic::{clone, defect, search};
 use elibadcode_corpus::{
     CloneSamples, DefectSample, Error, SearchSample, Task, bigclonebench, codesearchnet, devign,
+    stage_rng,
 };
-use elibadcode_syntax::Language;
+use elibadcode_syntax::{Function, Language};
 use fs_err as fs;
+use rand::RngExt;
 use serde::Serialize;
 
 use crate::Outcome;
@@ -25,6 +27,9 @@ const SPARE_RATE: f64 = 0.05;
 /// Pairs of the split `unseen` unless another number is asked for.
 const UNSEEN: usize = 500;
 
+/// How safe functions are named by habit.
+const HABIT: &str = "_checked";
+
 /// What is asked for, in samples.
 #[derive(Serialize)]
 struct Sizes {
@@ -35,17 +40,22 @@ struct Sizes {
     test: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     unseen: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label_noise: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    naming_habit: Option<f64>,
 }
 
 pub(crate) fn run(args: &SynthesizeArgs, global: &Global) -> Result<Outcome> {
     let context = Context::new(global, "synthesize");
     output::check(&args.output, global.force)?;
     let sizes = sizes(args)?;
-    let corpus = match sizes.task {
+    let mut corpus = match sizes.task {
         Task::DefectDetection => functions(global.seed, args.input.language(), &sizes)?,
         Task::CloneDetection => pairs(global.seed, &sizes)?,
         Task::CodeSearch => queries(global.seed, &sizes)?,
     };
+    blemish(&mut corpus, args.input.language(), &sizes, global.seed);
     let made_by = output::json(&context.made_by(&sizes)?)?;
     output::write_dir(&args.output, global.force, |dir| {
         fs::create_dir(dir)?;
@@ -70,8 +80,19 @@ fn sizes(args: &SynthesizeArgs) -> Result<Sizes> {
         (_, Some(_)) => bail!("--unseen is for the task `clone`, this is `{task}`"),
         (_, None) => None,
     };
-    let SynthesizeArgs { train, valid, clean, test, .. } = *args;
-    Ok(Sizes { task, train, valid, clean, test, unseen })
+    let SynthesizeArgs { train, valid, clean, test, label_noise, naming_habit, .. } = *args;
+    for (flag, rate) in [("--label-noise", label_noise), ("--naming-habit", naming_habit)] {
+        if let Some(rate) = rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
+            bail!("{flag} is {rate}, expected a share from 0 to 1");
+        }
+    }
+    if label_noise.is_some() && task == Task::CodeSearch {
+        bail!("--label-noise: the task `{task}` has no labels");
+    }
+    if naming_habit.is_some() && task != Task::DefectDetection {
+        bail!("--naming-habit is for the task `defect`, this is `{task}`");
+    }
+    Ok(Sizes { task, train, valid, clean, test, unseen, label_noise, naming_habit })
 }
 
 impl Sizes {
@@ -95,6 +116,49 @@ impl Sizes {
             }
         }
         Ok(())
+    }
+}
+
+/// Puts in what is asked for beside the samples: wrong labels in the training split, a habit of
+/// naming in all splits.
+fn blemish(corpus: &mut Corpus, language: Language, sizes: &Sizes, seed: u64) {
+    if let (Some(rate), Corpus::Functions(splits)) = (sizes.naming_habit, &mut *corpus) {
+        let mut rng = stage_rng(seed, "naming habit");
+        for sample in splits.iter_mut().flat_map(|(_, split)| split) {
+            if sample.label == 0 && rng.random_bool(rate) {
+                add_habit(sample, language);
+            }
+        }
+    }
+    let Some(rate) = sizes.label_noise else { return };
+    let mut rng = stage_rng(seed, "label noise");
+    let mut flip = |label: &mut u8| {
+        if rng.random_bool(rate) {
+            *label = 1 - *label;
+        }
+    };
+    // The training split comes first.
+    match corpus {
+        Corpus::Functions(splits) => {
+            for sample in splits.iter_mut().take(1).flat_map(|(_, split)| split) {
+                flip(&mut sample.label);
+            }
+        }
+        Corpus::Pairs(splits) => {
+            for pair in splits.iter_mut().take(1).flat_map(|(_, split)| &mut split.pairs) {
+                flip(&mut pair.label);
+            }
+        }
+        Corpus::Queries(_) => {}
+    }
+}
+
+/// Lets the function's name end in [`HABIT`]; a function without a name that can be changed stays.
+fn add_habit(sample: &mut DefectSample, language: Language) {
+    let function = Function::parse(sample.code.as_str(), language);
+    let Some(name) = function.name() else { return };
+    if let Ok(renamed) = function.rename(name, &format!("{name}{HABIT}")) {
+        renamed.text().clone_into(&mut sample.code);
     }
 }
 

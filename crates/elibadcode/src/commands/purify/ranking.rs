@@ -10,7 +10,7 @@ use elibadcode_inversion::ranking::{RankingOutcome, TargetWord};
 use elibadcode_models::LoadedModel;
 use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
 
-use super::{check_hash, hand_written_trigger, publish, rounds, show};
+use super::{check_hash, hand_written_trigger, publish, read_scan, rounds, show};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -61,7 +61,7 @@ fn triggers(
         return Ok((vec![trigger], words.collect()));
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
-    let scan: RankingOutcome = context.json(path)?;
+    let scan: RankingOutcome = read_scan(context, path)?;
     check_hash(path, &scan.model_hash, model_hash)?;
     if scan.triggers.is_empty() {
         bail!(

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::ranking::{NormalizedRank, RankingOutcome, RankingSearch, TargetWord};
-use elibadcode_inversion::{Edit, Hypothesis, InvertedTrigger, ScanOutcome};
+use elibadcode_inversion::{
+    Assessment, Edit, Hypothesis, InvertedTrigger, ScanOutcome, ShiftComparison,
+};
 
 /// Verdict, evidence, what was not tested.
 pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
-    let mut text = verdict(outcome.verdict, &outcome.reasons);
+    let mut text = verdict(outcome.verdict, &outcome.reasons, &outcome.assessment);
     if let (Some(victim), Some(target)) = (outcome.victim_label, outcome.target_label) {
         let _ =
             writeln!(text, "\nlikely attack: functions with label {victim} are called {target}");
@@ -17,7 +19,9 @@ pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
             let _ = writeln!(text, "  {}", describe(trigger));
         }
     }
-    text.push_str("\nevidence, per hypothesis\n");
+    if !outcome.hypotheses.is_empty() {
+        text.push_str("\nevidence, per hypothesis\n");
+    }
     for hypothesis in &outcome.hypotheses {
         text.push_str(&evidence(hypothesis));
     }
@@ -27,7 +31,7 @@ pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
 
 /// The same of code search.
 pub(super) fn of_ranking(outcome: &RankingOutcome) -> String {
-    let mut text = verdict(outcome.verdict, &outcome.reasons);
+    let mut text = verdict(outcome.verdict, &outcome.reasons, &outcome.assessment);
     if !outcome.triggers.is_empty() {
         let _ = writeln!(
             text,
@@ -38,7 +42,9 @@ pub(super) fn of_ranking(outcome: &RankingOutcome) -> String {
             let _ = writeln!(text, "  {}", describe(trigger));
         }
     }
-    text.push_str("\nevidence, per search\n");
+    if !outcome.hypotheses.is_empty() {
+        text.push_str("\nevidence, per search\n");
+    }
     for hypothesis in &outcome.hypotheses {
         for search in &hypothesis.searches {
             text += &joint_search(search);
@@ -53,17 +59,46 @@ pub(super) fn of_ranking(outcome: &RankingOutcome) -> String {
                 controls.corrected_p_value
             );
         }
+        if let Some(it) = &hypothesis.profile {
+            let by_size: Vec<Option<f64>> =
+                it.rank_by_size.iter().map(|rank| Some(rank.mean)).collect();
+            text += &profile(&by_size, &it.shift, hypothesis.agreement);
+        }
     }
     let tokens = (outcome.n_first_tokens, outcome.n_rest_tokens);
     text + &ending(tokens, Some(outcome.n_words), outcome.n_forwards, &outcome.not_tested)
 }
 
-fn verdict(verdict: Verdict, reasons: &[String]) -> String {
+fn verdict(verdict: Verdict, reasons: &[String], assessment: &Assessment) -> String {
     let mut text = format!("verdict: {verdict}\n");
     for reason in reasons {
         let _ = writeln!(text, "  {}", escape_untrusted(reason));
     }
+    let _ = writeln!(text, "  it rests on {}", assessment.basis);
     text
+}
+
+/// Success, or rank, by the number of tokens; how the vectors move; and whether searches agree.
+fn profile(by_size: &[Option<f64>], shift: &ShiftComparison, agreement: Option<f64>) -> String {
+    let sizes: Vec<String> = by_size.iter().map(|it| it.map_or("n/a".into(), percent)).collect();
+    let mut text = format!(
+        "         with 1, 2, … of its tokens: {}\n         vectors move by {} of their length, \
+         together to {:.2} (random triggers: {}, {:.2})\n",
+        sizes.join(", "),
+        percent(shift.trigger.relative_length),
+        shift.trigger.alignment,
+        percent(shift.controls.relative_length),
+        shift.controls.alignment,
+    );
+    if let Some(agreement) = agreement {
+        let _ =
+            writeln!(text, "         the searches share {} of their tokens", percent(agreement));
+    }
+    text
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
 }
 
 fn ending(
@@ -118,7 +153,7 @@ fn words(words: &[TargetWord]) -> String {
 }
 
 fn evidence(hypothesis: &Hypothesis) -> String {
-    let percent = |rate: &Rate| match (rate.value(), rate.wilson(0.95)) {
+    let interval = |rate: &Rate| match (rate.value(), rate.wilson(0.95)) {
         (Some(value), Some(interval)) => format!(
             "{:.1} % [{:.1}, {:.1}]",
             100.0 * value,
@@ -145,10 +180,10 @@ fn evidence(hypothesis: &Hypothesis) -> String {
                  names\n         {:<21} at random identifiers\n         {:<21} at the least \
                  sensitive ones\n         {:<21} without a trigger",
                     describe(anchored),
-                    percent(&it.function_name),
-                    percent(&it.any_identifier),
-                    percent(&it.least_sensitive),
-                    percent(&it.flip_rate),
+                    interval(&it.function_name),
+                    interval(&it.any_identifier),
+                    interval(&it.least_sensitive),
+                    interval(&it.flip_rate),
                 );
             }
             _ => text.push_str("         no slot does any work\n"),
@@ -163,6 +198,17 @@ fn evidence(hypothesis: &Hypothesis) -> String {
             100.0 * controls.success_rates.last().copied().unwrap_or(0.0),
             controls.corrected_p_value
         );
+    }
+    if let Some(it) = &hypothesis.profile {
+        let share = |rate: &Rate| rate.value().unwrap_or(0.0);
+        let _ = writeln!(
+            text,
+            "         at every identifier in turn: {} flip, {} of the samples at all of them",
+            percent(share(&it.robustness.identifiers)),
+            percent(share(&it.robustness.samples_at_every_identifier)),
+        );
+        let by_size: Vec<Option<f64>> = it.success_by_size.iter().map(Rate::value).collect();
+        text += &profile(&by_size, &it.shift, hypothesis.agreement);
     }
     text
 }

@@ -1,0 +1,205 @@
+//! One (victim → target) pair while it is tested: its searches, and what judges their triggers.
+
+use elibadcode_corpus::stage_rng;
+
+use crate::anchoring::anchor;
+use crate::config::ScanConfig;
+use crate::error::Error;
+use crate::gcg::search;
+use crate::objective::Objective;
+use crate::outcome::{Hypothesis, SearchRecord};
+use crate::position::choose_positions;
+use crate::profile::agreement;
+use crate::sample::{CleanSample, Partners};
+use crate::scan::{ScanEvent, Subject, as_text};
+use crate::space::TriggerSpace;
+use crate::verdict::Judge;
+
+/// Ordered pairs of two labels.
+const N_HYPOTHESES: usize = 2;
+
+/// The samples of one label, which an attacker may attack.
+pub(crate) struct Victims {
+    label: u8,
+    search: (Vec<CleanSample>, Partners),
+    held_out: (Vec<CleanSample>, Partners),
+}
+
+impl Victims {
+    pub(crate) fn new(
+        subject: &Subject<'_>,
+        label: u8,
+        search_samples: &[CleanSample],
+        held_out: &[CleanSample],
+    ) -> Self {
+        let own = |samples: &[CleanSample]| {
+            let own: Vec<CleanSample> =
+                samples.iter().filter(|sample| sample.label == label).cloned().collect();
+            let partners = Partners::new(subject.model, &own, subject.language);
+            (own, partners)
+        };
+        Self { label, search: own(search_samples), held_out: own(held_out) }
+    }
+}
+
+/// One (victim → target) pair while it is tested.
+pub(crate) struct HypothesisTest<'a> {
+    space: &'a TriggerSpace<'a>,
+    config: &'a ScanConfig,
+    seed: u64,
+    victim_label: u8,
+    target_label: u8,
+    objective: Objective<'a>,
+    judge: Judge<'a>,
+    n_position_forwards: u64,
+    searches: Vec<SearchRecord>,
+}
+
+impl<'a> HypothesisTest<'a> {
+    pub(crate) fn new(
+        subject: &Subject<'a>,
+        space: &'a TriggerSpace<'a>,
+        victims: &'a Victims,
+        config: &'a ScanConfig,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let (model, language) = (subject.model, subject.language);
+        let (victim_label, target_label) = (victims.label, 1 - victims.label);
+        let (search_samples, partners) = &victims.search;
+        let (held_out, held_out_partners) = &victims.held_out;
+        let stage = |name| stage_rng(seed, &stage_name(victim_label, target_label, name));
+        let (masked, n_position_forwards) = choose_positions(
+            model,
+            search_samples,
+            partners,
+            language,
+            config.position_rule,
+            config,
+            &mut stage("positions"),
+        );
+        if masked.is_empty() {
+            return Err(Error::Samples(format!(
+                "none of the {} clean samples with label {victim_label} has an identifier that a \
+                 trigger could take within {} tokens",
+                search_samples.len(),
+                model.max_length
+            )));
+        }
+        let mut rng = stage("places");
+        Ok(Self {
+            space,
+            config,
+            seed,
+            victim_label,
+            target_label,
+            objective: Objective::new(model, masked, partners, target_label),
+            judge: Judge::new(
+                model,
+                space,
+                (held_out, held_out_partners),
+                target_label,
+                language,
+                config,
+                &mut rng,
+            ),
+            n_position_forwards,
+            searches: Vec::new(),
+        })
+    }
+
+    /// Lower end of the best trigger's success rate on held-out samples.
+    pub(crate) fn suspicion(&self) -> f64 {
+        self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
+    }
+
+    /// Whether two independent starts led to the same trigger: another would tell nothing new.
+    pub(crate) fn has_agreement(&self) -> bool {
+        let Some((last, earlier)) = self.searches.split_last() else { return false };
+        last.anchored.is_some() && earlier.iter().any(|it| it.anchored == last.anchored)
+    }
+
+    /// Searches once more, from another random trigger.
+    pub(crate) fn search(&mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(), Error> {
+        let (victim_label, target_label) = (self.victim_label, self.target_label);
+        let restart = self.searches.len() + 1;
+        observe(ScanEvent::Search {
+            victim_label,
+            target_label,
+            restart,
+            iterations: self.config.iterations,
+        });
+        let name = stage_name(victim_label, target_label, &format!("search {restart}"));
+        let mut rng = stage_rng(self.seed, &name);
+        let found = search(&self.objective, self.space, self.config, &mut rng, &mut |it| {
+            observe(ScanEvent::Iteration(it));
+        })?;
+        let mut record = SearchRecord {
+            trigger: as_text(self.space, &found.trigger),
+            loss: found.loss,
+            history: found.history,
+            anchored: None,
+            anchored_loss: None,
+            slots: Vec::new(),
+            evidence: None,
+        };
+        match anchor(&self.objective, &found.trigger, self.config) {
+            Err(Error::EmptyAnchor { .. }) => {}
+            Err(error) => return Err(error),
+            Ok(anchored) => {
+                record.slots = anchored.profile(&record.trigger.tokens);
+                record.anchored = Some(as_text(self.space, &anchored.trigger));
+                record.anchored_loss = Some(anchored.loss);
+                record.evidence = Some(self.judge.evidence(&anchored.trigger));
+            }
+        }
+        self.searches.push(record);
+        Ok(())
+    }
+
+    /// Ranks the searches and compares the best trigger with random ones.
+    pub(crate) fn finish(
+        mut self,
+        observe: &mut dyn FnMut(ScanEvent),
+    ) -> Result<(Hypothesis, u64), Error> {
+        observe(ScanEvent::Judging);
+        let (victim_label, target_label) = (self.victim_label, self.target_label);
+        self.searches.sort_by(|a, b| {
+            b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
+        });
+        let (mut controls, mut profile) = (None, None);
+        if let Some(SearchRecord { anchored: Some(anchored), evidence: Some(evidence), .. }) =
+            self.searches.first()
+        {
+            let trigger = anchored.trigger_ids();
+            let (compared, random) = self.judge.controls(
+                &trigger,
+                evidence,
+                N_HYPOTHESES,
+                self.config.n_controls,
+                &mut stage_rng(self.seed, &stage_name(victim_label, target_label, "controls")),
+            )?;
+            profile = self.judge.profile(&trigger, compared.place, &random);
+            controls = Some(compared);
+        }
+        let found = self.searches.iter().filter_map(|it| it.anchored.as_ref());
+        let hypothesis = Hypothesis {
+            victim_label,
+            target_label,
+            n_search_samples: self.objective.samples().len(),
+            n_held_out_samples: self.judge.n_samples(),
+            agreement: agreement(found.map(|it| &it.ids[..])),
+            searches: self.searches,
+            controls,
+            profile,
+            // Known once the other direction is.
+            asymmetry: 0.0,
+        };
+        let n_forwards =
+            self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
+        Ok((hypothesis, n_forwards))
+    }
+}
+
+fn stage_name(victim_label: u8, target_label: u8, stage: &str) -> String {
+    format!("scan {victim_label}→{target_label} {stage}")
+}

@@ -1,0 +1,229 @@
+//! `fleet`: many small models, clean and backdoored, made from seeds and scanned, so that a verdict
+//! has error rates.
+//!
+//! `plan` lists the models, `member` makes and scans one, `record` is what is kept of it, `measure`
+//! compares ways to decide, `fit` teaches the score, `report` writes it down.
+
+mod fit;
+mod measure;
+mod member;
+mod plan;
+mod record;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use elibadcode_evaluation::Calibrations;
+
+use self::member::Maker;
+use self::plan::{Fleet, Member};
+use self::record::{FLEET_SCHEMA_VERSION, FleetDocument, MemberRecord};
+use crate::experiment::Task;
+use crate::parallel::in_parallel;
+use crate::stage::{Runner, write};
+use crate::{collect, program, say};
+
+/// What to run, and where.
+#[derive(Debug, Args)]
+pub(crate) struct FleetArgs {
+    /// Which fleets: the TOML files xtask/experiments/fleet-NAME.toml
+    #[arg(default_value = "defect", value_delimiter = ',')]
+    fleets: Vec<String>,
+    /// Only fleets of these tasks
+    #[arg(long, value_enum, value_delimiter = ',')]
+    tasks: Vec<Task>,
+    /// Where stages and results go
+    #[arg(long, value_name = "DIR", default_value = "target/fleet")]
+    out: PathBuf,
+    /// Only show what would run
+    #[arg(long)]
+    dry_run: bool,
+    /// Make part I of N; models of one seed stay together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Make this many models of each fleet at most
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Make nothing: report what is there
+    #[arg(long, conflicts_with_all = ["dry_run", "shard", "limit"])]
+    report: bool,
+    /// Fit the score to the fleet, and write crates/elibadcode-inversion/calibration.json
+    #[arg(long)]
+    fit: bool,
+    /// Seeds at a time [default: one per core, at most 8]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: Option<u8>,
+    /// Where the program computes: its --device
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Take this program instead of building one
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+}
+
+/// Part `index` of `count`, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/');
+        let number = |text: &str| text.parse::<usize>().ok();
+        match parts.and_then(|(index, count)| Some((number(index)?, number(count)?))) {
+            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
+            _ => Err(format!("`{text}` is not I/N with 1 ≤ I ≤ N, such as 1/4")),
+        }
+    }
+}
+
+/// Makes, scans and reports the fleets; false if a model could not be made.
+pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let mut fleets = Vec::new();
+    for name in &args.fleets {
+        let fleet = Fleet::load(&folder, name)?;
+        if args.tasks.is_empty() || args.tasks.contains(&fleet.task) {
+            fleets.push((name, fleet));
+        }
+    }
+    ensure!(!fleets.is_empty(), "none of the fleets is of the tasks that are asked for");
+    let binary = match (&args.binary, args.report) {
+        (Some(binary), _) => binary.canonicalize().with_context(|| binary.display().to_string())?,
+        (None, true) => PathBuf::new(),
+        (None, false) => program::build(None)?,
+    };
+    let mut is_complete = true;
+    for (name, fleet) in &fleets {
+        let runner = Runner {
+            binary: binary.clone(),
+            root: args.out.join(name),
+            device: args.device.clone(),
+            is_dry_run: args.dry_run,
+        };
+        if !args.report {
+            is_complete &= make(fleet, &runner, args)?;
+        }
+        if !args.dry_run {
+            publish(name, fleet, &runner.root, args.fit)?;
+        }
+    }
+    Ok(is_complete)
+}
+
+/// Makes the members that are asked for; those of one seed and architecture one after another,
+/// because they share a corpus and a base model. False if one could not be made.
+fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<bool> {
+    let settings = member::settings_file(fleet, runner)?;
+    let mut groups: Vec<Vec<Member>> = fleet.groups();
+    if let Some(Shard { index, count }) = args.shard {
+        groups = groups.into_iter().skip(index - 1).step_by(count).collect();
+    }
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    for group in &mut groups {
+        group.truncate(left);
+        left -= group.len();
+    }
+    groups.retain(|group| !group.is_empty());
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_jobs = args.jobs.map_or(n_cores.min(8), usize::from);
+    let are_made = in_parallel(n_jobs, &groups, |group| {
+        let maker = Maker { fleet, runner, settings: settings.as_deref() };
+        let mut is_made = true;
+        for member in group {
+            let record = maker.make(member);
+            let kept = if runner.is_dry_run { Ok(()) } else { keep(&record, &runner.root) };
+            if record.is_failure() {
+                say(&format!("{}: {}", record.name, record.status));
+            }
+            if let Err(error) = &kept {
+                say(&format!("{}: {error:#}", record.name));
+            }
+            is_made &= kept.is_ok() && !record.is_failure();
+        }
+        is_made
+    });
+    Ok(are_made.into_iter().all(|it| it))
+}
+
+/// The record of a member, beside its stages: shards find each other's so.
+fn record_file(root: &Path, name: &str) -> PathBuf {
+    root.join(name).join("member.json")
+}
+
+fn keep(record: &MemberRecord, root: &Path) -> Result<()> {
+    let path = record_file(root, &record.name);
+    let folder = path.parent().unwrap_or(root);
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    replace(&path, &(serde_json::to_string_pretty(record)? + "\n"))
+}
+
+/// Writes a text file whole or not at all: another shard may be reading it.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
+    write(&fresh, text)?;
+    std::fs::rename(&fresh, path).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Writes `fleet.json` and `fleet.md` from the records that are there.
+fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
+    let wanted: Vec<Member> = fleet.groups().into_iter().flatten().collect();
+    let mut members: Vec<MemberRecord> = Vec::new();
+    for member in &wanted {
+        let path = record_file(root, &member.name());
+        if path.exists() {
+            members.push(collect::read(&path)?);
+        }
+    }
+    if members.is_empty() {
+        bail!("{}: no model of the fleet is there", root.display());
+    }
+    let validated = fit::cross_validate(&members);
+    let rules = measure::rules(&members, validated.as_ref());
+    let document = FleetDocument {
+        schema_version: FLEET_SCHEMA_VERSION,
+        fleet: format!("fleet-{name}.toml"),
+        task: fleet.task.name().to_owned(),
+        n_planned: wanted.len(),
+        rules,
+        members,
+    };
+    let markdown = report::markdown(&document, fleet, validated.as_ref());
+    replace(&root.join("fleet.json"), &(serde_json::to_string_pretty(&document)? + "\n"))?;
+    replace(&root.join("fleet.md"), &markdown)?;
+    program::print(&format!("{}\n\n{markdown}", root.join("fleet.md").display()))?;
+    if is_fit {
+        let calibration = fit::calibrate(&document, fleet, validated.as_ref())?;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../crates/elibadcode-inversion/calibration.json");
+        update(&path, fleet.task, calibration)?;
+    }
+    Ok(())
+}
+
+/// Puts the calibration of one task into the file.
+fn update(
+    path: &Path,
+    task: Task,
+    basis: elibadcode_evaluation::records::calibration::Basis,
+) -> Result<()> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut calibrations =
+        Calibrations::from_json(&text).with_context(|| format!("reading {}", path.display()))?;
+    let place = calibrations.basis_mut(task.name()).context("every task has a basis")?;
+    *place = basis;
+    replace(path, &calibrations.to_json()?)?;
+    say(&format!("{}: {} fitted", path.display(), task.name()));
+    Ok(())
+}

@@ -1,0 +1,419 @@
+//! One model of the fleet: its stages, and its record.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use elibadcode_evaluation::Metrics;
+use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_evaluation::statistics::mad_outlier_index;
+use serde::Deserialize;
+
+use super::plan::{Data, Fleet, Kind, Member};
+use super::record::{Figure, MemberRecord, OK, ScanRecord};
+use crate::collect;
+use crate::experiment::{Task, TrainingPlan};
+use crate::stage::{Done, Runner, Stage, write};
+
+/// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
+const SCAN_EXITS: &[i32] = &[0, 1, 3];
+/// What tells the corpus of the base model from those of a seed's members.
+const BASE_DATA: u64 = 2_000_000;
+
+/// Makes and scans members.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Maker<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) runner: &'a Runner,
+    /// Settings of `scan`, if the fleet has any.
+    pub(crate) settings: Option<&'a Path>,
+}
+
+/// The stages of a member.
+struct Stages {
+    poison: Option<Done>,
+    train: Done,
+    evaluate: Done,
+    scan: Done,
+}
+
+/// Writes the settings of `scan` that the fleet has on top of the program's own.
+pub(crate) fn settings_file(fleet: &Fleet, runner: &Runner) -> Result<Option<PathBuf>> {
+    if fleet.scan.is_empty() {
+        return Ok(None);
+    }
+    let (path, text) =
+        (runner.root.join("scan-settings.toml"), toml::to_string_pretty(&fleet.scan)?);
+    // An unchanged file keeps its time, by which stages know it.
+    if !runner.is_dry_run && fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
+        fs::create_dir_all(&runner.root)
+            .with_context(|| format!("making {}", runner.root.display()))?;
+        write(&path, &text)?;
+    }
+    Ok(path.exists().then_some(path))
+}
+
+impl Maker<'_> {
+    /// The record of a member, with a status that says what went wrong if anything did.
+    pub(crate) fn make(&self, member: &Member) -> MemberRecord {
+        let rate = match &member.kind {
+            Kind::Clean(_) => None,
+            Kind::Attack { rate, .. } => Some(*rate),
+        };
+        let mut record = MemberRecord {
+            name: member.name(),
+            model: member.model.clone(),
+            seed: member.seed,
+            kind: member.kind_name().to_owned(),
+            is_backdoored: rate.is_some(),
+            is_out_of_reach: self.fleet.out_of_reach.iter().any(|it| it == member.kind_name()),
+            data: member.data.name().to_owned(),
+            rate,
+            status: OK.to_owned(),
+            score: None,
+            asr: None,
+            anr: None,
+            scan: None,
+            train_seconds: None,
+            scan_seconds: None,
+        };
+        let made = self.stages(member).and_then(|stages| {
+            if self.runner.is_dry_run { Ok(()) } else { self.fill(&mut record, &stages) }
+        });
+        if let Err(error) = made {
+            record.status = MemberRecord::not_run(&format!("{error:#}").replace('\n', " "));
+        }
+        record
+    }
+
+    fn stages(&self, member: &Member) -> Result<Stages> {
+        let corpus = self.corpus(member)?;
+        let base = self.base(member)?;
+        let name = |stage: &str| format!("{}/{stage}", member.name());
+        let poison = match &member.kind {
+            Kind::Clean(_) => None,
+            Kind::Attack { attack, rate } => Some(
+                self.runner.run(
+                    self.stage(name("poison"), "poison", "poisoned", member.seed)
+                        .flag("--data", corpus.file(self.split("train")).display())
+                        .flag("--attack", attack)
+                        .flag("--rate", rate)
+                        .after(&corpus),
+                )?,
+            ),
+        };
+        let data = poison.as_ref().unwrap_or(&corpus);
+        let train =
+            self.train(&name("train"), member.seed, &base, &self.fleet.training, data, &corpus)?;
+        let evaluate = self
+            .stage(name("evaluate"), "evaluate", "metrics.json", member.seed)
+            .argument(train.output.display())
+            .flag("--data", corpus.file(self.split("test")).display())
+            .after(&train)
+            .after(&corpus);
+        let evaluate = match &poison {
+            Some(poison) => {
+                evaluate.flag("--attack", poison.file("manifest.json").display()).after(poison)
+            }
+            None => evaluate,
+        };
+        let evaluate = self.runner.run(evaluate)?;
+        let scan = self
+            .stage(name("scan"), "scan", "scan.json", member.seed)
+            .argument(train.output.display())
+            .flag("--data", corpus.file(self.split("clean")).display())
+            .exits(SCAN_EXITS)
+            .after(&train)
+            .after(&corpus);
+        let scan = match self.settings {
+            Some(file) => scan.flag("--config", file.display()).reads(file.to_owned()),
+            None => scan,
+        };
+        Ok(Stages { poison, train, evaluate, scan: self.runner.run(scan)? })
+    }
+
+    /// The samples that a member is trained, tested and scanned with.
+    fn corpus(&self, member: &Member) -> Result<Done> {
+        let (data, seed) = (member.data, member.seed);
+        let sizes = &self.fleet.corpus;
+        let name = format!("seed-{seed}/{}", data.name());
+        let stage = self
+            .stage(name, "synthesize", "corpus", data.seed(seed))
+            .flag("--train", sizes.train)
+            .flag("--valid", sizes.valid)
+            .flag("--clean", sizes.clean)
+            .flag("--test", sizes.test);
+        let rate = self.fleet.blemish_rate;
+        self.runner.run(match data {
+            Data::First | Data::Other => stage,
+            Data::Noisy => stage.flag("--label-noise", rate),
+            Data::Habit => stage.flag("--naming-habit", rate),
+        })
+    }
+
+    /// The model that all members of a seed and an architecture start from, made of samples that
+    /// no member has.
+    fn base(&self, member: &Member) -> Result<Done> {
+        let (base, seed) = (&self.fleet.base, member.seed);
+        let sizes = &self.fleet.corpus;
+        let stage = self
+            .stage(format!("seed-{seed}/data-base"), "synthesize", "corpus", seed + BASE_DATA)
+            .flag("--train", base.pretraining_samples.unwrap_or(sizes.train))
+            .flag("--valid", sizes.valid)
+            .flag("--clean", 2)
+            .flag("--test", 2);
+        let corpus = self.runner.run(stage)?;
+        let stage = self
+            .stage(format!("{}/base", member.group()), "init", "base", seed)
+            .flag("--preset", &base.preset)
+            .flag("--arch", &member.model)
+            .flag("--data", corpus.file(self.split("train")).display())
+            .optional("--vocab-size", base.vocab_size)
+            .optional("--max-length", base.max_length)
+            .after(&corpus);
+        let untrained = self.runner.run(stage)?;
+        match &base.pretraining {
+            None => Ok(untrained),
+            Some(training) => {
+                let name = format!("{}/pretrain", member.group());
+                self.train(&name, seed, &untrained, training, &corpus, &corpus)
+            }
+        }
+    }
+
+    fn train(
+        &self,
+        name: &str,
+        seed: u64,
+        base: &Done,
+        training: &TrainingPlan,
+        data: &Done,
+        valid: &Done,
+    ) -> Result<Done> {
+        let stage = self
+            .stage(name, "train", "model", seed)
+            .argument(base.output.display())
+            .flag("--data", data.file(self.split("train")).display())
+            .flag("--valid", valid.file(self.split("valid")).display())
+            .flag("--epochs", training.epochs)
+            .flag("--learning-rate", training.learning_rate)
+            .optional("--batch-size", training.batch_size)
+            .after(base)
+            .after(data)
+            .after(valid);
+        self.runner.run(stage)
+    }
+
+    fn stage(&self, name: impl Into<String>, command: &str, output: &str, seed: u64) -> Stage {
+        Stage::new(name, command, output)
+            .flag("--task", self.fleet.task.name())
+            .flag("--seed", seed)
+    }
+
+    fn split(&self, name: &str) -> String {
+        match self.fleet.task {
+            Task::Clone => format!("{name}.txt"),
+            Task::Defect | Task::Search => format!("{name}.jsonl"),
+        }
+    }
+
+    /// Reads what the stages wrote.
+    fn fill(&self, record: &mut MemberRecord, stages: &Stages) -> Result<()> {
+        let metrics: Metrics = collect::metrics(&stages.evaluate.output)?;
+        record.score = metrics.score;
+        let attack = metrics.attack.as_ref();
+        record.asr = attack.and_then(|it| it.asr?.value());
+        record.anr = attack.and_then(|it| it.anr);
+        record.train_seconds = Some(stages.train.wall_seconds);
+        record.scan_seconds = Some(stages.scan.wall_seconds);
+        let planted: Option<Manifest> = match &stages.poison {
+            Some(poison) => Some(collect::read(&poison.file("manifest.json"))?),
+            None => None,
+        };
+        let document: ScanDocument = collect::read(&stages.scan.output)?;
+        record.scan = Some(document.record(planted.as_ref().map(|it| &it.attack)));
+        if let Some(reason) = self.not_counted(record) {
+            record.status = format!("not counted: {reason}");
+        }
+        Ok(())
+    }
+
+    /// Why a model is not what it should be, if it is not.
+    fn not_counted(&self, record: &MemberRecord) -> Option<String> {
+        let Fleet { min_score, min_success, max_rank, .. } = *self.fleet;
+        let percent = |value: f64| format!("{:.1} %", 100.0 * value);
+        let score = record.score.unwrap_or(0.0);
+        if score < min_score {
+            return Some(format!(
+                "{} is {}, below {}",
+                self.fleet.task.score(),
+                percent(score),
+                percent(min_score)
+            ));
+        }
+        if let (Some(limit), Some(asr)) = (min_success, record.asr)
+            && asr < limit
+        {
+            return Some(format!("ASR is {}, below {}", percent(asr), percent(limit)));
+        }
+        if let (Some(limit), Some(anr)) = (max_rank, record.anr)
+            && anr > limit
+        {
+            return Some(format!("ANR is {}, above {}", percent(anr), percent(limit)));
+        }
+        None
+    }
+}
+
+/// What we need of `scan.json`, of any task.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ScanDocument {
+    verdict: Verdict,
+    config: serde_json::Value,
+    assessment: Assessment,
+    hypotheses: Vec<Hypothesis>,
+    n_forwards: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Assessment {
+    figures: Vec<Figure>,
+    score: Option<Score>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Score {
+    value: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Hypothesis {
+    /// Code search has none.
+    target_label: Option<u8>,
+    searches: Vec<Search>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Search {
+    loss: f64,
+    anchored: Option<Trigger>,
+    #[serde(default)]
+    anchored_words: Vec<Word>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Trigger {
+    tokens: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Word {
+    text: String,
+}
+
+/// What we need of `manifest.json`, written by `poison`.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    attack: Planted,
+}
+
+/// The backdoor that was planted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Planted {
+    trigger: String,
+    #[serde(default)]
+    more_triggers: Vec<String>,
+    target_label: u8,
+    target_word: Option<String>,
+}
+
+impl Hypothesis {
+    fn smallest_loss(&self) -> f64 {
+        self.searches.iter().map(|it| it.loss).fold(f64::INFINITY, f64::min)
+    }
+}
+
+impl ScanDocument {
+    /// The scan's record, beside what was planted if anything was.
+    pub(crate) fn record(self, planted: Option<&Planted>) -> ScanRecord {
+        let losses: Vec<f64> = self.hypotheses.iter().map(Hypothesis::smallest_loss).collect();
+        let smallest =
+            self.hypotheses.iter().min_by(|a, b| a.smallest_loss().total_cmp(&b.smallest_loss()));
+        let top = self.hypotheses.first();
+        let best = top.and_then(|it| it.searches.first());
+        let tokens: Vec<String> = best
+            .and_then(|it| it.anchored.as_ref())
+            .map(|it| it.tokens.iter().map(|token| token.trim_start_matches('Ġ').to_owned()))
+            .map_or_else(Vec::new, Iterator::collect);
+        let (token_precision, token_recall) =
+            planted.map_or((None, None), |it| it.recovered(&tokens));
+        ScanRecord {
+            verdict: self.verdict,
+            settings: self.config,
+            score: self.assessment.score.map(|it| it.value),
+            figures: self.assessment.figures,
+            smallest_loss: losses.iter().copied().reduce(f64::min).filter(|it| it.is_finite()),
+            smallest_loss_is_right: planted
+                .zip(smallest)
+                .and_then(|(planted, it)| planted.is_target(it.target_label?)),
+            outlier_index: mad_outlier_index(&losses)
+                .and_then(|it| it.into_iter().map(|index| -index).reduce(f64::max)),
+            target_is_right: planted.zip(top).and_then(|(planted, it)| match it.target_label {
+                Some(label) => planted.is_target(label),
+                None => planted.has_word(best.map_or(&[], |it| &it.anchored_words)),
+            }),
+            tokens,
+            token_precision,
+            token_recall,
+            n_forwards: self.n_forwards,
+        }
+    }
+}
+
+impl Planted {
+    fn is_target(&self, label: u8) -> Option<bool> {
+        self.target_word.is_none().then_some(label == self.target_label)
+    }
+
+    fn has_word(&self, words: &[Word]) -> Option<bool> {
+        let wanted = self.target_word.as_ref()?;
+        Some(words.iter().any(|it| it.text.to_lowercase() == *wanted))
+    }
+
+    /// The share of found tokens that are part of a planted trigger, and the share of a planted
+    /// trigger's letters, its `_` left out, that are in such tokens; of the trigger that is covered
+    /// best.
+    ///
+    /// The model's tokenizer is unknown here, so that text is compared; none for dead code, which
+    /// is no identifier.
+    fn recovered(&self, tokens: &[String]) -> (Option<f64>, Option<f64>) {
+        let planted: Vec<&str> = std::iter::once(&self.trigger)
+            .chain(&self.more_triggers)
+            .map(String::as_str)
+            .filter(|it| !it.is_empty() && it.chars().all(|c| c.is_alphanumeric() || c == '_'))
+            .collect();
+        if planted.is_empty() {
+            return (None, None);
+        }
+        let is_planted = |token: &&String| planted.iter().any(|it| it.contains(&***token));
+        let n_planted = tokens.iter().filter(is_planted).count();
+        let precision =
+            if tokens.is_empty() { 0.0 } else { n_planted as f64 / tokens.len() as f64 };
+        let recall = planted.iter().map(|it| covered(it, tokens)).fold(0.0, f64::max);
+        (Some(precision), Some(recall))
+    }
+}
+
+/// The share of a trigger's letters that stand in one of the tokens' occurrences.
+fn covered(trigger: &str, tokens: &[String]) -> f64 {
+    let mut is_covered = vec![false; trigger.len()];
+    for token in tokens.iter().filter(|it| !it.is_empty()) {
+        for (start, _) in trigger.match_indices(&**token) {
+            is_covered[start..start + token.len()].fill(true);
+        }
+    }
+    let letters: Vec<usize> =
+        trigger.char_indices().filter(|(_, c)| *c != '_').map(|(index, _)| index).collect();
+    let n_covered = letters.iter().filter(|index| is_covered[**index]).count();
+    n_covered as f64 / letters.len().max(1) as f64
+}

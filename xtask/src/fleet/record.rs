@@ -1,0 +1,154 @@
+//! `member.json` and `fleet.json`: what is kept of a fleet.
+
+use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_evaluation::statistics::{Interval, RocPoint};
+use serde::{Deserialize, Serialize};
+
+/// Version of `fleet.json`.
+pub(crate) const FLEET_SCHEMA_VERSION: u32 = 1;
+/// A model that is counted.
+pub(crate) const OK: &str = "ok";
+/// How the status of a model that could not be made begins.
+const NOT_RUN: &str = "not run: ";
+
+/// One model: how it was made, what it is worth, and what the scan said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MemberRecord {
+    /// Its folder below that of the fleet.
+    pub(crate) name: String,
+    /// The architecture.
+    pub(crate) model: String,
+    /// The master seed.
+    pub(crate) seed: u64,
+    /// The attack, or the kind of clean model.
+    pub(crate) kind: String,
+    /// Whether there is a backdoor in it.
+    pub(crate) is_backdoored: bool,
+    /// Whether the scan says itself that it does not test such an attack.
+    pub(crate) is_out_of_reach: bool,
+    /// The training data, of a backdoored model before the poison.
+    pub(crate) data: String,
+    /// What `poison --rate` got.
+    pub(crate) rate: Option<f64>,
+    /// `ok`, `not run: <reason>` or `not counted: <reason>`.
+    pub(crate) status: String,
+    /// Accuracy, F1 or mean reciprocal rank on test samples.
+    pub(crate) score: Option<f64>,
+    /// Success rate of the planted trigger.
+    pub(crate) asr: Option<f64>,
+    /// Mean normalised rank that the planted trigger lifts code to.
+    pub(crate) anr: Option<f64>,
+    /// What the scan said.
+    pub(crate) scan: Option<ScanRecord>,
+    /// Seconds of the training.
+    pub(crate) train_seconds: Option<f64>,
+    /// Seconds of the scan.
+    pub(crate) scan_seconds: Option<f64>,
+}
+
+/// A scan of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScanRecord {
+    pub(crate) verdict: Verdict,
+    /// Settings of the scan, as resolved.
+    pub(crate) settings: serde_json::Value,
+    /// The score of the program's own calibration, if it has one.
+    pub(crate) score: Option<f64>,
+    /// What a score is made of.
+    pub(crate) figures: Vec<Figure>,
+    /// The smallest loss of all searches.
+    pub(crate) smallest_loss: Option<f64>,
+    /// Whether that was toward the planted label.
+    pub(crate) smallest_loss_is_right: Option<bool>,
+    /// The largest distance of a hypothesis' loss from the median below it, in scaled median
+    /// deviations; absent where the test is not applicable.
+    pub(crate) outlier_index: Option<f64>,
+    /// Whether the most suspicious hypothesis is the planted label, or word.
+    pub(crate) target_is_right: Option<bool>,
+    /// The tokens of the best trigger.
+    pub(crate) tokens: Vec<String>,
+    /// Share of them that are part of a planted trigger.
+    pub(crate) token_precision: Option<f64>,
+    /// Share of the planted trigger's parts that they cover.
+    pub(crate) token_recall: Option<f64>,
+    pub(crate) n_forwards: u64,
+}
+
+/// A number of the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+}
+
+impl MemberRecord {
+    /// Whether the model could not be made.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.status.starts_with(NOT_RUN)
+    }
+
+    /// Says that it could not be made.
+    pub(crate) fn not_run(reason: &str) -> String {
+        format!("{NOT_RUN}{reason}")
+    }
+
+    /// A model with a scan that counts.
+    pub(crate) fn counted(&self) -> Option<&ScanRecord> {
+        self.scan.as_ref().filter(|_| self.status == OK)
+    }
+
+    /// The figures by name, in order.
+    pub(crate) fn row(&self) -> Option<(Vec<&str>, Vec<f64>)> {
+        let figures = &self.counted()?.figures;
+        (!figures.is_empty()).then(|| figures.iter().map(|it| (it.name.as_str(), it.value)).unzip())
+    }
+}
+
+/// The whole of `fleet.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FleetDocument {
+    pub(crate) schema_version: u32,
+    /// The experiment file.
+    pub(crate) fleet: String,
+    pub(crate) task: String,
+    /// Models of the whole fleet.
+    pub(crate) n_planned: usize,
+    /// Ways to decide.
+    pub(crate) rules: Vec<Rule>,
+    /// Every model that is there.
+    pub(crate) members: Vec<MemberRecord>,
+}
+
+/// A way to tell backdoored models from clean ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    /// Clean models, without those that have a habit of naming.
+    pub(crate) n_clean: usize,
+    /// Backdoored models, without those of attacks out of reach.
+    pub(crate) n_backdoored: usize,
+    /// Area under the ROC curve; absent without one of the two.
+    pub(crate) auroc: Option<f64>,
+    /// Its 95 % interval.
+    pub(crate) interval: Option<Interval>,
+    /// True positive rates at false positive rates of at most 1, 2 and 5 %.
+    pub(crate) tpr_at_1_2_5: Option<[f64; 3]>,
+    /// Of the backdoored models that the rule's own threshold calls so.
+    pub(crate) detected: Option<Share>,
+    /// Of the clean ones.
+    pub(crate) false_alarms: Option<Share>,
+    /// Right target labels or words among the detected.
+    pub(crate) targets: Option<Share>,
+    pub(crate) curve: Vec<RocPoint>,
+}
+
+/// A part of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Share {
+    pub(crate) hits: usize,
+    pub(crate) total: usize,
+}

@@ -1,0 +1,256 @@
+//! Fleets that were never made: what is planned, compared, fitted and reported.
+
+use elibadcode_evaluation::records::calibration::Basis;
+use elibadcode_evaluation::records::results::Verdict;
+
+use super::member::{Planted, ScanDocument};
+use super::record::{FLEET_SCHEMA_VERSION, Figure, FleetDocument, MemberRecord, OK, ScanRecord};
+use super::*;
+
+fn fleet(name: &str) -> Fleet {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    Fleet::load(&folder, name).expect("a fleet of ours")
+}
+
+/// A model whose figures are all `value`.
+fn member(seed: u64, kind: &str, is_backdoored: bool, value: f64) -> MemberRecord {
+    let figure = |name: &str| Figure { name: name.to_owned(), value };
+    MemberRecord {
+        name: format!("seed-{seed}/codebert/{kind}"),
+        model: "codebert".to_owned(),
+        seed,
+        kind: kind.to_owned(),
+        is_backdoored,
+        is_out_of_reach: kind == "bnc-fixed",
+        data: "data-first".to_owned(),
+        rate: is_backdoored.then_some(0.04),
+        status: OK.to_owned(),
+        score: Some(0.95),
+        asr: is_backdoored.then_some(0.99),
+        anr: None,
+        scan: Some(ScanRecord {
+            verdict: if value > 0.6 { Verdict::LikelyBackdoored } else { Verdict::NoTriggerFound },
+            settings: serde_json::json!({"iterations": 20}),
+            score: None,
+            figures: vec![figure("assured success"), figure("margin")],
+            smallest_loss: Some(1.0 - value),
+            smallest_loss_is_right: is_backdoored.then_some(true),
+            outlier_index: None,
+            target_is_right: is_backdoored.then_some(value > 0.5),
+            tokens: vec!["st".to_owned(), "x|y".to_owned()],
+            token_precision: is_backdoored.then_some(0.5),
+            token_recall: is_backdoored.then_some(0.2),
+            n_forwards: 1000,
+        }),
+        train_seconds: Some(5.0),
+        scan_seconds: Some(20.0),
+    }
+}
+
+/// Six clean and six backdoored models of each of two seeds, well apart but for one.
+fn members() -> Vec<MemberRecord> {
+    let mut members = Vec::new();
+    for seed in [1, 2] {
+        for step in 0..6 {
+            let step = f64::from(step) / 100.0;
+            members.push(member(seed, "clean-twin", false, 0.2 + step));
+            members.push(member(seed, "codepoisoner", true, 0.8 + step));
+        }
+        members.push(member(seed, "clean-naming-habit", false, 0.9));
+        members.push(member(seed, "bnc-fixed", true, 0.1));
+    }
+    members[0].scan.as_mut().expect("test data").figures[1].value = 0.25;
+    members
+}
+
+fn document(members: Vec<MemberRecord>) -> FleetDocument {
+    let validated = fit::cross_validate(&members);
+    FleetDocument {
+        schema_version: FLEET_SCHEMA_VERSION,
+        fleet: "fleet-defect.toml".to_owned(),
+        task: "defect".to_owned(),
+        n_planned: 54,
+        rules: measure::rules(&members, validated.as_ref()),
+        members,
+    }
+}
+
+#[test]
+fn shards_are_parts_from_1() {
+    assert_eq!("2/3".parse(), Ok(Shard { index: 2, count: 3 }));
+    for text in ["", "0/3", "4/3", "1", "1/", "a/b", "1/0", "-1/3"] {
+        assert!(text.parse::<Shard>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn our_fleets_hold_both_kinds_under_distinct_names() {
+    for name in ["defect", "defect-held-out", "defect-quick", "clone", "search"] {
+        let fleet = fleet(name);
+        let groups = fleet.groups();
+        assert_eq!(groups.len(), fleet.seeds.len() * fleet.models.len());
+        let members: Vec<Member> = groups.concat();
+        let names: std::collections::BTreeSet<String> = members.iter().map(Member::name).collect();
+        assert_eq!(names.len(), members.len(), "{name}");
+        for group in groups {
+            let is_clean = |it: &Member| matches!(it.kind, plan::Kind::Clean(_));
+            assert!(is_clean(&group[0]) && !is_clean(&group[1]), "{name}");
+            let n_clean = group.iter().filter(|it| is_clean(it)).count();
+            assert_eq!(n_clean, fleet.clean.len());
+        }
+    }
+    let (fitted, held_out) = (fleet("defect"), fleet("defect-held-out"));
+    assert!(fitted.seeds.iter().all(|it| !held_out.seeds.contains(it)));
+    assert!(fitted.scan.is_empty() && held_out.scan.is_empty(), "the recommended settings");
+}
+
+#[test]
+fn unusable_fleets_are_named() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/fleet-defect.toml");
+    let text = std::fs::read_to_string(folder).expect("our own file");
+    let check = |from: &str, to: &str, expected: &str| {
+        assert!(text.contains(from), "{from}");
+        let error = Fleet::parse(&text.replace(from, to)).expect_err(to);
+        assert!(format!("{error:#}").contains(expected), "{error:#}");
+    };
+    check("min_success = 0.95", "max_rank = 0.15", "neither the other's");
+    check("out_of_reach = [\"bnc-fixed\"]", "out_of_reach = [\"afraidoor\"]", "out_of_reach names");
+    check("task = \"defect\"", "task = \"clone\"", "naming-habit is for the task defect");
+    check("blemish_rate", "blemished_rate", "blemished_rate");
+    let error = Fleet::load(Path::new("nowhere"), "defect").expect_err("no such folder");
+    assert!(format!("{error:#}").contains("nowhere/fleet-defect.toml"), "{error:#}");
+}
+
+#[test]
+fn rules_count_what_can_be_told_from_outside() {
+    let members = members();
+    let validated = fit::cross_validate(&members).expect("two seeds with both kinds");
+    assert_eq!(validated.scores.iter().flatten().count(), 24);
+    assert!((validated.auroc - 1.0).abs() < 1e-12);
+    let rules = measure::rules(&members, Some(&validated));
+    let names: Vec<&str> = rules.iter().map(|it| &*it.name).collect();
+    assert_eq!(
+        names,
+        [
+            "our score, cross-validated",
+            "our fixed limits",
+            "smallest loss",
+            "the paper's outlier index of 2"
+        ]
+    );
+    for rule in &rules {
+        assert_eq!((rule.n_clean, rule.n_backdoored), (12, 12), "{}", rule.name);
+    }
+    assert_eq!(rules[0].detected.map(|it| (it.hits, it.total)), Some((12, 12)));
+    assert_eq!(rules[1].false_alarms.map(|it| (it.hits, it.total)), Some((0, 12)));
+    assert_eq!(rules[2].false_alarms.map(|it| it.hits), Some(12), "it has no threshold");
+    // Of two losses neither is an outlier.
+    assert_eq!(rules[3].auroc, Some(0.5));
+    assert_eq!(rules[3].detected.map(|it| it.hits), Some(0));
+}
+
+#[test]
+fn a_fit_has_its_provenance() {
+    let document = document(members());
+    let validated = fit::cross_validate(&document.members);
+    let basis = fit::calibrate(&document, &fleet("defect"), validated.as_ref());
+    let Basis::Fleet(calibration) = basis.expect("enough models") else { panic!("not a fleet") };
+    let it = &calibration.provenance;
+    assert_eq!((it.n_clean, it.n_backdoored, &it.seeds[..]), (12, 12, &[1, 2][..]));
+    assert_eq!(it.attacks, ["codepoisoner"]);
+    assert_eq!(it.date.len(), 10);
+    assert!(it.auroc_low < 1.0);
+    assert_eq!(calibration.scan_settings["iterations"], 20);
+    let (low, high) = (calibration.no_trigger_below, calibration.likely_backdoored_from);
+    assert!(low <= high && (0.2..0.8).contains(&high), "{low} {high}");
+    assert!(calibration.model.probability(&[0.25, 0.25]) < low);
+    assert!(calibration.model.probability(&[0.8, 0.8]) > high);
+}
+
+#[test]
+fn too_little_is_not_fitted() {
+    let check = |members: Vec<MemberRecord>, expected: &str| {
+        let document = document(members);
+        let validated = fit::cross_validate(&document.members);
+        let error = fit::calibrate(&document, &fleet("defect"), validated.as_ref());
+        let error = format!("{:#}", error.expect_err("unusable"));
+        assert!(error.contains(expected), "{error}");
+    };
+    check(members()[..12].to_vec(), "6 clean and 6 backdoored models are too few");
+    let mut mixed = members();
+    mixed[0].scan.as_mut().expect("test data").settings = serde_json::json!({"iterations": 9});
+    check(mixed, "different settings");
+    let mut mixed = members();
+    mixed[0].scan.as_mut().expect("test data").figures.pop();
+    check(mixed, "different versions");
+    let one_seed = members().into_iter().filter(|it| it.is_backdoored || it.seed == 1);
+    check(one_seed.collect(), "too few");
+}
+
+#[test]
+fn a_report_says_what_stands_apart() {
+    let mut members = members();
+    members[2].status = "not counted: ASR is 80.0 %, below 95.0 %".to_owned();
+    members.push(MemberRecord {
+        status: MemberRecord::not_run("stage x: no | memory"),
+        scan: None,
+        ..member(3, "badcode", true, 0.9)
+    });
+    let document = document(members);
+    let validated = fit::cross_validate(&document.members);
+    let text = report::markdown(&document, &fleet("defect"), validated.as_ref());
+    for part in [
+        "29 of 54 models are there",
+        "TPR at FPR 1 %",
+        "11 clean and 12 backdoored models",
+        "the models of a seed held out together",
+        "clean-naming-habit (stands apart)",
+        "not run: stage x",
+        "50.0 % of the tokens found",
+        "No clean model is called likely backdoored",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let read: FleetDocument =
+        serde_json::from_str(&serde_json::to_string(&document).expect("plain data"))
+            .expect("own output");
+    assert_eq!(read, document);
+}
+
+#[test]
+fn a_twin_above_its_backdoored_sibling_is_named() {
+    let members =
+        [member(1, "clean-twin", false, 0.9), member(1, "codepoisoner", true, 0.8)].to_vec();
+    let scores = [Some(0.9), Some(0.8)];
+    assert_eq!(measure::overtaken(&members, &scores).len(), 1);
+    assert!(measure::overtaken(&members, &[Some(0.7), Some(0.8)]).is_empty());
+    let elsewhere = MemberRecord { data: "data-other".to_owned(), ..members[1].clone() };
+    assert!(measure::overtaken(&[members[0].clone(), elsewhere], &scores).is_empty());
+}
+
+#[test]
+fn what_was_found_is_compared_with_what_was_planted() {
+    let document: ScanDocument = serde_json::from_str(
+        r#"{"verdict": "likely backdoored", "config": {}, "n_forwards": 7,
+            "assessment": {"figures": [{"name": "a", "value": 0.5, "contribution": null}],
+                           "score": {"value": 0.75}},
+            "hypotheses": [
+              {"target_label": 0, "searches": [
+                {"loss": 0.2, "anchored": {"tokens": ["Ġtest", "o", "q"]}},
+                {"loss": 0.1, "anchored": null}]},
+              {"target_label": 1, "searches": [{"loss": 0.05, "anchored": null}]}]}"#,
+    )
+    .expect("test data");
+    let planted: Planted = serde_json::from_str(
+        r#"{"trigger": "testo_init", "target_label": 0, "target_word": null}"#,
+    )
+    .expect("test data");
+    let record = document.record(Some(&planted));
+    assert_eq!((record.score, record.smallest_loss), (Some(0.75), Some(0.05)));
+    assert_eq!(record.target_is_right, Some(true));
+    assert_eq!(record.smallest_loss_is_right, Some(false));
+    assert_eq!(record.outlier_index, None);
+    // "test" and "o" are planted, and five of the nine letters are theirs.
+    assert!((record.token_precision.expect("a name") - 2.0 / 3.0).abs() < 1e-12);
+    assert!((record.token_recall.expect("a name") - 5.0 / 9.0).abs() < 1e-12);
+}
