@@ -25,7 +25,7 @@ use self::member::Maker;
 use self::plan::{Fleet, Member};
 use self::record::{FLEET_SCHEMA_VERSION, FleetDocument, MemberRecord};
 use crate::experiment::Task;
-use crate::parallel::in_parallel;
+use crate::parallel::{in_parallel, n_cores, n_jobs};
 use crate::stage::{Runner, write};
 use crate::{collect, program, say};
 
@@ -109,6 +109,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
             binary: binary.clone(),
             root: args.out.join(name),
             device: args.device.clone(),
+            n_threads: (n_cores() / n_jobs(args.jobs)).max(1),
             is_dry_run: args.dry_run,
         };
         if !args.report {
@@ -135,9 +136,7 @@ fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<bool> {
         left -= group.len();
     }
     groups.retain(|group| !group.is_empty());
-    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let n_jobs = args.jobs.map_or(n_cores.min(8), usize::from);
-    let are_made = in_parallel(n_jobs, &groups, |group| {
+    let are_made = in_parallel(n_jobs(args.jobs), &groups, |group| {
         let maker = Maker { fleet, runner, settings: settings.as_deref() };
         let mut is_made = true;
         for member in group {

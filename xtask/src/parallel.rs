@@ -2,6 +2,16 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
+/// Stages side by side: as many as were asked for, or one per core up to 8.
+pub(crate) fn n_jobs(wanted: Option<u8>) -> usize {
+    wanted.map_or(n_cores().min(8), usize::from).max(1)
+}
+
+/// Cores of this machine that we may use.
+pub(crate) fn n_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Maps `items` on `n_jobs` threads; results are in the order of the items.
 pub(crate) fn in_parallel<T: Sync, R: Send>(
     n_jobs: usize,

@@ -12,6 +12,7 @@ use elibadcode_evaluation::records::results::{CellStatus, RESULTS_SCHEMA_VERSION
 use crate::chain::{Plan, SettingsFiles};
 use crate::experiment::{Experiment, Scale, Task};
 use crate::matrix::{self, Product};
+use crate::parallel::{n_cores, n_jobs};
 use crate::program;
 use crate::report::Report;
 use crate::stage::{Runner, write};
@@ -81,17 +82,6 @@ impl Which {
     }
 }
 
-impl ReproduceArgs {
-    /// Stages side by side.
-    fn n_jobs(&self) -> usize {
-        self.jobs.map_or(n_cores().min(8), usize::from).max(1)
-    }
-}
-
-fn n_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// Runs the experiments; false if a cell did not run.
 pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     let experiments = experiments(args)?;
@@ -109,7 +99,7 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
         .collect::<Result<_>>()?;
     let plans: Vec<Plan<'_>> =
         prepared.iter().map(|prepared| prepared.plan(args.data.as_deref())).collect();
-    let products = matrix::run(&plans, args.n_jobs());
+    let products = matrix::run(&plans, n_jobs(args.jobs));
     if args.dry_run {
         return Ok(true);
     }
@@ -162,7 +152,7 @@ impl<'a> Prepared<'a> {
             binary: binary.to_owned(),
             root: root.join(experiment.task.name()),
             device: args.device.clone(),
-            n_threads: (n_cores() / args.n_jobs()).max(1),
+            n_threads: (n_cores() / n_jobs(args.jobs)).max(1),
             is_dry_run: args.dry_run,
         };
         let settings = settings_files(experiment, &runner)?;

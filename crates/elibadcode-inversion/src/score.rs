@@ -18,8 +18,6 @@ use crate::ranking::{RankingEvidence, RankingHypothesis, ScreenedWord};
 const CALIBRATIONS: &str = include_str!("../calibration.json");
 /// Losses below this are the same.
 const LEAST_LOSS: f64 = 1e-4;
-/// Outlier indices above this are the same.
-const MOST_OUTLYING: f64 = 20.0;
 /// Tokens of the part of a trigger that has a figure of its own.
 const SMALL: usize = 2;
 
@@ -236,17 +234,18 @@ fn figures_of_ranking(hypothesis: &RankingHypothesis, screened: &[ScreenedWord])
     });
     let shift = profile.map(|it| it.shift).unwrap_or_default();
     let word = search.and_then(|it| it.anchored_words.first());
-    let of_word = screened.iter().find(|it| Some(&it.word) == word);
+    let is_word = |it: &&ScreenedWord| Some(&it.word) == word;
+    let affinity = screened.iter().find(is_word).map(|it| it.affinity);
+    let of_others = screened.iter().filter(|it| !is_word(it)).map(|it| it.affinity);
+    let most_of_others = of_others.fold(f64::NEG_INFINITY, f64::max);
+    let lead = affinity.filter(|_| most_of_others.is_finite()).map(|it| it - most_of_others);
     vec![
         ("assured rank from the end", 1.0 - high),
         ("margin over the best random trigger", best_control.unwrap_or(mean) - mean),
         ("words that the trigger needs", evidence.map_or(0.0, |it| it.without_words.mean - mean)),
         ("rank of two tokens from the end", 1.0 - small.unwrap_or(0.5)),
         ("common direction of the shift", shift.trigger.alignment - shift.controls.alignment),
-        (
-            "outlier index of the word",
-            of_word.map_or(0.0, |it| it.outlier_index.clamp(0.0, MOST_OUTLYING)),
-        ),
+        ("lead of the word in the screening", lead.unwrap_or(0.0)),
     ]
 }
 
