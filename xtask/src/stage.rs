@@ -3,9 +3,13 @@
 //! A stage is done when `stage.json` is there, which is written last and holds a fingerprint of
 //! the arguments, of everything the stage depends on, and of the program. `run.json` is the
 //! program's own record, so that a resumed experiment still knows how long its stages took.
+//!
+//! A stage holds the lock of its folder while it runs, and so does the program that it started:
+//! several processes can share a folder, and one that is started again after a kill waits for the
+//! program that the killed one left behind.
 
 use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::UNIX_EPOCH;
@@ -143,9 +147,13 @@ impl Runner {
         let record = folder.join("run.json");
         let stamp_file = folder.join("stage.json");
         let fingerprint = self.fingerprint(&stage)?;
-        if let Some(stamp) = finished(&stamp_file, fingerprint, &output) {
-            let done = done(output, fingerprint, stamp.exit_code, &record)?;
+        let finished_before = || {
+            let Some(stamp) = finished(&stamp_file, fingerprint, &output) else { return Ok(None) };
+            let done = done(output.clone(), fingerprint, stamp.exit_code, &record)?;
             say(&format!("{:<48} done before in {:.1} s", self.shown(&stage), done.wall_seconds));
+            anyhow::Ok(Some(done))
+        };
+        if let Some(done) = finished_before()? {
             return Ok(done);
         }
         if self.is_dry_run {
@@ -160,11 +168,17 @@ impl Runner {
             });
         }
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let lock = self.lock(&folder, &stage)?;
+        // Another process may have run it in the meantime.
+        if let Some(done) = finished_before()? {
+            return Ok(done);
+        }
         for stale in [&stamp_file, &record] {
             if stale.exists() {
                 fs::remove_file(stale).with_context(|| format!("removing {}", stale.display()))?;
             }
         }
+        remove_scratch(&folder)?;
         let log = |name: &str| {
             let path = folder.join(name);
             File::create(&path).with_context(|| format!("making {}", path.display()))
@@ -175,7 +189,8 @@ impl Runner {
             .arg(&output)
             .args(["--force", "--device", &self.device, "--record"])
             .arg(&record)
-            .stdin(Stdio::null())
+            // An empty file: it hands the lock on to the program, which may outlive this process.
+            .stdin(Stdio::from(lock))
             .stdout(log("stdout.txt")?)
             .stderr(log("stderr.txt")?)
             .status()
@@ -203,6 +218,23 @@ impl Runner {
         Ok(done)
     }
 
+    /// The lock of a stage's folder; waits for whoever holds it.
+    fn lock(&self, folder: &Path, stage: &Stage) -> Result<File> {
+        let path = folder.join("lock");
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = file.with_context(|| format!("making {}", path.display()))?;
+        let shown = || format!("locking {}", path.display());
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                say(&format!("{:<48} waiting for another process", self.shown(stage)));
+                file.lock().with_context(shown)?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
+        }
+        Ok(file)
+    }
+
     /// The stage's name behind that of its task.
     fn shown(&self, stage: &Stage) -> String {
         let task = self.root.file_name().unwrap_or_default().display();
@@ -221,9 +253,29 @@ impl Runner {
     }
 }
 
-/// Writes a text file.
+/// Writes a text file, whole or not at all.
 pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+    let shown = || format!("writing {}", path.display());
+    let name = path.file_name().unwrap_or_default().display();
+    // Of this process only: several may write the same file.
+    let scratch = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    fs::write(&scratch, text).and_then(|()| fs::rename(&scratch, path)).with_context(shown)
+}
+
+/// Removes what a killed run was writing: the program and [`write`] hide it until it is whole.
+fn remove_scratch(folder: &Path) -> Result<()> {
+    let shown = || format!("clearing {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(shown)? {
+        let path = entry.with_context(shown)?.path();
+        let is_hidden =
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if is_hidden && path.is_dir() {
+            fs::remove_dir_all(&path).with_context(shown)?;
+        } else if is_hidden {
+            fs::remove_file(&path).with_context(shown)?;
+        }
+    }
+    Ok(())
 }
 
 /// The stamp of a stage that needs not run again.
