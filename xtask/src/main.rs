@@ -4,14 +4,21 @@
 //! that a user has; `tidy` checks the workspace against its own rules.
 
 mod acceptance;
+mod bundle;
 mod chain;
 mod collect;
+mod cost;
+mod day;
+mod detail;
 mod experiment;
 mod matrix;
+mod page;
 mod parallel;
 mod program;
+mod publish;
 mod report;
 mod reproduce;
+mod shard;
 mod stage;
 mod tidy;
 
@@ -31,6 +38,8 @@ struct Cli {
 enum Task {
     /// Run an experiment: plant backdoors, find and remove them, compare with the paper
     Reproduce(reproduce::ReproduceArgs),
+    /// Put the results of several shards together
+    Merge(publish::MergeArgs),
     /// Check crate dependencies, file sizes, the README's architecture table and leftovers
     Tidy,
 }
@@ -38,6 +47,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Reproduce(args) => reproduce::run(&args),
+        Task::Merge(args) => publish::merge(&args),
         Task::Tidy => tidy::run(),
     };
     match outcome {

@@ -5,54 +5,61 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use elibadcode_evaluation::records::results::{Cell, CellStatus, StageSeconds};
 
+use crate::bundle::{Entry, TwinScan};
 use crate::chain::{Chain, Corpus, Foundation, Plan, Subject};
-use crate::experiment::Task;
+use crate::detail::Detail;
 use crate::parallel::in_parallel;
-use crate::report::TwinScan;
+use crate::shard::Shard;
 use crate::stage::Done;
-use crate::{collect, say};
+use crate::{collect, day, say};
 
 /// What a unit of work gave.
 pub(crate) enum Product {
-    /// One attack on one model.
-    Cell {
-        /// The task.
-        task: Task,
-        /// What was measured.
-        cell: Box<Cell>,
-        /// What a reader must know of it.
-        note: Option<String>,
-        /// Where it was computed.
-        device: Option<String>,
-    },
+    /// One attack on one model, and one defense of it.
+    Cell(Box<Entry>),
     /// The scan of a model without backdoor.
     Twin(TwinScan),
 }
 
 /// A unit of work after the foundations.
-struct Job<'a> {
-    plan: &'a Plan<'a>,
+#[derive(Clone, Copy, Debug)]
+struct Unit<'a> {
+    /// Index of the plan.
+    plan: usize,
     subject: Subject<'a>,
-    foundation: &'a Result<Foundation, String>,
     work: Work<'a>,
 }
 
+#[derive(Clone, Copy, Debug)]
 enum Work<'a> {
-    Attack(&'a str),
+    Defend { attack: &'a str, variant: usize },
     ScanTwin,
 }
 
-/// Runs all cells of all plans, `n_jobs` at a time; products are grouped by task, model and attack
-/// in the order of the experiments.
-pub(crate) fn run(plans: &[Plan<'_>], n_jobs: usize) -> Vec<Product> {
-    let corpora = corpora(plans, n_jobs);
-    let foundations = foundations(plans, &corpora, n_jobs);
-    let jobs = jobs(plans, &foundations);
-    // The twin of a seed is trained while its first attack is, and scanned after.
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|&index| jobs[index].subject.seed);
-    let mut products: Vec<(usize, Product)> =
-        in_parallel(n_jobs, &order, |&index| (index, jobs[index].run()));
+/// Runs the shard's cells of all plans, `n_jobs` at a time; products are grouped by task, model,
+/// attack and defense in the order of the experiments.
+pub(crate) fn run(plans: &[Plan<'_>], shard: Shard, n_jobs: usize) -> Vec<Product> {
+    let units = shard.part(units(plans), |unit| (unit.plan, unit.subject));
+    let corpora = corpora(plans, &units, n_jobs);
+    let foundations = foundations(plans, &units, &corpora, n_jobs);
+    // The twin of a seed is trained while its first attack is, and scanned after; a second defense
+    // of an attacked model comes when the model is there.
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by_key(|&index| match units[index].work {
+        Work::ScanTwin => (units[index].subject.seed, 0),
+        Work::Defend { variant, .. } => (units[index].subject.seed, variant),
+    });
+    let mut products: Vec<(usize, Product)> = in_parallel(n_jobs, &order, |&index| {
+        let Unit { plan, subject, work } = units[index];
+        let foundation = &foundations[&(plan, subject)];
+        let product = match work {
+            Work::ScanTwin => Product::Twin(twin(&plans[plan], subject, foundation)),
+            Work::Defend { attack, variant } => {
+                Product::Cell(Box::new(cell(&plans[plan], attack, variant, subject, foundation)))
+            }
+        };
+        (index, product)
+    });
     products.sort_by_key(|(index, _)| *index);
     products.into_iter().map(|(_, product)| product).collect()
 }
@@ -62,21 +69,27 @@ type Corpora = BTreeMap<(usize, u64), Result<Corpus, String>>;
 /// By plan and model.
 type Foundations<'a> = BTreeMap<(usize, Subject<'a>), Result<Foundation, String>>;
 
-fn corpora(plans: &[Plan<'_>], n_jobs: usize) -> Corpora {
-    let seeds = |index: usize| plans[index].experiment.seeds.iter().map(move |&seed| (index, seed));
-    let wanted: Vec<(usize, u64)> = (0..plans.len()).flat_map(seeds).collect();
+fn corpora(plans: &[Plan<'_>], units: &[Unit<'_>], n_jobs: usize) -> Corpora {
+    let mut wanted: Vec<(usize, u64)> =
+        units.iter().map(|unit| (unit.plan, unit.subject.seed)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     let made = in_parallel(n_jobs, &wanted, |&(index, seed)| {
         plans[index].corpus(seed).map_err(|error| failure(&error))
     });
     wanted.into_iter().zip(made).collect()
 }
 
-fn foundations<'a>(plans: &'a [Plan<'_>], corpora: &Corpora, n_jobs: usize) -> Foundations<'a> {
-    let wanted: Vec<(usize, Subject<'_>)> = plans
-        .iter()
-        .enumerate()
-        .flat_map(|(index, plan)| subjects(plan).into_iter().map(move |subject| (index, subject)))
-        .collect();
+fn foundations<'a>(
+    plans: &[Plan<'_>],
+    units: &[Unit<'a>],
+    corpora: &Corpora,
+    n_jobs: usize,
+) -> Foundations<'a> {
+    let mut wanted: Vec<(usize, Subject<'_>)> =
+        units.iter().map(|unit| (unit.plan, unit.subject)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     let made = in_parallel(n_jobs, &wanted, |&(index, subject)| {
         let corpus = corpora[&(index, subject.seed)].as_ref().map_err(Clone::clone)?;
         plans[index].foundation(subject, corpus).map_err(|error| failure(&error))
@@ -84,53 +97,43 @@ fn foundations<'a>(plans: &'a [Plan<'_>], corpora: &Corpora, n_jobs: usize) -> F
     wanted.into_iter().zip(made).collect()
 }
 
-fn subjects<'a>(plan: &'a Plan<'_>) -> Vec<Subject<'a>> {
-    let seeds = &plan.experiment.seeds;
-    let of_model = |model| seeds.iter().map(move |&seed| Subject { model, seed });
-    plan.experiment.models.iter().flat_map(|model| of_model(model.as_str())).collect()
-}
-
-/// Twins first, then the attacks, each for all seeds of a model.
-fn jobs<'a>(plans: &'a [Plan<'a>], foundations: &'a Foundations<'a>) -> Vec<Job<'a>> {
-    let mut jobs = Vec::new();
-    for (index, plan) in plans.iter().enumerate() {
-        let subjects = subjects(plan);
-        let job = |subject: Subject<'a>, work| {
-            let foundation = &foundations[&(index, subject)];
-            Job { plan, subject, foundation, work }
-        };
-        jobs.extend(subjects.iter().map(|&subject| job(subject, Work::ScanTwin)));
-        for model in &plan.experiment.models {
-            for attack in &plan.experiment.attacks {
-                let of_model = subjects.iter().filter(|subject| subject.model == model);
-                jobs.extend(of_model.map(|&subject| job(subject, Work::Attack(attack))));
+/// Of each plan the twins first, then the attacks, each with all defenses for all seeds of a model.
+fn units<'a>(plans: &'a [Plan<'a>]) -> Vec<Unit<'a>> {
+    let mut units = Vec::new();
+    for (plan, Plan { experiment, .. }) in plans.iter().enumerate() {
+        let of_model =
+            |model: &'a str| experiment.seeds.iter().map(move |&seed| Subject { model, seed });
+        if experiment.scans_twins {
+            let subjects = experiment.models.iter().flat_map(|model| of_model(model));
+            units.extend(subjects.map(|subject| Unit { plan, subject, work: Work::ScanTwin }));
+        }
+        for model in &experiment.models {
+            for attack in &experiment.attacks {
+                for variant in 0..experiment.variants.len() {
+                    let work = Work::Defend { attack, variant };
+                    units.extend(of_model(model).map(|subject| Unit { plan, subject, work }));
+                }
             }
         }
     }
-    jobs
-}
-
-impl Job<'_> {
-    fn run(&self) -> Product {
-        match self.work {
-            Work::ScanTwin => Product::Twin(twin(self.plan, self.subject, self.foundation)),
-            Work::Attack(attack) => cell(self.plan, attack, self.subject, self.foundation),
-        }
-    }
+    units
 }
 
 /// One cell, with whatever ran of it.
 fn cell(
     plan: &Plan<'_>,
     attack: &str,
+    variant: usize,
     subject: Subject<'_>,
     foundation: &Result<Foundation, String>,
-) -> Product {
+) -> Entry {
     let task = plan.experiment.task;
+    let variant_name = &plan.experiment.variants[variant].name;
     let mut cell = Cell {
         task: task.name().to_owned(),
         model: subject.model.to_owned(),
         attack: attack.to_owned(),
+        variant: variant_name.clone(),
         seed: subject.seed,
         status: CellStatus::Ok,
         clean_twin: None,
@@ -141,23 +144,28 @@ fn cell(
     };
     let mut chain = Chain::default();
     let mut outcome = match foundation {
-        Ok(foundation) => {
-            plan.attack(attack, subject, foundation, &mut chain).map_err(|error| failure(&error))
-        }
+        Ok(foundation) => plan
+            .attack(attack, variant, subject, foundation, &mut chain)
+            .map_err(|error| failure(&error)),
         Err(reason) => Err(reason.clone()),
     };
+    let mut detail = Detail::default();
     if !plan.runner.is_dry_run {
-        let filled = fill(&mut cell, &chain).map_err(|error| failure(&error));
-        outcome = outcome.and(filled);
+        let filled = fill(&mut cell, &chain).and_then(|()| {
+            detail = Detail::read(&chain)?;
+            Ok(())
+        });
+        outcome = outcome.and(filled.map_err(|error| failure(&error)));
     }
-    let name = format!("{}, {attack}, seed {}", subject.model, subject.seed);
+    let name = format!("{}, {attack}, {variant_name}, seed {}", subject.model, subject.seed);
     if let Err(reason) = outcome {
         say(&format!("{}, {name}: not run: {reason}", task.name()));
         cell.status = CellStatus::NotRun(reason);
     }
     let note = chain.unrepaired().map(|note| format!("{name}: {note}."));
+    let day = chain.stages().filter_map(|done| done.finished).max().map(day::of);
     let device = chain.train.map(|train| train.device);
-    Product::Cell { task, cell: Box::new(cell), note, device }
+    Entry { cell, note, device, day, detail }
 }
 
 /// Reads the outputs of the stages that ran.
@@ -206,7 +214,7 @@ fn twin(
         Err(reason) => (CellStatus::NotRun(reason), None),
     };
     let Subject { model, seed } = subject;
-    let task = plan.experiment.task.name();
+    let task = plan.experiment.task.name().to_owned();
     TwinScan { task, model: model.to_owned(), seed, status, scan }
 }
 

@@ -8,11 +8,13 @@
 //! several processes can share a folder, and one that is started again after a kill waits for the
 //! program that the killed one left behind.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::UNIX_EPOCH;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use elibadcode_evaluation::RunRecord;
@@ -35,6 +37,8 @@ pub(crate) struct Stage {
     files: Vec<PathBuf>,
     /// Exit codes that are results rather than errors.
     exit_codes: &'static [i32],
+    /// Functions that will go through the model, if somebody knows.
+    n_forwards: Option<u64>,
 }
 
 impl Stage {
@@ -47,6 +51,7 @@ impl Stage {
             dependencies: Vec::new(),
             files: Vec::new(),
             exit_codes: &[0],
+            n_forwards: Some(0),
         }
     }
 
@@ -81,6 +86,12 @@ impl Stage {
         self
     }
 
+    /// Sends so many functions through the model.
+    pub(crate) fn costs(mut self, n_forwards: Option<u64>) -> Self {
+        self.n_forwards = n_forwards;
+        self
+    }
+
     /// Takes these exit codes as results.
     pub(crate) fn exits(mut self, exit_codes: &'static [i32]) -> Self {
         self.exit_codes = exit_codes;
@@ -101,6 +112,8 @@ pub(crate) struct Done {
     pub(crate) wall_seconds: f64,
     /// Where it computed; empty if it did not.
     pub(crate) device: String,
+    /// When it ended; unknown of a dry run.
+    pub(crate) finished: Option<SystemTime>,
 }
 
 impl Done {
@@ -132,9 +145,22 @@ pub(crate) struct Runner {
     pub(crate) device: String,
     /// Only say what would run.
     pub(crate) is_dry_run: bool,
+    /// What would run, with the functions that go through the model.
+    pub(crate) planned: Mutex<BTreeMap<String, Option<u64>>>,
 }
 
 impl Runner {
+    /// A runner that has planned nothing.
+    pub(crate) fn new(
+        binary: impl Into<PathBuf>,
+        root: impl Into<PathBuf>,
+        device: &str,
+        is_dry_run: bool,
+    ) -> Self {
+        let (binary, root, device) = (binary.into(), root.into(), device.to_owned());
+        Self { binary, root, device, is_dry_run, planned: Mutex::new(BTreeMap::new()) }
+    }
+
     /// Runs a stage unless it is done.
     pub(crate) fn run(&self, stage: Stage) -> Result<Done> {
         let name = stage.name.clone();
@@ -146,7 +172,11 @@ impl Runner {
         let output = folder.join(&stage.output);
         let record = folder.join("run.json");
         let stamp_file = folder.join("stage.json");
-        let fingerprint = self.fingerprint(&stage)?;
+        let fingerprint = match self.fingerprint(&stage) {
+            // The plan says which files are missing.
+            Err(_) if self.is_dry_run => 0,
+            fingerprint => fingerprint?,
+        };
         let finished_before = || {
             let Some(stamp) = finished(&stamp_file, fingerprint, &output) else { return Ok(None) };
             let done = done(output.clone(), fingerprint, stamp.exit_code, &record)?;
@@ -157,14 +187,16 @@ impl Runner {
             return Ok(done);
         }
         if self.is_dry_run {
-            say(&format!("{:<48} elibadcode {}", self.shown(&stage), stage.arguments.join(" ")));
+            self.plan(&stage);
             let (exit_code, wall_seconds) = (0, 0.0);
+            let device = String::new();
             return Ok(Done {
                 output,
                 fingerprint,
                 exit_code,
                 wall_seconds,
-                device: String::new(),
+                device,
+                finished: None,
             });
         }
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
@@ -218,6 +250,19 @@ impl Runner {
         Ok(done)
     }
 
+    /// Notes a stage that would run, and says so the first time.
+    fn plan(&self, stage: &Stage) {
+        let mut planned = self.planned.lock().expect("no other thread panicked");
+        if planned.insert(stage.name.clone(), stage.n_forwards).is_none() {
+            let cost = stage.n_forwards.map_or("?".to_owned(), |n| n.to_string());
+            let arguments = stage.arguments.join(" ");
+            say(&format!("{:<48} {cost:>9} forwards  elibadcode {arguments}", self.shown(stage)));
+            for missing in stage.files.iter().filter(|file| !file.exists()) {
+                say(&format!("    missing: {}", missing.display()));
+            }
+        }
+    }
+
     /// The lock of a stage's folder; waits for whoever holds it.
     fn lock(&self, folder: &Path, stage: &Stage) -> Result<File> {
         let path = folder.join("lock");
@@ -227,7 +272,7 @@ impl Runner {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                say(&format!("{:<48} waiting for another process", self.shown(stage)));
+                say(&format!("{:<48} waiting for another run of it", self.shown(stage)));
                 file.lock().with_context(shown)?;
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
@@ -290,7 +335,8 @@ fn done(output: PathBuf, fingerprint: u64, exit_code: i32, record: &Path) -> Res
         .with_context(|| format!("reading the run record {}", record.display()))?;
     let run = RunRecord::from_json(&text)?;
     let (wall_seconds, device) = (run.wall_seconds, run.device);
-    Ok(Done { output, fingerprint, exit_code, wall_seconds, device })
+    let finished = fs::metadata(record).and_then(|it| it.modified()).ok();
+    Ok(Done { output, fingerprint, exit_code, wall_seconds, device, finished })
 }
 
 /// Length and modification time of a file.

@@ -15,7 +15,9 @@ use crate::error::Error;
 use crate::gcg::{Iteration, search};
 use crate::masking::{Edit, TriggerIds};
 use crate::objective::Objective;
-use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord};
+use crate::outcome::{
+    Hypothesis, InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord,
+};
 use crate::position::choose_positions;
 use crate::sample::{CleanSample, Partners};
 use crate::space::TriggerSpace;
@@ -343,6 +345,7 @@ impl<'a> HypothesisTest<'a> {
             target_label,
             n_search_samples: self.objective.samples().len(),
             n_held_out_samples: self.judge.n_samples(),
+            positions: PositionProfile::of(self.objective.samples().iter()),
             searches: self.searches,
             controls,
         };

@@ -212,11 +212,16 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
         String::new(),
         mean(&times).map_or(ABSENT.to_owned(), |seconds| format!("{seconds:.1}")),
         pair(|paper| paper.score_undefended, |paper| paper.score_repaired),
-        note.map_or_else(
-            || pair(|paper| paper.asr_undefended, |paper| paper.asr_repaired),
-            escape_untrusted,
-        ),
+        with_note(pair(|paper| paper.asr_undefended, |paper| paper.asr_repaired), note),
     ]
+}
+
+fn with_note(numbers: String, note: Option<&str>) -> String {
+    match note.map(escape_untrusted) {
+        None => numbers,
+        Some(note) if numbers == ABSENT => note,
+        Some(note) => format!("{numbers}; {note}"),
+    }
 }
 
 /// Whether the scan named the planted target: a label, or in code search a word.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
-use crate::outcome::{InvertedTrigger, Place};
+use crate::outcome::{InvertedTrigger, Place, PositionProfile};
 
 /// A word that a query must have for the trigger to work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,9 @@ pub struct RankingHypothesis {
     pub n_search_samples: usize,
     /// Samples that judged their results.
     pub n_held_out_samples: usize,
+    /// Where some of the search samples made room for the trigger, and why there.
+    #[serde(default)]
+    pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first.
     pub searches: Vec<RankingSearch>,
     /// What random triggers do where the first search's trigger was judged.

@@ -22,7 +22,7 @@ use super::search::{
 use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
-use crate::outcome::{InvertedTrigger, SCAN_SCHEMA_VERSION};
+use crate::outcome::{InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION};
 use crate::position::choose_by_loss;
 use crate::scan::{ScanEvent, as_text, not_tested};
 use crate::space::TriggerSpace;
@@ -94,6 +94,7 @@ pub fn scan_search(
     let hypothesis = RankingHypothesis {
         n_search_samples: objective.samples().len(),
         n_held_out_samples: judge.n_samples(),
+        positions: PositionProfile::of(objective.samples().iter().map(|sample| &sample.code)),
         searches: searches.into_iter().map(|(record, _)| record).collect(),
         controls,
     };

@@ -137,11 +137,13 @@ fn the_defenses_and_the_papers_words_are_shown() {
     let other = cell(1, 0.9).replace("\"seed\"", "\"variant\": \"fine-tuning\", \"seed\"");
     let published = PaperCell {
         variant: "fine-tuning".to_owned(),
-        note: Some("not found within 100 iterations".to_owned()),
+        note: Some("not found in 100 iterations".to_owned()),
+        asr_undefended: None,
+        asr_repaired: None,
         ..paper()
     };
     let rows = rows(&[cell(1, 0.1), other], &[published]);
-    assert_eq!((&*rows[2][3], &*rows[3][15]), ("fine-tuning", "not found within 100 iterations"));
+    assert_eq!((&*rows[2][3], &*rows[3][15]), ("fine-tuning", "not found in 100 iterations"));
     assert_eq!(rows[1][15], "–");
     let comparison = DefenseComparison {
         task: "defect".to_owned(),

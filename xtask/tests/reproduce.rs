@@ -1,4 +1,5 @@
-//! A killed `reproduce` that is run again ends where an undisturbed one does.
+//! However `reproduce` is run, killed and started again or divided among machines, it ends in the
+//! results of one undisturbed run.
 #![cfg(unix)]
 
 use std::fs;
@@ -16,8 +17,8 @@ const N_KILLS: u32 = 10;
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("xtask-resume-{}", std::process::id()));
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("test data");
         let program =
             include_str!("slow_program.sh").replace("METRICS", &METRICS_SCHEMA_VERSION.to_string());
@@ -28,10 +29,11 @@ impl Scratch {
     }
 
     /// Starts the smoke experiment of code search.
-    fn start(&self, out: &str) -> Child {
+    fn start(&self, out: &str, more: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["reproduce", "search", "--scale", "smoke", "--jobs", "3", "--seeds", "1,2"])
             .args(["--attacks", "codepoisoner,badcode", "--models", "codebert,codet5"])
+            .args(more)
             .arg("--binary")
             .arg(self.0.join("program"))
             .arg("--out")
@@ -44,9 +46,13 @@ impl Scratch {
 
     /// Runs it to its end and gives back its results.
     fn finish(&self, out: &str) -> String {
-        let status = self.start(out).wait().expect("it was started");
+        let status = self.start(out, &[]).wait().expect("it was started");
         assert!(status.success(), "{status}");
-        fs::read_to_string(self.0.join(out).join("smoke/results.json")).expect("it was published")
+        self.results(&format!("{out}/smoke"))
+    }
+
+    fn results(&self, folder: &str) -> String {
+        fs::read_to_string(self.0.join(folder).join("results.json")).expect("it was published")
     }
 }
 
@@ -67,7 +73,7 @@ fn shares(seed: u32) -> impl Iterator<Item = f64> {
 
 #[test]
 fn ten_kills_change_nothing() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("resume");
     let start = Instant::now();
     let undisturbed = scratch.finish("undisturbed");
     let longest = start.elapsed().min(Duration::from_secs(20)) / 4;
@@ -75,7 +81,7 @@ fn ten_kills_change_nothing() {
 
     let mut n_interrupted = 0;
     for share in shares(6).take(N_KILLS as usize) {
-        let mut run = scratch.start("killed");
+        let mut run = scratch.start("killed", &[]);
         std::thread::sleep(longest.mul_f64(share));
         n_interrupted += u32::from(run.try_wait().expect("it was started").is_none());
         // The stages that it started live on, as they do after a real kill.
@@ -84,4 +90,41 @@ fn ten_kills_change_nothing() {
     }
     assert!(n_interrupted >= N_KILLS / 2, "only {n_interrupted} runs were interrupted");
     assert_eq!(scratch.finish("killed"), undisturbed);
+}
+
+#[test]
+fn shards_come_together() {
+    let scratch = Scratch::new("shards");
+    let whole = scratch.finish("whole");
+    // Machines of their own, and two processes in the same folder.
+    let runs = [("one", "1/3"), ("shared", "2/3"), ("shared", "3/3")]
+        .map(|(out, shard)| scratch.start(out, &["--shard", shard]));
+    for mut run in runs {
+        let status = run.wait().expect("it was started");
+        assert!(status.success(), "{status}");
+    }
+    let folders = ["one/smoke/shard-1-of-3", "shared/smoke/shard-3-of-3"]
+        .map(|folder| scratch.0.join(folder));
+    let merge = |folders: &[PathBuf]| {
+        Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .arg("merge")
+            .args(folders)
+            .arg("--out")
+            .arg(scratch.0.join("merged"))
+            .output()
+            .expect("xtask was built")
+    };
+    let incomplete = merge(&folders);
+    assert_eq!(incomplete.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&incomplete.stderr).into_owned();
+    assert_eq!(error, "error: shard 2/3 is not among the folders\n");
+    assert!(!scratch.0.join("merged").exists());
+
+    let missing = scratch.0.join("shared/smoke/shard-2-of-3");
+    let all: Vec<PathBuf> = folders.into_iter().chain([missing]).collect();
+    let merged = merge(&all);
+    assert!(merged.status.success(), "{}", String::from_utf8_lossy(&merged.stderr));
+    assert_eq!(scratch.results("merged"), whole);
+    let page = fs::read_to_string(scratch.0.join("merged/report.html")).expect("it was published");
+    assert!(page.ends_with("</html>\n"), "{} bytes", page.len());
 }
