@@ -222,7 +222,7 @@ impl Runner {
             .args(["--force", "--device", &self.device, "--record"])
             .arg(&record)
             // An empty file: it hands the lock on to the program, which may outlive this process.
-            .stdin(Stdio::from(lock))
+            .stdin(Stdio::from(lock.try_clone().context("handing on the lock")?))
             .stdout(log("stdout.txt")?)
             .stderr(log("stderr.txt")?)
             .status()
@@ -246,6 +246,7 @@ impl Runner {
             has_output: done.output.exists(),
         };
         write(&stamp_file, &(serde_json::to_string_pretty(&stamp)? + "\n"))?;
+        drop(lock);
         say(&format!("{shown:<48} {:.1} s", done.wall_seconds));
         Ok(done)
     }

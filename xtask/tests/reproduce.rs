@@ -31,7 +31,7 @@ impl Scratch {
     /// Starts the smoke experiment of code search.
     fn start(&self, out: &str, more: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_xtask"))
-            .args(["reproduce", "search", "--scale", "smoke", "--jobs", "3", "--seeds", "1,2"])
+            .args(["reproduce", "search", "--scale", "smoke", "--jobs", "3", "--seeds", "1"])
             .args(["--attacks", "codepoisoner,badcode", "--models", "codebert,codet5"])
             .args(more)
             .arg("--binary")

@@ -33,7 +33,9 @@ pub(super) fn name(cell: &Cell) -> String {
 /// The verdict in its color, or why there is none.
 pub(super) fn verdict(cell: &Cell) -> String {
     let (class, text) = match (&cell.status, &cell.scan) {
-        (CellStatus::NotRun(reason), _) => ("open", format!("not run: {}", escape_html(reason))),
+        (CellStatus::NotRun(reason), _) => {
+            ("open long", format!("not run: {}", escape_html(reason)))
+        }
         (_, None) => ("muted", "not scanned".to_owned()),
         (_, Some(Scan { verdict, .. })) => {
             let class = match verdict {

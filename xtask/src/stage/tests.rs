@@ -101,6 +101,21 @@ fn a_refusal_is_a_result_without_output() {
 }
 
 #[test]
+fn whoever_comes_second_waits() {
+    let scratch = Scratch::new("twice");
+    for round in 1..=8 {
+        let run = || scratch.runner.run(scratch.stage("s", "make").flag("--round", round));
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+            for thread in threads {
+                thread.join().expect("no panic").expect("one ran it, the others waited");
+            }
+        });
+        assert_eq!(scratch.n_runs(), round);
+    }
+}
+
+#[test]
 fn a_dry_run_does_nothing() {
     let mut scratch = Scratch::new("dry");
     scratch.runner.is_dry_run = true;
