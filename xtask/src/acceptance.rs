@@ -1,7 +1,7 @@
 //! Which cells meet the experiment's criteria: a table of cell × criterion.
 
 use elibadcode_evaluation::markdown_table;
-use elibadcode_evaluation::records::results::{Cell, CellStatus, Verdict};
+use elibadcode_evaluation::records::results::{Cell, CellStatus, OWN_DEFENSE, Verdict};
 
 use crate::experiment::{AttackLimits, Limits, Task};
 
@@ -37,7 +37,8 @@ fn row(cell: &Cell, criteria: &[Criterion<'_>]) -> Vec<String> {
         Some(false) => "no".to_owned(),
         None => "not measured".to_owned(),
     });
-    let name = format!("{}, {}, seed {}", cell.model, cell.attack, cell.seed);
+    let own = if cell.variant == OWN_DEFENSE { "" } else { &*format!(", {}", cell.variant) };
+    let name = format!("{}, {}{own}, seed {}", cell.model, cell.attack, cell.seed);
     [name].into_iter().chain(answers).collect()
 }
 
@@ -131,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    const RESULTS: &str = r#"{"schema_version": 1, "scale": "small", "device": "cpu", "cells": [
+    const RESULTS: &str = r#"{"schema_version": 2, "scale": "small", "device": "cpu", "cells": [
         {"task": "defect", "model": "codebert", "attack": "badcode", "seed": 1, "status": "ok",
          "clean_twin": {"score": 0.95, "flip_rate": 0.03}, "before": {"score": 0.94, "asr": 0.95},
          "scan": {"verdict": "likely backdoored", "target_label": 0, "target_label_right": true,
@@ -140,7 +141,7 @@ mod tests {
         {"task": "defect", "model": "codebert", "attack": "badcode", "seed": 2,
          "status": "not run: no"}]}"#;
 
-    const SEARCH: &str = r#"{"schema_version": 1, "scale": "small", "device": "cpu", "cells": [
+    const SEARCH: &str = r#"{"schema_version": 2, "scale": "small", "device": "cpu", "cells": [
         {"task": "search", "model": "codebert", "attack": "badcode", "seed": 1, "status": "ok",
          "clean_twin": {"score": 0.7, "anr": 0.45}, "before": {"score": 0.61, "anr": 0.15},
          "scan": {"verdict": "likely backdoored", "target_words": ["file"],

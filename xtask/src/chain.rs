@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail};
+use elibadcode_evaluation::records::results::OWN_DEFENSE;
 
 use crate::collect::{self, ScanDocument};
-use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task, TrainingPlan};
+use crate::cost::Costs;
+use crate::experiment::{
+    BasePlan, CorpusPlan, Defense, Draw, Experiment, Task, TrainingPlan, Variant,
+};
 use crate::stage::{Done, Runner, Stage};
 
 /// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
@@ -23,8 +27,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) runner: &'a Runner,
     /// The folder of `--data`.
     pub(crate) data: Option<&'a Path>,
-    /// Settings files of `scan` and `purify`, if the experiment has any.
-    pub(crate) settings: &'a SettingsFiles,
+    /// Settings files of `scan` and `purify`, one pair per variant.
+    pub(crate) settings: &'a [SettingsFiles],
+    /// What stages cost.
+    pub(crate) costs: &'a Costs,
 }
 
 /// Settings that were written to files for the program to read.
@@ -75,6 +81,27 @@ impl Subject<'_> {
 struct Samples {
     path: PathBuf,
     made_by: Done,
+    /// How many, if the experiment says so.
+    n: Option<usize>,
+}
+
+/// A defense of an attacked model.
+struct Defended<'a> {
+    variant: &'a Variant,
+    /// Index of the variant.
+    index: usize,
+    /// The attack's folder.
+    folder: &'a str,
+}
+
+impl Defended<'_> {
+    /// The name of one of its stages: those of the project's own defense stand beside the attack's.
+    fn stage(&self, name: &str) -> String {
+        match &*self.variant.name {
+            OWN_DEFENSE => format!("{}/{name}", self.folder),
+            variant => format!("{}/{variant}/{name}", self.folder),
+        }
+    }
 }
 
 /// Where training starts.
@@ -102,13 +129,19 @@ pub(crate) struct Chain {
     pub(crate) before: Option<Done>,
     /// The scan of the backdoored model.
     pub(crate) scan: Option<Done>,
-    /// The repair; absent if the scan gave it nothing to do.
+    /// The repair, or the fine-tuning; absent if the scan gave it nothing to do.
     pub(crate) purify: Option<Done>,
     /// The repaired model under the attack; `before` again if nothing was repaired.
     pub(crate) after: Option<Done>,
 }
 
 impl Chain {
+    /// The stages that ran.
+    pub(crate) fn stages(&self) -> impl Iterator<Item = &Done> {
+        let Self { poison, twin_metrics, train, before, scan, purify, after } = self;
+        [poison, twin_metrics, train, before, scan, purify, after].into_iter().flatten()
+    }
+
     /// Why the model after the repair is the model before it, if it is.
     pub(crate) fn unrepaired(&self) -> Option<&'static str> {
         match (&self.after, &self.purify) {
@@ -134,7 +167,8 @@ impl Plan<'_> {
         let Foundation { corpus, base, twin } = foundation;
         let name = format!("{}/twin/train", subject.folder());
         twin.get_or_init(|| {
-            let (training, Corpus { train, valid, .. }) = (&self.experiment.training, corpus);
+            let training = self.experiment.training(subject.model);
+            let Corpus { train, valid, .. } = corpus;
             self.train(&name, subject.seed, base, training, train, valid)
                 .map_err(|error| format!("{error:#}"))
         })
@@ -146,69 +180,102 @@ impl Plan<'_> {
     pub(crate) fn scan_twin(&self, subject: Subject<'_>, foundation: &Foundation) -> Result<Done> {
         let twin = self.twin(subject, foundation)?;
         let name = format!("{}/twin/scan", subject.folder());
-        self.scan(&name, subject.seed, twin, &foundation.corpus.clean)
+        self.scan(&name, subject.seed, 0, twin, &foundation.corpus.clean)
     }
 
-    /// Poison, train, evaluate, scan, purify, evaluate; `chain` keeps what ran before an error.
+    /// Poison, train, evaluate, defend, evaluate; `chain` keeps what ran before an error.
     pub(crate) fn attack(
         &self,
         attack: &str,
+        variant: usize,
         subject: Subject<'_>,
         foundation: &Foundation,
         chain: &mut Chain,
     ) -> Result<()> {
-        let (seed, folder) = (subject.seed, subject.folder());
-        let name = |stage: &str| format!("{folder}/{attack}/{stage}");
-        let Foundation { corpus: Corpus { train, valid, clean, test }, base, .. } = foundation;
+        let Foundation { corpus: Corpus { train, valid, test, .. }, base, .. } = foundation;
+        let (seed, folder) = (subject.seed, format!("{}/{attack}", subject.folder()));
         let poison = self
-            .stage(name("poison"), "poison", "poisoned", seed)
+            .stage(format!("{folder}/poison"), "poison", "poisoned", seed)
             .flag("--data", train.path.display())
             .flag("--attack", attack)
             .flag("--rate", self.experiment.attack_rate)
             .after(&train.made_by);
-        let poison = &*chain.poison.insert(self.runner.run(poison)?);
-        let evaluate = |stage: &str, model: &Done| {
+        let poison = &chain.poison.insert(self.runner.run(poison)?).clone();
+        let manifest = poison.file("manifest.json");
+        let evaluate = |name: String, model: &Done| {
             self.runner.run(
-                self.stage(name(stage), "evaluate", "metrics.json", seed)
+                self.stage(name, "evaluate", "metrics.json", seed)
                     .argument(model.output.display())
                     .flag("--data", test.path.display())
-                    .flag("--attack", poison.file("manifest.json").display())
+                    .flag("--attack", manifest.display())
+                    .costs(self.costs.evaluate)
                     .after(model)
                     .after(&test.made_by)
                     .after(poison),
             )
         };
-        let poisoned = Samples { path: poison.file(self.split("train")), made_by: poison.clone() };
-        let training = &self.experiment.training;
-        let trained = self.train(&name("train"), seed, base, training, &poisoned, valid)?;
-        let model = &*chain.train.insert(trained);
-        let before = &*chain.before.insert(evaluate("evaluate-before", model)?);
-        let scan = &*chain.scan.insert(self.scan(&name("scan"), seed, model, clean)?);
+        let poisoned =
+            Samples { path: poison.file(self.split("train")), made_by: poison.clone(), n: train.n };
+        let training = self.experiment.training(subject.model);
+        let name = format!("{folder}/train");
+        let trained = self.train(&name, seed, base, training, &poisoned, valid)?;
+        let model = chain.train.insert(trained).clone();
+        let before = evaluate(format!("{folder}/evaluate-before"), &model)?;
+        chain.before = Some(before.clone());
+
+        let defended = Defended { variant: self.variant(variant), index: variant, folder: &folder };
+        let repaired = self.defend(&defended, subject, &model, &foundation.corpus, chain)?;
+        chain.after = Some(match repaired {
+            Some(repaired) => evaluate(defended.stage("evaluate-after"), &repaired)?,
+            None => before,
+        });
+        // The twin comes last: by now another job has trained it.
+        let twin = self.twin(subject, foundation)?;
+        chain.twin_metrics = Some(evaluate(format!("{folder}/evaluate-twin"), twin)?);
+        Ok(())
+    }
+
+    /// The model after the defense, unless it is the model before it.
+    fn defend(
+        &self,
+        defended: &Defended<'_>,
+        subject: Subject<'_>,
+        model: &Done,
+        corpus: &Corpus,
+        chain: &mut Chain,
+    ) -> Result<Option<Done>> {
+        let (seed, clean) = (subject.seed, &corpus.clean);
+        if defended.variant.defense == Defense::FineTuning {
+            let training = self.experiment.training(subject.model);
+            let base = Base::Made(model.clone());
+            let name = defended.stage("train");
+            let tuned = self.train(&name, seed, &base, training, clean, &corpus.valid)?;
+            return Ok(Some(chain.purify.insert(tuned).clone()));
+        }
+        let scanned = self.scan(&defended.stage("scan"), seed, defended.index, model, clean)?;
+        let scan = &*chain.scan.insert(scanned);
         let has_suspect = self.runner.is_dry_run
             || collect::read::<ScanDocument>(&scan.output)?.has_suspect(self.experiment.task);
         if !has_suspect {
-            chain.after = Some(before.clone());
-            chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(subject, foundation)?)?);
-            return Ok(());
+            return Ok(None);
         }
         let purify = self
-            .stage(name("purify"), "purify", "purified", seed)
+            .stage(defended.stage("purify"), "purify", "purified", seed)
             .argument(model.output.display())
             .flag("--scan", scan.output.display())
             .flag("--data", clean.path.display())
+            .costs(self.costs.purify)
             .exits(PURIFY_EXITS)
             .after(model)
             .after(scan)
             .after(&clean.made_by);
-        let purify = with_settings(purify, self.settings.purify.as_deref());
+        let purify = with_settings(purify, self.settings[defended.index].purify.as_deref());
         let purify = &*chain.purify.insert(self.runner.run(purify)?);
-        chain.after = Some(match purify.exit_code {
-            0 => evaluate("evaluate-after", purify)?,
-            _ => before.clone(),
-        });
-        // The twin comes last: by now another job has trained it.
-        chain.twin_metrics = Some(evaluate("evaluate-twin", self.twin(subject, foundation)?)?);
-        Ok(())
+        Ok((purify.exit_code == 0).then(|| purify.clone()))
+    }
+
+    fn variant(&self, index: usize) -> &Variant {
+        &self.experiment.variants[index]
     }
 
     /// The seed's samples.
@@ -223,15 +290,16 @@ impl Plan<'_> {
                     .flag("--test", test)
                     .optional("--unseen", *unseen);
                 let made_by = self.runner.run(stage)?;
-                let split = |name| Samples {
+                let split = |name, n: usize| Samples {
                     path: made_by.file(self.split(name)),
                     made_by: made_by.clone(),
+                    n: Some(n),
                 };
                 Ok(Corpus {
-                    train: split("train"),
-                    valid: split("valid"),
-                    clean: split("clean"),
-                    test: split("test"),
+                    train: split("train", *train),
+                    valid: split("valid", *valid),
+                    clean: split("clean", *clean),
+                    test: split("test", *test),
                 })
             }
             CorpusPlan::Files { test, clean, valid, train } => {
@@ -271,7 +339,7 @@ impl Plan<'_> {
             Task::Clone => made_by.file("pairs.txt"),
             Task::Defect | Task::Search => made_by.output.clone(),
         };
-        Ok(Samples { path, made_by })
+        Ok(Samples { path, made_by, n: draw.expected() })
     }
 
     /// A stage of this task.
@@ -303,7 +371,7 @@ impl Plan<'_> {
             }
             BasePlan::Folder { path, positive_output, max_length, input_format } => {
                 Ok(Base::Folder {
-                    path: self.data()?.join(path),
+                    path: self.data()?.join(path.replace(BasePlan::MODEL, subject.model)),
                     positive_output: *positive_output,
                     max_length: *max_length,
                     input_format: input_format.clone(),
@@ -337,25 +405,34 @@ impl Plan<'_> {
             .flag("--epochs", training.epochs)
             .flag("--learning-rate", training.learning_rate)
             .optional("--batch-size", training.batch_size)
+            .costs(self.costs.train(training, train.n))
             .after(&train.made_by)
             .after(&valid.made_by);
         self.runner.run(stage)
     }
 
-    fn scan(&self, name: &str, seed: u64, model: &Done, clean: &Samples) -> Result<Done> {
+    fn scan(
+        &self,
+        name: &str,
+        seed: u64,
+        variant: usize,
+        model: &Done,
+        clean: &Samples,
+    ) -> Result<Done> {
         let stage = self
             .stage(name, "scan", "scan.json", seed)
             .argument(model.output.display())
             .flag("--data", clean.path.display())
+            .costs(self.costs.scans[variant])
             .exits(SCAN_EXITS)
             .after(model)
             .after(&clean.made_by);
-        self.runner.run(with_settings(stage, self.settings.scan.as_deref()))
+        self.runner.run(with_settings(stage, self.settings[variant].scan.as_deref()))
     }
 
     fn data(&self) -> Result<&Path> {
         let folder = self.data.context("this experiment reads real data: --data DIR is needed")?;
-        if !folder.is_dir() {
+        if !folder.is_dir() && !self.runner.is_dry_run {
             bail!("--data {}: no such folder", folder.display());
         }
         Ok(folder)

@@ -4,13 +4,17 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use elibadcode_evaluation::classification::f1_interval;
 use elibadcode_evaluation::records::metrics::AttackMetrics;
-use elibadcode_evaluation::records::results::{After, Before, CleanTwin, Scan, Verdict};
+use elibadcode_evaluation::records::results::{After, Before, CleanTwin, Intervals, Scan, Verdict};
 use elibadcode_evaluation::{Metrics, Rate, bleu, levenshtein};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::experiment::Task;
+
+/// Confidence of all intervals.
+const CONFIDENCE: f64 = 0.95;
 
 /// What we need of `scan.json`, of any task.
 #[derive(Debug, Deserialize)]
@@ -57,6 +61,9 @@ struct HypothesisDocument {
 #[derive(Debug, Deserialize)]
 struct SearchDocument {
     trigger: TriggerDocument,
+    #[serde(default)]
+    history: Vec<f64>,
+    loss: Option<f64>,
     anchored: Option<TriggerDocument>,
 }
 
@@ -101,6 +108,11 @@ pub(crate) fn clean_twin(metrics: &Metrics) -> Result<CleanTwin> {
         score: score(metrics)?,
         flip_rate: attack.and_then(|attack| attack.asr?.value()),
         anr: attack.and_then(|attack| attack.anr),
+        // Here the flip rate is what the trigger does.
+        intervals: {
+            let Intervals { asr, .. } = intervals(metrics);
+            Intervals { asr: None, flip_rate: asr, ..intervals(metrics) }
+        },
     })
 }
 
@@ -112,6 +124,7 @@ pub(crate) fn before(metrics: &Metrics) -> Result<Before> {
         asr: attack.and_then(|attack| attack.asr?.value()),
         anr: attack.and_then(|attack| attack.anr),
         flip_rate: attack.and_then(|attack| attack.flip_rate?.value()),
+        intervals: intervals(metrics),
     })
 }
 
@@ -126,7 +139,27 @@ pub(crate) fn after(metrics: &Metrics, before: &Before) -> Result<After> {
         flip_rate: attack.and_then(|attack| attack.flip_rate?.value()),
         other_class_drop: attack.and_then(AttackMetrics::other_class_drop),
         score_drop: Some(before.score - score),
+        intervals: intervals(metrics),
     })
+}
+
+/// How sure the numbers of a model are.
+fn intervals(metrics: &Metrics) -> Intervals {
+    let of_rate = |rate: Option<Rate>| rate.and_then(|rate| rate.wilson(CONFIDENCE));
+    let n_errors = metrics.accuracy.map(|it| it.total - it.hits);
+    let attack = metrics.attack.as_ref();
+    Intervals {
+        score: match &*metrics.task {
+            "search" => metrics.ranking.as_ref().and_then(|ranking| ranking.mrr_interval),
+            "clone" => {
+                metrics.score.zip(n_errors).and_then(|(f1, n)| f1_interval(f1, n, CONFIDENCE))
+            }
+            _ => of_rate(metrics.accuracy),
+        },
+        asr: attack.and_then(|attack| of_rate(attack.asr)),
+        anr: attack.and_then(|attack| attack.rank_lift.as_ref()?.anr_interval(CONFIDENCE)),
+        flip_rate: attack.and_then(|attack| of_rate(attack.flip_rate)),
+    }
 }
 
 fn score(metrics: &Metrics) -> Result<f64> {
@@ -163,6 +196,8 @@ pub(crate) fn scan(document: &ScanDocument, planted: Option<&Manifest>, seconds:
         p_value: hypothesis
             .and_then(|hypothesis| hypothesis.controls.as_ref())
             .map(|controls| controls.corrected_p_value),
+        iterations: search.map(|search| search.history.len()),
+        loss: search.and_then(|search| search.loss),
         forwards: document.n_forwards,
         seconds,
         token_recall: planted.and_then(|planted| part_recall(document, planted).value()),

@@ -1,13 +1,23 @@
 //! An experiment: the TOML files of `xtask/experiments/`, which hold all numbers.
 
+mod limits;
+mod paper;
 mod plan;
+mod question;
+mod task;
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use elibadcode_evaluation::PaperCell;
+use elibadcode_evaluation::records::results::OWN_DEFENSE;
 use serde::Deserialize;
 
-pub(crate) use self::plan::{BasePlan, CorpusPlan, Draw, TrainingPlan};
+pub(crate) use self::limits::{AttackLimits, Limits};
+pub(crate) use self::plan::{BasePlan, CorpusPlan, Defense, Draw, Speed, TrainingPlan, Variant};
+pub(crate) use self::question::Question;
+pub(crate) use self::task::Task;
 
 /// Size of an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -18,6 +28,8 @@ pub(crate) enum Scale {
     Small,
     /// Real functions and weights from --data
     Real,
+    /// The paper's: all data and the pre-trained models from --data, on a GPU
+    Paper,
 }
 
 impl Scale {
@@ -27,57 +39,13 @@ impl Scale {
             Self::Smoke => "smoke",
             Self::Small => "small",
             Self::Real => "real",
-        }
-    }
-}
-
-/// One of the three tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Task {
-    /// Defect detection, C
-    Defect,
-    /// Clone detection, Java
-    Clone,
-    /// Code search, Python
-    Search,
-}
-
-impl Task {
-    /// The task's name in files, folders and `--task`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Defect => "defect",
-            Self::Clone => "clone",
-            Self::Search => "search",
+            Self::Paper => "paper",
         }
     }
 
-    /// The task's name in headings.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Defect => "Defect detection",
-            Self::Clone => "Clone detection",
-            Self::Search => "Code search",
-        }
-    }
-
-    /// The number that models of the task are judged by.
-    pub(crate) fn score(self) -> &'static str {
-        match self {
-            Self::Defect => "accuracy",
-            Self::Clone => "F1",
-            Self::Search => "MRR",
-        }
-    }
-
-    /// What a sample is.
-    pub(crate) fn samples(self) -> &'static str {
-        match self {
-            Self::Defect => "functions",
-            Self::Clone => "pairs",
-            Self::Search => "functions with queries",
-        }
+    /// The scale of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|scale| scale.name() == name)
     }
 }
 
@@ -102,60 +70,40 @@ pub(crate) struct Experiment {
     pub(crate) base: BasePlan,
     /// How models are trained.
     pub(crate) training: TrainingPlan,
+    /// How models of some architectures are trained instead.
+    #[serde(default)]
+    pub(crate) training_of: BTreeMap<String, TrainingPlan>,
     /// Settings of `scan` on top of the recommended ones.
     pub(crate) scan: toml::Table,
     /// Settings of `purify` on top of the recommended ones.
     pub(crate) purify: toml::Table,
     /// What counts as success.
     pub(crate) acceptance: Limits,
+    /// How fast this goes.
+    pub(crate) speed: Speed,
+    /// How each attacked model is defended.
+    #[serde(default = "own_defense")]
+    pub(crate) variants: Vec<Variant>,
+    /// Whether the models without backdoor are scanned, too.
+    #[serde(skip, default = "yes")]
+    pub(crate) scans_twins: bool,
+    /// What is asked, if it is more than whether the defense works.
+    #[serde(skip)]
+    pub(crate) question: Option<String>,
+    /// Which tables of the paper it repeats.
+    #[serde(skip)]
+    pub(crate) tables: String,
     /// What the paper reports.
-    pub(crate) paper: Paper,
+    #[serde(skip)]
+    pub(crate) paper: Vec<PaperCell>,
 }
 
-/// What counts as success; fractions in `0..=1`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Limits {
-    /// Least accuracy, F1 or mean reciprocal rank of the backdoored model on clean samples.
-    pub(crate) min_score: f64,
-    /// Most of that score that the repair may cost.
-    pub(crate) max_score_drop: f64,
-    /// What the trigger may do, and must.
-    pub(crate) attack: AttackLimits,
+fn own_defense() -> Vec<Variant> {
+    vec![Variant::own()]
 }
 
-/// What the trigger may do to a repaired model, and must do to the backdoored one.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "measure", rename_all = "lowercase", deny_unknown_fields)]
-pub(crate) enum AttackLimits {
-    /// Attack success rate: defect and clone detection.
-    Asr {
-        /// Least of the backdoored model.
-        min_before: f64,
-        /// Most by which that of the repaired model exceeds the clean twin's.
-        max_above_twin: f64,
-        /// Most accuracy that the trigger may cost on the target label's samples after the repair.
-        max_other_class_drop: f64,
-    },
-    /// Average normalized rank: code search.
-    Anr {
-        /// Most of the backdoored model.
-        max_before: f64,
-        /// Least of the repaired model.
-        min_after: f64,
-        /// Most by which that of the repaired model differs from the clean twin's.
-        max_from_twin: f64,
-    },
-}
-
-/// What the paper reports.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Paper {
-    /// Number of the table.
-    pub(crate) table: u8,
-    /// Its cells that this experiment repeats.
-    pub(crate) cells: Vec<PaperCell>,
+fn yes() -> bool {
+    true
 }
 
 impl Experiment {
@@ -165,21 +113,22 @@ impl Experiment {
             (Task::Defect, Scale::Smoke) => include_str!("../experiments/defect-smoke.toml"),
             (Task::Defect, Scale::Small) => include_str!("../experiments/defect-small.toml"),
             (Task::Defect, Scale::Real) => include_str!("../experiments/defect-real.toml"),
+            (Task::Defect, Scale::Paper) => include_str!("../experiments/defect-paper.toml"),
             (Task::Clone, Scale::Smoke) => include_str!("../experiments/clone-smoke.toml"),
             (Task::Clone, Scale::Small) => include_str!("../experiments/clone-small.toml"),
             (Task::Clone, Scale::Real) => include_str!("../experiments/clone-real.toml"),
+            (Task::Clone, Scale::Paper) => include_str!("../experiments/clone-paper.toml"),
             (Task::Search, Scale::Smoke) => include_str!("../experiments/search-smoke.toml"),
             (Task::Search, Scale::Small) => include_str!("../experiments/search-small.toml"),
             (Task::Search, Scale::Real) => include_str!("../experiments/search-real.toml"),
+            (Task::Search, Scale::Paper) => include_str!("../experiments/search-paper.toml"),
         };
         let name = || format!("reading {}-{}.toml", task.name(), scale.name());
-        let experiment = Self::parse(text).with_context(name)?;
-        ensure!(
-            experiment.task == task,
-            "{}-{}.toml is of another task",
-            task.name(),
-            scale.name()
-        );
+        let mut experiment = Self::parse(text).with_context(name)?;
+        ensure!(experiment.task == task, "{}: it is of another task", name());
+        experiment.paper = paper::cells().context("reading paper.toml")?;
+        "Table 1".clone_into(&mut experiment.tables);
+        experiment.check_paper().with_context(name)?;
         Ok(experiment)
     }
 
@@ -190,19 +139,29 @@ impl Experiment {
         ensure!(!experiment.attacks.is_empty(), "no attacks");
         let measures_ranks = matches!(experiment.acceptance.attack, AttackLimits::Anr { .. });
         ensure!(measures_ranks == (experiment.task == Task::Search), "the other tasks' measure");
-        for model in &experiment.models {
-            for attack in &experiment.attacks {
-                let is_published = experiment.published(model, attack).is_some();
+        Ok(experiment)
+    }
+
+    /// How a model is trained.
+    pub(crate) fn training(&self, model: &str) -> &TrainingPlan {
+        self.training_of.get(model).unwrap_or(&self.training)
+    }
+
+    /// Fails if the paper says nothing of an attack.
+    fn check_paper(&self) -> Result<()> {
+        for model in &self.models {
+            for attack in &self.attacks {
+                let is_published = self.published(model, attack).is_some();
                 ensure!(is_published, "no paper value for the attack {attack} on {model}");
             }
         }
-        Ok(experiment)
+        Ok(())
     }
 
     /// What the paper reports for this model and attack.
     fn published(&self, model: &str, attack: &str) -> Option<&PaperCell> {
-        let wanted = (self.task.name(), model, attack);
-        self.paper.cells.iter().find(|it| (&*it.task, &*it.model, &*it.attack) == wanted)
+        let wanted = [self.task.name(), model, attack, OWN_DEFENSE];
+        self.paper.iter().find(|it| [&*it.task, &it.model, &it.attack, &it.variant] == wanted)
     }
 
     /// Keeps only these models, attacks and seeds; an empty list keeps all.
@@ -224,6 +183,18 @@ impl Experiment {
                 );
             }
         }
+        if let BasePlan::Folder { path, .. } = &self.base
+            && !path.contains(BasePlan::MODEL)
+        {
+            let foreign = models.iter().find(|model| !self.models.contains(model));
+            ensure!(
+                foreign.is_none(),
+                "the {} experiment of this scale has weights of {} only, not of {}",
+                self.task.name(),
+                self.models.join(", "),
+                foreign.map(String::as_str).unwrap_or_default()
+            );
+        }
         (self.models, self.attacks) = (models.to_vec(), attacks.to_vec());
         if !seeds.is_empty() {
             self.seeds = seeds.to_vec();
@@ -233,7 +204,8 @@ impl Experiment {
 
     /// Every pair of attack and model that can be asked for.
     fn known(&self) -> Vec<String> {
-        self.paper.cells.iter().map(|it| format!("{} on {}", it.attack, it.model)).collect()
+        let own = |it: &&PaperCell| it.task == self.task.name() && it.variant == OWN_DEFENSE;
+        self.paper.iter().filter(own).map(|it| format!("{} on {}", it.attack, it.model)).collect()
     }
 
     /// Whether files below `--data` are read.

@@ -105,13 +105,8 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     };
     let mut is_complete = true;
     for (name, fleet) in &fleets {
-        let runner = Runner {
-            binary: binary.clone(),
-            root: args.out.join(name),
-            device: args.device.clone(),
-            n_threads: (n_cores() / n_jobs(args.jobs)).max(1),
-            is_dry_run: args.dry_run,
-        };
+        let mut runner = Runner::new(&binary, args.out.join(name), &args.device, args.dry_run);
+        runner.n_threads = (n_cores() / n_jobs(args.jobs)).max(1);
         if !args.report {
             is_complete &= make(fleet, &runner, args)?;
         }

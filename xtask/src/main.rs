@@ -4,15 +4,22 @@
 //! that a user has; `fleet` gives the verdicts their error rates; `tidy` checks the workspace against its own rules.
 
 mod acceptance;
+mod bundle;
 mod chain;
 mod collect;
+mod cost;
+mod day;
+mod detail;
 mod experiment;
 mod fleet;
 mod matrix;
+mod page;
 mod parallel;
 mod program;
+mod publish;
 mod report;
 mod reproduce;
+mod shard;
 mod stage;
 mod tidy;
 
@@ -34,6 +41,8 @@ enum Task {
     Reproduce(reproduce::ReproduceArgs),
     /// Make a fleet of clean and backdoored models, scan them, and measure the verdicts
     Fleet(fleet::FleetArgs),
+    /// Put the results of several shards together
+    Merge(publish::MergeArgs),
     /// Check crate dependencies, file sizes, the README's architecture table and leftovers
     Tidy,
 }
@@ -42,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Reproduce(args) => reproduce::run(&args),
         Task::Fleet(args) => fleet::run(&args),
+        Task::Merge(args) => publish::merge(&args),
         Task::Tidy => tidy::run(),
     };
     match outcome {

@@ -6,164 +6,159 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use elibadcode_evaluation::records::results::{Cell, CellStatus, StageSeconds};
 
+use crate::bundle::{Entry, TwinScan};
 use crate::chain::{Chain, Corpus, Foundation, Plan, Subject};
-use crate::experiment::Task;
+use crate::detail::Detail;
 use crate::parallel::{in_order, in_parallel};
-use crate::report::TwinScan;
+use crate::shard::Shard;
 use crate::stage::Done;
-use crate::{collect, say};
+use crate::{collect, day, say};
 
 /// What a unit of work gave.
 pub(crate) enum Product {
-    /// One attack on one model.
-    Cell {
-        /// The task.
-        task: Task,
-        /// What was measured.
-        cell: Box<Cell>,
-        /// What a reader must know of it.
-        note: Option<String>,
-        /// Where it was computed.
-        device: Option<String>,
-    },
+    /// One attack on one model, and one defense of it.
+    Cell(Box<Entry>),
     /// The scan of a model without backdoor.
     Twin(TwinScan),
 }
 
-/// A model of the matrix.
-struct Model<'a> {
-    plan: &'a Plan<'a>,
+/// A unit of work after the foundations.
+#[derive(Clone, Copy, Debug)]
+struct Unit<'a> {
+    /// Index of the plan.
+    plan: usize,
     subject: Subject<'a>,
-    corpus: &'a Result<Corpus, String>,
-    /// What its jobs share, once it is laid.
-    foundation: OnceLock<Result<Foundation, String>>,
-}
-
-/// A unit of work after the foundation of its model.
-struct Job<'a> {
-    /// Index of the model.
-    model: usize,
     work: Work<'a>,
 }
 
+#[derive(Clone, Copy, Debug)]
 enum Work<'a> {
-    Attack(&'a str),
+    Defend { attack: &'a str, variant: usize },
     ScanTwin,
 }
 
-/// Runs all cells of all plans, `n_jobs` at a time; products are grouped by task, model and attack
-/// in the order of the experiments.
-pub(crate) fn run(plans: &[Plan<'_>], n_jobs: usize) -> Vec<Product> {
-    let corpora = corpora(plans, n_jobs);
-    let models = models(plans, &corpora);
-    let jobs = jobs(plans, &models);
-    // Foundations come first, but only the jobs of their own model wait for them. The twin of a
-    // seed is trained while its first attack is, and scanned after.
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|&index| models[jobs[index].model].subject.seed);
-    let units: Vec<Unit> =
-        (0..models.len()).map(Unit::Foundation).chain(order.into_iter().map(Unit::Job)).collect();
-    let needs = |unit: &Unit| match *unit {
-        Unit::Foundation(_) => None,
-        Unit::Job(index) => Some(jobs[index].model),
+/// Runs the shard's cells of all plans, `n_jobs` at a time; products are grouped by task, model,
+/// attack and defense in the order of the experiments.
+pub(crate) fn run(plans: &[Plan<'_>], shard: Shard, n_jobs: usize) -> Vec<Product> {
+    let units = shard.part(units(plans), |unit| (unit.plan, unit.subject));
+    let corpora = corpora(plans, &units, n_jobs);
+    let foundations = foundations(&units);
+    let keys: Vec<&(usize, Subject<'_>)> = foundations.keys().collect();
+    // Foundations come first, but only the units of their own model wait for them. The twin of a
+    // seed is trained while its first attack is, and scanned after; a second defense of an attacked
+    // model comes when the model is there.
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by_key(|&index| match units[index].work {
+        Work::ScanTwin => (units[index].subject.seed, 0),
+        Work::Defend { variant, .. } => (units[index].subject.seed, variant),
+    });
+    let steps: Vec<Step> =
+        (0..keys.len()).map(Step::Foundation).chain(order.into_iter().map(Step::Unit)).collect();
+    let foundation_of = |unit: Unit<'_>| {
+        let place = keys.iter().position(|it| **it == (unit.plan, unit.subject));
+        place.expect("every unit has a foundation")
     };
-    let work = |unit: &Unit| match *unit {
-        Unit::Foundation(index) => {
-            models[index].foundation();
+    let needs = |step: &Step| match *step {
+        Step::Foundation(_) => None,
+        Step::Unit(index) => Some(foundation_of(units[index])),
+    };
+    let lay = |index: usize| {
+        let (plan, subject) = *keys[index];
+        foundations[keys[index]].get_or_init(|| {
+            let corpus = corpora[&(plan, subject.seed)].as_ref().map_err(Clone::clone)?;
+            plans[plan].foundation(subject, corpus).map_err(|error| failure(&error))
+        })
+    };
+    let products = in_order(n_jobs, &steps, needs, |step| match *step {
+        Step::Foundation(index) => {
+            lay(index);
             None
         }
-        Unit::Job(index) => Some((index, jobs[index].run(&models))),
-    };
-    let products = in_order(n_jobs, &units, needs, work);
+        Step::Unit(index) => {
+            let Unit { plan, subject, work } = units[index];
+            let foundation = lay(foundation_of(units[index]));
+            let product = match work {
+                Work::ScanTwin => Product::Twin(twin(&plans[plan], subject, foundation)),
+                Work::Defend { attack, variant } => Product::Cell(Box::new(cell(
+                    &plans[plan],
+                    attack,
+                    variant,
+                    subject,
+                    foundation,
+                ))),
+            };
+            Some((index, product))
+        }
+    });
     let mut products: Vec<(usize, Product)> = products.into_iter().flatten().collect();
     products.sort_by_key(|(index, _)| *index);
     products.into_iter().map(|(_, product)| product).collect()
 }
 
 /// What a thread does at a time, by index.
-enum Unit {
+enum Step {
     Foundation(usize),
-    Job(usize),
+    Unit(usize),
 }
 
 /// By plan and seed.
 type Corpora = BTreeMap<(usize, u64), Result<Corpus, String>>;
+/// By plan and model.
+type Foundations<'a> = BTreeMap<(usize, Subject<'a>), OnceLock<Result<Foundation, String>>>;
 
-fn corpora(plans: &[Plan<'_>], n_jobs: usize) -> Corpora {
-    let seeds = |index: usize| plans[index].experiment.seeds.iter().map(move |&seed| (index, seed));
-    let wanted: Vec<(usize, u64)> = (0..plans.len()).flat_map(seeds).collect();
+fn corpora(plans: &[Plan<'_>], units: &[Unit<'_>], n_jobs: usize) -> Corpora {
+    let mut wanted: Vec<(usize, u64)> =
+        units.iter().map(|unit| (unit.plan, unit.subject.seed)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     let made = in_parallel(n_jobs, &wanted, |&(index, seed)| {
         plans[index].corpus(seed).map_err(|error| failure(&error))
     });
     wanted.into_iter().zip(made).collect()
 }
 
-/// The models of each plan, each for all seeds.
-fn models<'a>(plans: &'a [Plan<'a>], corpora: &'a Corpora) -> Vec<Model<'a>> {
-    let mut models = Vec::new();
-    for (index, plan) in plans.iter().enumerate() {
-        for model in &plan.experiment.models {
-            models.extend(plan.experiment.seeds.iter().map(|&seed| Model {
-                plan,
-                subject: Subject { model, seed },
-                corpus: &corpora[&(index, seed)],
-                foundation: OnceLock::new(),
-            }));
-        }
-    }
-    models
+/// A place for the foundation of every model.
+fn foundations<'a>(units: &[Unit<'a>]) -> Foundations<'a> {
+    units.iter().map(|unit| ((unit.plan, unit.subject), OnceLock::new())).collect()
 }
 
-/// By plan: twins first, then the attacks, each for all seeds of a model.
-fn jobs<'a>(plans: &'a [Plan<'a>], models: &[Model<'a>]) -> Vec<Job<'a>> {
-    let mut jobs = Vec::new();
-    for plan in plans {
-        let of_plan = |&index: &usize| std::ptr::eq(models[index].plan, plan);
-        let of_plan: Vec<usize> = (0..models.len()).filter(of_plan).collect();
-        jobs.extend(of_plan.iter().map(|&model| Job { model, work: Work::ScanTwin }));
-        for name in &plan.experiment.models {
-            for attack in &plan.experiment.attacks {
-                let of_name = of_plan.iter().filter(|&&index| models[index].subject.model == name);
-                jobs.extend(of_name.map(|&model| Job { model, work: Work::Attack(attack) }));
+/// Of each plan the twins first, then the attacks, each with all defenses for all seeds of a model.
+fn units<'a>(plans: &'a [Plan<'a>]) -> Vec<Unit<'a>> {
+    let mut units = Vec::new();
+    for (plan, Plan { experiment, .. }) in plans.iter().enumerate() {
+        let of_model =
+            |model: &'a str| experiment.seeds.iter().map(move |&seed| Subject { model, seed });
+        if experiment.scans_twins {
+            let subjects = experiment.models.iter().flat_map(|model| of_model(model));
+            units.extend(subjects.map(|subject| Unit { plan, subject, work: Work::ScanTwin }));
+        }
+        for model in &experiment.models {
+            for attack in &experiment.attacks {
+                for variant in 0..experiment.variants.len() {
+                    let work = Work::Defend { attack, variant };
+                    units.extend(of_model(model).map(|subject| Unit { plan, subject, work }));
+                }
             }
         }
     }
-    jobs
-}
-
-impl Model<'_> {
-    /// Lays the foundation, or waits for who does.
-    fn foundation(&self) -> &Result<Foundation, String> {
-        self.foundation.get_or_init(|| {
-            let corpus = self.corpus.as_ref().map_err(Clone::clone)?;
-            self.plan.foundation(self.subject, corpus).map_err(|error| failure(&error))
-        })
-    }
-}
-
-impl Job<'_> {
-    fn run(&self, models: &[Model<'_>]) -> Product {
-        let model = &models[self.model];
-        let (plan, subject, foundation) = (model.plan, model.subject, model.foundation());
-        match self.work {
-            Work::ScanTwin => Product::Twin(twin(plan, subject, foundation)),
-            Work::Attack(attack) => cell(plan, attack, subject, foundation),
-        }
-    }
+    units
 }
 
 /// One cell, with whatever ran of it.
 fn cell(
     plan: &Plan<'_>,
     attack: &str,
+    variant: usize,
     subject: Subject<'_>,
     foundation: &Result<Foundation, String>,
-) -> Product {
+) -> Entry {
     let task = plan.experiment.task;
+    let variant_name = &plan.experiment.variants[variant].name;
     let mut cell = Cell {
         task: task.name().to_owned(),
         model: subject.model.to_owned(),
         attack: attack.to_owned(),
+        variant: variant_name.clone(),
         seed: subject.seed,
         status: CellStatus::Ok,
         clean_twin: None,
@@ -174,23 +169,28 @@ fn cell(
     };
     let mut chain = Chain::default();
     let mut outcome = match foundation {
-        Ok(foundation) => {
-            plan.attack(attack, subject, foundation, &mut chain).map_err(|error| failure(&error))
-        }
+        Ok(foundation) => plan
+            .attack(attack, variant, subject, foundation, &mut chain)
+            .map_err(|error| failure(&error)),
         Err(reason) => Err(reason.clone()),
     };
+    let mut detail = Detail::default();
     if !plan.runner.is_dry_run {
-        let filled = fill(&mut cell, &chain).map_err(|error| failure(&error));
-        outcome = outcome.and(filled);
+        let filled = fill(&mut cell, &chain).and_then(|()| {
+            detail = Detail::read(&chain)?;
+            Ok(())
+        });
+        outcome = outcome.and(filled.map_err(|error| failure(&error)));
     }
-    let name = format!("{}, {attack}, seed {}", subject.model, subject.seed);
+    let name = format!("{}, {attack}, {variant_name}, seed {}", subject.model, subject.seed);
     if let Err(reason) = outcome {
         say(&format!("{}, {name}: not run: {reason}", task.name()));
         cell.status = CellStatus::NotRun(reason);
     }
     let note = chain.unrepaired().map(|note| format!("{name}: {note}."));
+    let day = chain.stages().filter_map(|done| done.finished).max().map(day::of);
     let device = chain.train.map(|train| train.device);
-    Product::Cell { task, cell: Box::new(cell), note, device }
+    Entry { cell, note, device, day, detail }
 }
 
 /// Reads the outputs of the stages that ran.
@@ -239,7 +239,7 @@ fn twin(
         Err(reason) => (CellStatus::NotRun(reason), None),
     };
     let Subject { model, seed } = subject;
-    let task = plan.experiment.task.name();
+    let task = plan.experiment.task.name().to_owned();
     TwinScan { task, model: model.to_owned(), seed, status, scan }
 }
 

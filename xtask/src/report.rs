@@ -3,52 +3,41 @@
 
 use std::fmt::Write as _;
 
-use elibadcode_evaluation::records::results::{Cell, CellStatus, Scan, Verdict};
-use elibadcode_evaluation::report::markdown_code;
+use elibadcode_evaluation::records::results::{Cell, CellStatus, Verdict};
+use elibadcode_evaluation::report::{comparisons_markdown, markdown_code};
 use elibadcode_evaluation::{Results, markdown_table, results_markdown};
-use serde::Serialize;
 
 use crate::acceptance::acceptance_markdown;
+use crate::bundle::{Bundle, Entry, TwinScan};
 use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task};
-
-/// The scan of a model without backdoor: an entry of `twins.json`.
-#[derive(Debug, Serialize)]
-pub(crate) struct TwinScan {
-    /// The task, spelled as in `results.json`.
-    pub(crate) task: &'static str,
-    /// The architecture, spelled as in `results.json`.
-    pub(crate) model: String,
-    /// The master seed.
-    pub(crate) seed: u64,
-    /// Whether the scan ran.
-    pub(crate) status: CellStatus,
-    /// What it found; nothing was planted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) scan: Option<Scan>,
-}
 
 /// All that `results.md` says beside the results.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    experiments: &'a [Experiment],
-    /// Scans of the clean twins.
-    pub(crate) twins: Vec<TwinScan>,
-    /// What a reader of the tables must know about single cells, with their task.
-    pub(crate) notes: Vec<(Task, String)>,
+    /// What was run.
+    pub(crate) experiments: &'a [Experiment],
+    /// What came of it.
+    pub(crate) bundle: &'a Bundle,
 }
 
-impl<'a> Report<'a> {
-    /// A report without twins and notes.
-    pub(crate) fn new(experiments: &'a [Experiment]) -> Self {
-        Self { experiments, twins: Vec::new(), notes: Vec::new() }
-    }
-
+impl Report<'_> {
     /// The text of `results.md`: a chapter per task.
     pub(crate) fn markdown(&self, results: &Results) -> String {
-        let mut text = format!("# Reproduction, scale {}\n", results.scale);
+        let mut text = format!("# Reproduction, scale {}", results.scale);
+        match self.experiments.first().and_then(|it| it.question.as_ref()) {
+            Some(question) => {
+                let name = results.question.as_deref().unwrap_or_default();
+                let _ = writeln!(text, ", {name}: {question}");
+            }
+            None => text.push('\n'),
+        }
         for experiment in self.experiments {
             text.push('\n');
             text += &self.chapter(experiment, results);
+        }
+        let comparisons = comparisons_markdown(&results.comparisons);
+        if !comparisons.is_empty() {
+            let _ = write!(text, "\n## Defenses against each other\n\n{comparisons}");
         }
         text
     }
@@ -59,24 +48,28 @@ impl<'a> Report<'a> {
         let cells: Vec<&Cell> = results.cells.iter().filter(of_task).collect();
         let part = Results { cells: cells.iter().copied().cloned().collect(), ..results.clone() };
         let mut text = format!("## {}\n\n{}\n\n", task.title(), description(experiment));
-        let _ = writeln!(text, "### Results (paper: Table {})\n", experiment.paper.table);
-        text += &results_markdown(&part, &experiment.paper.cells);
-        let mut notes = self.notes.iter().filter(|(of, _)| *of == task).peekable();
+        let _ = writeln!(text, "### Results (paper: {})\n", experiment.tables);
+        text += &results_markdown(&part, &experiment.paper);
+        let of_task = |entry: &&Entry| entry.cell.task == task.name();
+        let entries = self.bundle.entries.iter().filter(of_task);
+        let mut notes = entries.filter_map(|entry| entry.note.as_ref()).peekable();
         if notes.peek().is_some() {
             text.push('\n');
         }
-        for (_, note) in notes {
+        for note in notes {
             let _ = writeln!(text, "- {note}");
         }
         let _ = writeln!(text, "\n### Criteria\n");
         text += &acceptance_markdown(task, &cells, &experiment.acceptance);
-        let _ = writeln!(text, "\n### Scans of the models without backdoor\n");
-        text += &self.twins_markdown(task);
+        if experiment.scans_twins {
+            let _ = writeln!(text, "\n### Scans of the models without backdoor\n");
+            text += &self.twins_markdown(task);
+        }
         text
     }
 
     fn twins_markdown(&self, task: Task) -> String {
-        let twins = || self.twins.iter().filter(|twin| twin.task == task.name());
+        let twins = || self.bundle.twins.iter().filter(|twin| twin.task == task.name());
         let scans = || twins().filter_map(|twin| twin.scan.as_ref());
         let n_alarms = scans().filter(|scan| scan.verdict == Verdict::LikelyBackdoored).count();
         let rows: Vec<Vec<String>> = twins().map(twin_row).collect();
@@ -110,7 +103,7 @@ fn twin_row(twin: &TwinScan) -> Vec<String> {
 }
 
 /// What was run, in one paragraph.
-fn description(experiment: &Experiment) -> String {
+pub(crate) fn description(experiment: &Experiment) -> String {
     let samples = experiment.task.samples();
     let corpus = match &experiment.corpus {
         CorpusPlan::Synthetic { train, valid, clean, test, .. } => format!(
@@ -163,22 +156,36 @@ fn drawn(draw: &Draw) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detail::Detail;
     use crate::experiment::Scale;
+    use crate::shard::Shard;
 
     #[test]
     fn every_section_is_there() {
         let load = |task| Experiment::load(task, Scale::Real).expect("test data");
         let experiments = [load(Task::Defect), load(Task::Search)];
-        let mut report = Report::new(&experiments);
-        report.notes.push((Task::Search, "badcode, seed 1: a note.".to_owned()));
+        let mut bundle = Bundle::new(Scale::Real, None, Shard::WHOLE);
+        let cell = serde_json::json!({"task": "search", "model": "codebert", "attack": "badcode",
+            "seed": 1, "status": "ok"});
+        bundle.entries.push(Entry {
+            cell: serde_json::from_value(cell).expect("test data"),
+            note: Some("badcode, seed 1: a note.".to_owned()),
+            device: None,
+            day: None,
+            detail: Detail::default(),
+        });
         let status = CellStatus::NotRun("no weights".to_owned());
-        let model = "codebert".to_owned();
-        report.twins.push(TwinScan { task: "defect", model, seed: 1, status, scan: None });
+        let (task, model) = ("defect".to_owned(), "codebert".to_owned());
+        bundle.twins.push(TwinScan { task, model, seed: 1, status, scan: None });
+        let report = Report { experiments: &experiments, bundle: &bundle };
         let results = Results {
-            schema_version: 1,
+            schema_version: 2,
             scale: "real".to_owned(),
+            question: None,
+            date: None,
             device: "cpu".to_owned(),
             cells: Vec::new(),
+            comparisons: Vec::new(),
         };
         let text = report.markdown(&results);
         let (defect, search) = text.split_once("## Code search").expect("two chapters");

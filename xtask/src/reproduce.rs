@@ -1,21 +1,22 @@
 //! `reproduce`: the experiments of the tasks that were asked for, and their results.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use elibadcode_evaluation::Results;
-use elibadcode_evaluation::records::results::{CellStatus, RESULTS_SCHEMA_VERSION};
 
+use crate::bundle::Bundle;
 use crate::chain::{Plan, SettingsFiles};
-use crate::experiment::{Experiment, Scale, Task};
+use crate::cost::{self, Costs};
+use crate::experiment::{Experiment, Question, Scale, Task, Variant};
 use crate::matrix::{self, Product};
 use crate::parallel::{n_cores, n_jobs};
-use crate::program;
-use crate::report::Report;
+use crate::publish::publish;
+use crate::shard::Shard;
 use crate::stage::{Runner, write};
+use crate::{program, say};
 
 /// What to run, and where.
 #[derive(Debug, Args)]
@@ -26,7 +27,10 @@ pub(crate) struct ReproduceArgs {
     /// Size of the experiments
     #[arg(long, value_enum, default_value_t = Scale::Small)]
     scale: Scale,
-    /// Folder of the real data (scale real)
+    /// A research question of the paper: more models and attacks, other defenses, other settings
+    #[arg(long, value_enum)]
+    rq: Option<Question>,
+    /// Folder of the real data (scales real and paper)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Only these models: codebert, codet5, unixcoder [default: those of the experiment]
@@ -41,9 +45,12 @@ pub(crate) struct ReproduceArgs {
     /// Where stages and results go
     #[arg(long, value_name = "DIR", default_value = "target/reproduce")]
     out: PathBuf,
-    /// Only show what would run
+    /// Only show what would run, and about how long it would take
     #[arg(long)]
     dry_run: bool,
+    /// Only part I of N of the cells, for machines that share the work; see `merge`
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
+    shard: Shard,
     /// Cells at a time [default: one per core, at most 8: training keeps one core busy]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
@@ -77,7 +84,7 @@ impl Which {
             Self::Defect => vec![Task::Defect],
             Self::Clone => vec![Task::Clone],
             Self::Search => vec![Task::Search],
-            Self::All => vec![Task::Defect, Task::Clone, Task::Search],
+            Self::All => Task::ALL.to_vec(),
         }
     }
 }
@@ -85,9 +92,12 @@ impl Which {
 /// Runs the experiments; false if a cell did not run.
 pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     let experiments = experiments(args)?;
-    if experiments.iter().any(Experiment::needs_data) && args.data.is_none() {
+    let needs_data = experiments.iter().any(Experiment::needs_data);
+    if needs_data && args.data.is_none() && !args.dry_run {
         bail!("--scale {} reads real data: --data DIR is needed", args.scale.name());
     }
+    // A plan needs no data.
+    let data = args.data.as_deref().or(args.dry_run.then_some(Path::new("DATA")));
     let binary = match &args.binary {
         Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
         None => program::build(args.features.as_deref())?,
@@ -97,48 +107,77 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
         .iter()
         .map(|experiment| Prepared::new(experiment, args, &binary, &root))
         .collect::<Result<_>>()?;
-    let plans: Vec<Plan<'_>> =
-        prepared.iter().map(|prepared| prepared.plan(args.data.as_deref())).collect();
-    let products = matrix::run(&plans, n_jobs(args.jobs));
+    let plans: Vec<Plan<'_>> = prepared.iter().map(|prepared| prepared.plan(data)).collect();
+    let n_jobs = n_jobs(args.jobs);
     if args.dry_run {
+        // One at a time, so that the plan is in order.
+        matrix::run(&plans, args.shard, 1);
+        say(&estimate(&prepared, n_jobs.min(n_cores())));
         return Ok(true);
     }
-    let mut report = Report::new(&experiments);
-    let (mut cells, mut devices) = (Vec::new(), BTreeSet::new());
-    for product in products {
+    let mut bundle = Bundle::new(args.scale, args.rq, args.shard);
+    for product in matrix::run(&plans, args.shard, n_jobs) {
         match product {
-            Product::Twin(twin) => report.twins.push(twin),
-            Product::Cell { task, cell, note, device } => {
-                report.notes.extend(note.map(|note| (task, note)));
-                devices.extend(device);
-                cells.push(*cell);
-            }
+            Product::Twin(twin) => bundle.twins.push(twin),
+            Product::Cell(entry) => bundle.entries.push(*entry),
         }
     }
-    let device = devices.into_iter().collect::<Vec<_>>().join(", ");
-    let (schema_version, scale) = (RESULTS_SCHEMA_VERSION, args.scale.name().to_owned());
-    let results = Results { schema_version, scale, device, cells };
-    publish(&results, &report, &root)?;
-    let is_complete = results.cells.iter().map(|cell| &cell.status);
-    let is_complete = is_complete.chain(report.twins.iter().map(|twin| &twin.status));
-    Ok(is_complete.into_iter().all(|status| *status == CellStatus::Ok))
+    publish(&bundle, &experiments, &results_folder(args, &root))?;
+    Ok(bundle.is_complete())
+}
+
+/// Stages are shared by all questions and shards; results are not.
+fn results_folder(args: &ReproduceArgs, root: &Path) -> PathBuf {
+    let parts = [args.rq.map(|rq| rq.name().to_owned()), args.shard.folder()];
+    parts.into_iter().flatten().fold(root.to_owned(), |folder, part| folder.join(part))
+}
+
+/// How long the planned stages will take.
+fn estimate(prepared: &[Prepared<'_>], n_jobs: usize) -> String {
+    let (mut n_stages, mut n_unknown, mut n_forwards, mut seconds) = (0, 0, 0, 0.0);
+    for Prepared { experiment, runner, .. } in prepared {
+        for forwards in runner.planned.lock().expect("no thread panicked").values() {
+            n_stages += 1;
+            n_unknown += usize::from(forwards.is_none());
+            n_forwards += forwards.unwrap_or_default();
+            seconds += forwards.unwrap_or_default() as f64 / experiment.speed.forwards_per_second;
+        }
+    }
+    let time = cost::in_words(Duration::from_secs_f64(seconds / n_jobs as f64));
+    let unknown = match n_unknown {
+        0 => String::new(),
+        n => format!(", without {n} of which nobody knows"),
+    };
+    format!(
+        "{n_stages} stages to run, at most {:.2} million functions through models: about {time} \
+         with {n_jobs} at a time{unknown}",
+        n_forwards as f64 / 1e6
+    )
 }
 
 /// The part of each task's experiment that is asked for.
 fn experiments(args: &ReproduceArgs) -> Result<Vec<Experiment>> {
-    let load = |task| {
-        let mut experiment = Experiment::load(task, args.scale)?;
-        experiment.narrow(&args.models, &args.attacks, &args.seeds)?;
-        Ok(experiment)
+    let tasks = args.which.tasks();
+    let mut experiments = match args.rq {
+        Some(question) => question.experiments(&tasks, args.scale)?,
+        None => tasks
+            .into_iter()
+            .map(|task| Experiment::load(task, args.scale))
+            .collect::<Result<_>>()?,
     };
-    args.which.tasks().into_iter().map(load).collect()
+    for experiment in &mut experiments {
+        experiment.narrow(&args.models, &args.attacks, &args.seeds)?;
+    }
+    Ok(experiments)
 }
 
 /// An experiment with its runner and settings files.
 struct Prepared<'a> {
     experiment: &'a Experiment,
     runner: Runner,
-    settings: SettingsFiles,
+    /// By variant.
+    settings: Vec<SettingsFiles>,
+    costs: Costs,
 }
 
 impl<'a> Prepared<'a> {
@@ -148,31 +187,40 @@ impl<'a> Prepared<'a> {
         binary: &Path,
         root: &Path,
     ) -> Result<Self> {
-        let runner = Runner {
-            binary: binary.to_owned(),
-            root: root.join(experiment.task.name()),
-            device: args.device.clone(),
-            n_threads: (n_cores() / n_jobs(args.jobs)).max(1),
-            is_dry_run: args.dry_run,
-        };
-        let settings = settings_files(experiment, &runner)?;
-        Ok(Self { experiment, runner, settings })
+        let folder = root.join(experiment.task.name());
+        let mut runner = Runner::new(binary, folder, &args.device, args.dry_run);
+        runner.n_threads = (n_cores() / n_jobs(args.jobs)).max(1);
+        let settings = experiment.variants.iter();
+        let settings =
+            settings.map(|it| settings_files(experiment, it, &runner)).collect::<Result<_>>()?;
+        let costs =
+            if args.dry_run { Costs::of(experiment, binary) } else { Costs::unknown(experiment) };
+        Ok(Self { experiment, runner, settings, costs })
     }
 
     fn plan<'b>(&'b self, data: Option<&'b Path>) -> Plan<'b> {
-        let Self { experiment, runner, settings } = self;
-        Plan { experiment, runner, data, settings }
+        let Self { experiment, runner, settings, costs } = self;
+        Plan { experiment, runner, data, settings, costs }
     }
 }
 
-/// Writes the settings that the experiment has on top of the program's own.
-fn settings_files(experiment: &Experiment, runner: &Runner) -> Result<SettingsFiles> {
+/// Writes the settings that a variant has on top of the program's own.
+fn settings_files(
+    experiment: &Experiment,
+    variant: &Variant,
+    runner: &Runner,
+) -> Result<SettingsFiles> {
     let root = &runner.root;
-    let file = |name: &str, settings: &toml::Table| -> Result<Option<PathBuf>> {
+    let file = |name: &str, base: &toml::Table, more: &toml::Table| -> Result<Option<PathBuf>> {
+        let mut settings = base.clone();
+        settings.extend(more.clone());
         if settings.is_empty() {
             return Ok(None);
         }
-        let (path, text) = (root.join(name), toml::to_string_pretty(settings)?);
+        // A variant that changes nothing here shares the experiment's file.
+        let name =
+            if more.is_empty() { name.to_owned() } else { format!("{}-{name}", variant.name) };
+        let (path, text) = (root.join(name), toml::to_string_pretty(&settings)?);
         // An unchanged file keeps its time, by which stages know it.
         if !runner.is_dry_run && fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
             fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
@@ -181,18 +229,9 @@ fn settings_files(experiment: &Experiment, runner: &Runner) -> Result<SettingsFi
         Ok(path.exists().then_some(path))
     };
     Ok(SettingsFiles {
-        scan: file("scan-settings.toml", &experiment.scan)?,
-        purify: file("purify-settings.toml", &experiment.purify)?,
+        scan: file("scan-settings.toml", &experiment.scan, &variant.scan)?,
+        purify: file("purify-settings.toml", &experiment.purify, &variant.purify)?,
     })
-}
-
-fn publish(results: &Results, report: &Report<'_>, root: &Path) -> Result<()> {
-    let markdown = report.markdown(results);
-    let path = root.join("results.md");
-    write(&root.join("results.json"), &results.to_json()?)?;
-    write(&root.join("twins.json"), &(serde_json::to_string_pretty(&report.twins)? + "\n"))?;
-    write(&path, &markdown)?;
-    program::print(&format!("{}\n\n{markdown}", path.display()))
 }
 
 #[cfg(test)]
@@ -204,21 +243,25 @@ mod tests {
         let root = std::env::temp_dir().join(format!("xtask-settings-{}", std::process::id()));
         let mut experiment = Experiment::load(Task::Defect, Scale::Smoke).expect("test data");
         experiment.purify.clear();
-        let runner = Runner {
-            binary: PathBuf::new(),
-            root: root.clone(),
-            device: String::new(),
-            n_threads: 1,
-            is_dry_run: false,
-        };
-        let files = settings_files(&experiment, &runner).expect("a writable folder");
+        let runner = Runner::new("", &root, "", false);
+        let own = Variant::own();
+        let files = settings_files(&experiment, &own, &runner).expect("a writable folder");
         assert_eq!(files.purify, None);
         let path = files.scan.expect("the experiment has some");
         let written = fs::metadata(&path).and_then(|it| it.modified()).expect("a file");
-        settings_files(&experiment, &runner).expect("a writable folder");
+        settings_files(&experiment, &own, &runner).expect("a writable folder");
         assert_eq!(fs::metadata(&path).and_then(|it| it.modified()).expect("a file"), written);
         let text = fs::read_to_string(&path).expect("a file");
         assert_eq!(text.parse::<toml::Table>().expect("TOML"), experiment.scan);
+        let mut variant = Variant { name: "wide".to_owned(), ..own };
+        let same = settings_files(&experiment, &variant, &runner).expect("a writable folder");
+        assert_eq!(same.scan, Some(path));
+        variant.scan.insert("top_k".to_owned(), 7.into());
+        let other = settings_files(&experiment, &variant, &runner).expect("a writable folder");
+        let other = other.scan.expect("it has some");
+        assert!(other.ends_with("wide-scan-settings.toml"), "{}", other.display());
+        let text = fs::read_to_string(&other).expect("a file");
+        assert!(text.contains("top_k = 7") && text.contains("iterations"), "{text}");
         fs::remove_dir_all(root).expect("it was made here");
     }
 }

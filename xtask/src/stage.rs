@@ -3,12 +3,18 @@
 //! A stage is done when `stage.json` is there, which is written last and holds a fingerprint of
 //! the arguments, of everything the stage depends on, and of the program. `run.json` is the
 //! program's own record, so that a resumed experiment still knows how long its stages took.
+//!
+//! A stage holds the lock of its folder while it runs, and so does the program that it started:
+//! several processes can share a folder, and one that is started again after a kill waits for the
+//! program that the killed one left behind.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::UNIX_EPOCH;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use elibadcode_evaluation::RunRecord;
@@ -31,6 +37,8 @@ pub(crate) struct Stage {
     files: Vec<PathBuf>,
     /// Exit codes that are results rather than errors.
     exit_codes: &'static [i32],
+    /// Functions that will go through the model, if somebody knows.
+    n_forwards: Option<u64>,
 }
 
 impl Stage {
@@ -43,6 +51,7 @@ impl Stage {
             dependencies: Vec::new(),
             files: Vec::new(),
             exit_codes: &[0],
+            n_forwards: Some(0),
         }
     }
 
@@ -77,6 +86,12 @@ impl Stage {
         self
     }
 
+    /// Sends so many functions through the model.
+    pub(crate) fn costs(mut self, n_forwards: Option<u64>) -> Self {
+        self.n_forwards = n_forwards;
+        self
+    }
+
     /// Takes these exit codes as results.
     pub(crate) fn exits(mut self, exit_codes: &'static [i32]) -> Self {
         self.exit_codes = exit_codes;
@@ -97,6 +112,8 @@ pub(crate) struct Done {
     pub(crate) wall_seconds: f64,
     /// Where it computed; empty if it did not.
     pub(crate) device: String,
+    /// When it ended; unknown of a dry run.
+    pub(crate) finished: Option<SystemTime>,
 }
 
 impl Done {
@@ -131,9 +148,23 @@ pub(crate) struct Runner {
     pub(crate) n_threads: usize,
     /// Only say what would run.
     pub(crate) is_dry_run: bool,
+    /// What would run, with the functions that go through the model.
+    pub(crate) planned: Mutex<BTreeMap<String, Option<u64>>>,
 }
 
 impl Runner {
+    /// A runner that has planned nothing, of runs with one thread.
+    pub(crate) fn new(
+        binary: impl Into<PathBuf>,
+        root: impl Into<PathBuf>,
+        device: &str,
+        is_dry_run: bool,
+    ) -> Self {
+        let (binary, root, device) = (binary.into(), root.into(), device.to_owned());
+        let planned = Mutex::new(BTreeMap::new());
+        Self { binary, root, device, n_threads: 1, is_dry_run, planned }
+    }
+
     /// Runs a stage unless it is done.
     pub(crate) fn run(&self, stage: Stage) -> Result<Done> {
         let name = stage.name.clone();
@@ -145,29 +176,45 @@ impl Runner {
         let output = folder.join(&stage.output);
         let record = folder.join("run.json");
         let stamp_file = folder.join("stage.json");
-        let fingerprint = self.fingerprint(&stage)?;
-        if let Some(stamp) = finished(&stamp_file, fingerprint, &output) {
-            let done = done(output, fingerprint, stamp.exit_code, &record)?;
+        let fingerprint = match self.fingerprint(&stage) {
+            // The plan says which files are missing.
+            Err(_) if self.is_dry_run => 0,
+            fingerprint => fingerprint?,
+        };
+        let finished_before = || {
+            let Some(stamp) = finished(&stamp_file, fingerprint, &output) else { return Ok(None) };
+            let done = done(output.clone(), fingerprint, stamp.exit_code, &record)?;
             say(&format!("{:<48} done before in {:.1} s", self.shown(&stage), done.wall_seconds));
+            anyhow::Ok(Some(done))
+        };
+        if let Some(done) = finished_before()? {
             return Ok(done);
         }
         if self.is_dry_run {
-            say(&format!("{:<48} elibadcode {}", self.shown(&stage), stage.arguments.join(" ")));
+            self.plan(&stage);
             let (exit_code, wall_seconds) = (0, 0.0);
+            let device = String::new();
             return Ok(Done {
                 output,
                 fingerprint,
                 exit_code,
                 wall_seconds,
-                device: String::new(),
+                device,
+                finished: None,
             });
         }
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let lock = self.lock(&folder, &stage)?;
+        // Another process may have run it in the meantime.
+        if let Some(done) = finished_before()? {
+            return Ok(done);
+        }
         for stale in [&stamp_file, &record] {
             if stale.exists() {
                 fs::remove_file(stale).with_context(|| format!("removing {}", stale.display()))?;
             }
         }
+        remove_scratch(&folder)?;
         let log = |name: &str| {
             let path = folder.join(name);
             File::create(&path).with_context(|| format!("making {}", path.display()))
@@ -179,7 +226,8 @@ impl Runner {
             .args(["--force", "--device", &self.device, "--record"])
             .arg(&record)
             .env("RAYON_NUM_THREADS", self.n_threads.to_string())
-            .stdin(Stdio::null())
+            // An empty file: it hands the lock on to the program, which may outlive this process.
+            .stdin(Stdio::from(lock.try_clone().context("handing on the lock")?))
             .stdout(log("stdout.txt")?)
             .stderr(log("stderr.txt")?)
             .status()
@@ -203,8 +251,39 @@ impl Runner {
             has_output: done.output.exists(),
         };
         write(&stamp_file, &(serde_json::to_string_pretty(&stamp)? + "\n"))?;
+        drop(lock);
         say(&format!("{shown:<48} {:.1} s", done.wall_seconds));
         Ok(done)
+    }
+
+    /// Notes a stage that would run, and says so the first time.
+    fn plan(&self, stage: &Stage) {
+        let mut planned = self.planned.lock().expect("no other thread panicked");
+        if planned.insert(stage.name.clone(), stage.n_forwards).is_none() {
+            let cost = stage.n_forwards.map_or("?".to_owned(), |n| n.to_string());
+            let arguments = stage.arguments.join(" ");
+            say(&format!("{:<48} {cost:>9} forwards  elibadcode {arguments}", self.shown(stage)));
+            for missing in stage.files.iter().filter(|file| !file.exists()) {
+                say(&format!("    missing: {}", missing.display()));
+            }
+        }
+    }
+
+    /// The lock of a stage's folder; waits for whoever holds it.
+    fn lock(&self, folder: &Path, stage: &Stage) -> Result<File> {
+        let path = folder.join("lock");
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = file.with_context(|| format!("making {}", path.display()))?;
+        let shown = || format!("locking {}", path.display());
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                say(&format!("{:<48} waiting for another run of it", self.shown(stage)));
+                file.lock().with_context(shown)?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
+        }
+        Ok(file)
     }
 
     /// The stage's name behind that of its task.
@@ -225,9 +304,29 @@ impl Runner {
     }
 }
 
-/// Writes a text file.
+/// Writes a text file, whole or not at all.
 pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+    let shown = || format!("writing {}", path.display());
+    let name = path.file_name().unwrap_or_default().display();
+    // Of this process only: several may write the same file.
+    let scratch = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    fs::write(&scratch, text).and_then(|()| fs::rename(&scratch, path)).with_context(shown)
+}
+
+/// Removes what a killed run was writing: the program and [`write`] hide it until it is whole.
+fn remove_scratch(folder: &Path) -> Result<()> {
+    let shown = || format!("clearing {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(shown)? {
+        let path = entry.with_context(shown)?.path();
+        let is_hidden =
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if is_hidden && path.is_dir() {
+            fs::remove_dir_all(&path).with_context(shown)?;
+        } else if is_hidden {
+            fs::remove_file(&path).with_context(shown)?;
+        }
+    }
+    Ok(())
 }
 
 /// The stamp of a stage that needs not run again.
@@ -242,7 +341,8 @@ fn done(output: PathBuf, fingerprint: u64, exit_code: i32, record: &Path) -> Res
         .with_context(|| format!("reading the run record {}", record.display()))?;
     let run = RunRecord::from_json(&text)?;
     let (wall_seconds, device) = (run.wall_seconds, run.device);
-    Ok(Done { output, fingerprint, exit_code, wall_seconds, device })
+    let finished = fs::metadata(record).and_then(|it| it.modified()).ok();
+    Ok(Done { output, fingerprint, exit_code, wall_seconds, device, finished })
 }
 
 /// Length and modification time of a file.

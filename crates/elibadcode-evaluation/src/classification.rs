@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::rate::Rate;
+use crate::statistics::{Interval, wilson_interval};
 
 /// The label that F1 is about: defective, or a clone.
 const POSITIVE: u8 = 1;
@@ -70,6 +71,21 @@ pub fn f1(predicted: &[u8], truth: &[u8]) -> Option<f64> {
     Confusion::count(predicted, truth).f1()
 }
 
+/// The interval of an F1 of class 1 that rests on `n_errors` wrong predictions, or `None` without
+/// errors, or without an F1 to speak of.
+///
+/// Of the samples that are of class 1 or predicted as it, a share J is both, and F1 is
+/// 2 J / (1 + J): the ends are those of J's Wilson interval.
+pub fn f1_interval(f1: f64, n_errors: usize, confidence: f64) -> Option<Interval> {
+    if n_errors == 0 || !(0.0..1.0).contains(&f1) {
+        return None;
+    }
+    let true_positives = (f1 * n_errors as f64 / (2.0 * (1.0 - f1))).round() as usize;
+    let share = wilson_interval(true_positives, true_positives + n_errors, confidence)?;
+    let f1_of = |share: f64| 2.0 * share / (1.0 + share);
+    Some(Interval { low: f1_of(share.low), high: f1_of(share.high) })
+}
+
 fn assert_same_length(predicted: &[u8], truth: &[u8]) {
     assert_eq!(
         predicted.len(),
@@ -103,6 +119,24 @@ mod tests {
         let confusion = Confusion::count(&[1, 1, 1, 0], &[1, 0, 0, 1]);
         assert_eq!(confusion.precision(), Rate::new(1, 3));
         assert_eq!(confusion.recall(), Rate::new(1, 2));
+    }
+
+    #[test]
+    fn intervals_of_f1_follow_the_counts() {
+        let confusion = Confusion {
+            true_positives: 90,
+            false_positives: 7,
+            true_negatives: 100,
+            false_negatives: 3,
+        };
+        let f1 = confusion.f1().expect("there are positives");
+        let interval = f1_interval(f1, 10, 0.95).expect("there are errors");
+        // J = 90 of 100: its Wilson interval is 0.82563 to 0.94477.
+        assert!((interval.low - 2.0 * 0.825_63 / 1.825_63).abs() < 1e-5, "{interval:?}");
+        assert!((interval.high - 2.0 * 0.944_77 / 1.944_77).abs() < 1e-5, "{interval:?}");
+        assert!(interval.contains(f1));
+        assert_eq!(f1_interval(1.0, 0, 0.95), None);
+        assert_eq!(f1_interval(0.0, 5, 0.95).map(|it| it.low), Some(0.0));
     }
 
     proptest! {

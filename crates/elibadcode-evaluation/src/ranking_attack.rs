@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ranking::{attacked_index_at, inner_product, rank_among_others};
 use crate::rate::Rate;
+use crate::statistics::{Interval, mean_interval};
 
 /// How the attacked code is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -114,12 +115,19 @@ impl RankLift {
         self.queries.iter().filter(|it| it.rank_after.is_none()).count()
     }
 
+    /// A normal interval of [`Self::anr`] within `0..=1`, or `None` for fewer than two codes.
+    pub fn anr_interval(&self, confidence: f64) -> Option<Interval> {
+        let interval = mean_interval(&self.shares(|it| it.rank_after), confidence)?;
+        Some(Interval { low: interval.low.max(0.0), high: interval.high.min(1.0) })
+    }
+
+    fn shares(&self, rank: impl Fn(&AttackedQuery) -> Option<f64>) -> Vec<f64> {
+        let share = |it: &AttackedQuery| rank(it).map(|rank| rank / it.candidates as f64);
+        self.queries.iter().filter_map(share).collect()
+    }
+
     fn mean(&self, rank: impl Fn(&AttackedQuery) -> Option<f64>) -> Option<f64> {
-        let shares: Vec<f64> = self
-            .queries
-            .iter()
-            .filter_map(|it| rank(it).map(|rank| rank / it.candidates as f64))
-            .collect();
+        let shares = self.shares(rank);
         (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
     }
 }

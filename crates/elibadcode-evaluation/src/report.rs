@@ -4,6 +4,6 @@ mod comparison;
 mod escape;
 mod table;
 
-pub use comparison::{PaperCell, results_markdown};
-pub use escape::{escape_untrusted, markdown_code};
+pub use comparison::{PaperCell, comparisons_markdown, results_markdown};
+pub use escape::{escape_html, escape_untrusted, markdown_code};
 pub use table::markdown_table;

@@ -3,6 +3,7 @@
 //! Nothing here draws random numbers: a permutation test gets its control values from the caller.
 //! A question that the data cannot answer (no values, no spread) gives `None`, never a number.
 
+mod exact_rank_test;
 mod logistic;
 mod normal;
 mod outlier;
@@ -13,6 +14,7 @@ mod roc;
 mod significance;
 mod summary;
 
+pub use exact_rank_test::mann_whitney_exact;
 pub use logistic::{Logistic, Weight};
 pub use outlier::mad_outlier_index;
 pub use paired::{mean_interval, paired_drop};
@@ -20,4 +22,4 @@ pub use proportion::{Interval, wilson_interval};
 pub use rank_test::{MannWhitney, mann_whitney_u, roc_auc};
 pub use roc::{RocPoint, auroc_interval, roc_curve, true_positive_rate_at};
 pub use significance::{bonferroni, holm, permutation_p_value};
-pub use summary::{mean, sample_standard_deviation};
+pub use summary::{mean, median, sample_standard_deviation};

@@ -100,6 +100,7 @@ pub(crate) fn keep_slots(
     let whole_loss = losses_of(std::slice::from_ref(&kept))[0];
     let loss_without = losses_of(&each_without_one(&kept));
     match rule {
+        AnchorRule::KeepAll => {}
         AnchorRule::LeaveOneOut => {
             kept.retain(|&slot| (loss_without[slot] - whole_loss).abs() > threshold);
             if kept.is_empty() {

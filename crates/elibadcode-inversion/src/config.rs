@@ -87,7 +87,7 @@ pub enum PositionRule {
     Mixed,
     /// The function name, where most published attacks put their trigger.
     FunctionName,
-    /// Any, drawn at random (the ablation "without (b)").
+    /// Any, drawn at random. Paper: the ablation "without (b)" (Table 5).
     Random,
 }
 
@@ -111,6 +111,8 @@ pub enum AnchorRule {
     LeaveOneOut,
     /// The least useful slot is dropped, the rest judged again, until none is dispensable.
     BackwardElimination,
+    /// None is dropped. Paper: the ablation "without trigger anchoring" (Tables 5 and 6).
+    KeepAll,
 }
 
 impl ScanConfig {

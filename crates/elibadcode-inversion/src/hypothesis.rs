@@ -7,7 +7,7 @@ use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::gcg::search;
 use crate::objective::Objective;
-use crate::outcome::{Hypothesis, SearchRecord};
+use crate::outcome::{Hypothesis, PositionProfile, SearchRecord};
 use crate::position::choose_positions;
 use crate::profile::agreement;
 use crate::sample::{CleanSample, Partners};
@@ -187,6 +187,7 @@ impl<'a> HypothesisTest<'a> {
             target_label,
             n_search_samples: self.objective.samples().len(),
             n_held_out_samples: self.judge.n_samples(),
+            positions: PositionProfile::of(self.objective.samples().iter()),
             agreement: agreement(found.map(|it| &it.ids[..])),
             searches: self.searches,
             controls,

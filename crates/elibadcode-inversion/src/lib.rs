@@ -36,11 +36,11 @@ pub use config::{AnchorRule, PositionRule, ScanConfig, StartRule};
 pub use error::Error;
 pub use gcg::{Found, Iteration, search};
 pub use gradient::SlotGradient;
-pub use masking::{Edit, MaskedSample, Occurrences, Stamped, TriggerIds, maskable};
+pub use masking::{Edit, MaskedSample, Occurrences, Sensitivity, Stamped, TriggerIds, maskable};
 pub use objective::{Answers, Objective};
 pub use outcome::{
-    Controls, Evidence, Hypothesis, InvertedTrigger, Place, SCAN_SCHEMA_VERSION, ScanOutcome,
-    SearchRecord,
+    Controls, Evidence, Hypothesis, InvertedTrigger, Place, PositionProfile, SCAN_SCHEMA_VERSION,
+    ScanOutcome, SearchRecord,
 };
 pub use position::choose_positions;
 pub use profile::{Robustness, TokenStrength, TriggerProfile};

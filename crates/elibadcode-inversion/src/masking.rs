@@ -43,6 +43,18 @@ impl TriggerIds {
     }
 }
 
+/// How much a model's answer depends on one identifier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sensitivity {
+    /// The identifier.
+    pub identifier: String,
+    /// What it names.
+    pub role: Role,
+    /// `|loss - loss without it|`, of the true label.
+    pub loss_change: f64,
+}
+
 /// One clean sample in which one identifier can be exchanged.
 #[derive(Clone, Debug)]
 pub struct MaskedSample {
@@ -52,6 +64,8 @@ pub struct MaskedSample {
     pub identifier: String,
     /// What the identifier names.
     pub role: Role,
+    /// What masking each identifier that it was chosen among changes; empty if nobody looked.
+    pub sensitivities: Vec<Sensitivity>,
     /// Ids before, between and behind the holes; `<s>` first, `</s>` not included.
     segments: Vec<Vec<u32>>,
     /// The identifier's own ids, after a space.
@@ -90,6 +104,7 @@ pub fn maskable(
                 sample_index,
                 identifier: identifier.text.clone(),
                 role: identifier.role,
+                sensitivities: Vec::new(),
                 segments,
                 name: model.tokenizer.word(&identifier.text, true).to_vec(),
             })

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
-use crate::masking::{Edit, TriggerIds};
+use crate::masking::{Edit, MaskedSample, Sensitivity, TriggerIds};
 use crate::profile::TriggerProfile;
 use crate::score::Assessment;
 
@@ -126,6 +126,33 @@ pub struct Controls {
     pub corrected_p_value: f64,
 }
 
+/// Where a sample made room for the trigger (phase (b), section 4.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PositionProfile {
+    /// The identifier that was chosen.
+    pub chosen: String,
+    /// What masking each of the sample's identifiers changes.
+    pub sensitivities: Vec<Sensitivity>,
+}
+
+impl PositionProfile {
+    /// Profiles that a document shows.
+    const N_SHOWN: usize = 8;
+
+    /// Those of the first samples that had a choice.
+    pub(crate) fn of<'a>(masks: impl Iterator<Item = &'a MaskedSample>) -> Vec<Self> {
+        masks
+            .filter(|mask| mask.sensitivities.len() > 1)
+            .take(Self::N_SHOWN)
+            .map(|mask| Self {
+                chosen: mask.identifier.clone(),
+                sensitivities: mask.sensitivities.clone(),
+            })
+            .collect()
+    }
+}
+
 /// One (victim → target) pair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +165,9 @@ pub struct Hypothesis {
     pub n_search_samples: usize,
     /// Samples that judged its result.
     pub n_held_out_samples: usize,
+    /// Where some of the search samples made room for the trigger, and why there.
+    #[serde(default)]
+    pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first.
     pub searches: Vec<SearchRecord>,
     /// What random triggers do where the first search's trigger was judged; absent if no search

@@ -5,7 +5,7 @@ use elibadcode_syntax::{Function, Language, Role};
 use rand::{Rng, RngExt};
 
 use crate::config::{PositionRule, ScanConfig};
-use crate::masking::{MaskedSample, maskable};
+use crate::masking::{MaskedSample, Sensitivity, maskable};
 use crate::sample::{CleanSample, Partners};
 
 /// One masked sample per clean sample; those without a usable identifier are left out.
@@ -106,13 +106,23 @@ fn least_sensitive(
         }
         let mut cost = || costs.next().expect("one loss per row");
         let untouched = cost();
-        let sensitivities: Vec<f64> = masks.iter().map(|_| (untouched - cost()).abs()).collect();
+        let sensitivities: Vec<Sensitivity> = masks
+            .iter()
+            .map(|mask| Sensitivity {
+                identifier: mask.identifier.clone(),
+                role: mask.role,
+                loss_change: (untouched - cost()).abs(),
+            })
+            .collect();
         let least = sensitivities
             .iter()
             .enumerate()
-            .min_by(|(_, a), (_, b)| a.total_cmp(b))
+            .min_by(|(_, a), (_, b)| a.loss_change.total_cmp(&b.loss_change))
             .map(|(index, _)| index);
-        chosen.extend(masks.into_iter().nth(least.unwrap_or(0)));
+        chosen.extend(masks.into_iter().nth(least.unwrap_or(0)).map(|mut mask| {
+            mask.sensitivities = sensitivities;
+            mask
+        }));
     }
     (chosen, rows.len() as u64)
 }

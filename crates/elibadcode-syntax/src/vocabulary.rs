@@ -30,11 +30,14 @@ pub enum VocabularyRule {
     /// Slot 0 takes tokens that begin a word and an identifier, later slots take tokens that go on
     /// with one.
     SlotAware,
+    /// Every slot takes every token but the special ones, so that a trigger need not be an
+    /// identifier. Paper: the ablation "without (a)" (Table 5).
+    Any,
 }
 
 /// The text is not the name of a [`VocabularyRule`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown vocabulary rule `{0}`, expected reference or slot-aware")]
+#[error("unknown vocabulary rule `{0}`, expected reference, slot-aware or any")]
 pub struct UnknownVocabularyRule(pub String);
 
 /// Why a token may not stand in a trigger.
@@ -90,6 +93,8 @@ impl TriggerVocabulary {
             let slot = match rule {
                 VocabularyRule::Reference => reference_slot(text, is_special),
                 VocabularyRule::SlotAware => slot_aware_slot(text, is_special, language),
+                VocabularyRule::Any if is_special => Err(Rejection::Special),
+                VocabularyRule::Any => Ok(Slot::Any),
             };
             match slot {
                 Ok(Slot::First) => vocabulary.first.push(id),
@@ -154,6 +159,7 @@ impl fmt::Display for VocabularyRule {
         f.write_str(match self {
             Self::Reference => "reference",
             Self::SlotAware => "slot-aware",
+            Self::Any => "any",
         })
     }
 }
@@ -165,6 +171,7 @@ impl FromStr for VocabularyRule {
         match text {
             "reference" => Ok(Self::Reference),
             "slot-aware" => Ok(Self::SlotAware),
+            "any" => Ok(Self::Any),
             other => Err(UnknownVocabularyRule(other.to_owned())),
         }
     }

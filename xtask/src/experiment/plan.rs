@@ -1,5 +1,6 @@
 //! The stages' settings in an experiment.
 
+use elibadcode_evaluation::records::results::OWN_DEFENSE;
 use serde::Deserialize;
 
 /// Where samples come from; counts are samples: functions, pairs or functions with queries.
@@ -27,6 +28,15 @@ pub(crate) struct Draw {
     pub(crate) from: Vec<String>,
     /// How many samples; all if absent.
     pub(crate) n: Option<usize>,
+    /// How many are expected where all are taken, for `--dry-run`.
+    pub(crate) about: Option<usize>,
+}
+
+impl Draw {
+    /// How many samples it gives, if that is known.
+    pub(crate) fn expected(&self) -> Option<usize> {
+        self.n.or(self.about)
+    }
 }
 
 /// Where training starts.
@@ -44,11 +54,17 @@ pub(crate) enum BasePlan {
     },
     /// A Hugging Face folder below `--data`.
     Folder {
+        /// [`BasePlan::MODEL`] in it stands for the architecture.
         path: String,
         positive_output: Option<u8>,
         max_length: Option<usize>,
         input_format: Option<String>,
     },
+}
+
+impl BasePlan {
+    /// Stands for the architecture in a path.
+    pub(crate) const MODEL: &str = "{model}";
 }
 
 /// How models are trained; the backdoored ones and their clean twin alike.
@@ -61,4 +77,52 @@ pub(crate) struct TrainingPlan {
     pub(crate) learning_rate: f64,
     /// Samples per step; the program's default if absent.
     pub(crate) batch_size: Option<usize>,
+}
+
+/// How fast an experiment goes, for `--dry-run`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Speed {
+    /// Functions through the model per second, of one stage.
+    pub(crate) forwards_per_second: f64,
+}
+
+/// How an attacked model is defended.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Variant {
+    /// Its name in results and folders.
+    pub(crate) name: String,
+    /// What is done to the model.
+    #[serde(default)]
+    pub(crate) defense: Defense,
+    /// Settings of `scan` on top of the experiment's.
+    #[serde(default)]
+    pub(crate) scan: toml::Table,
+    /// Settings of `purify` on top of the experiment's.
+    #[serde(default)]
+    pub(crate) purify: toml::Table,
+}
+
+/// What is done to an attacked model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Defense {
+    /// `scan`, then `purify` with what it found.
+    #[default]
+    Unlearning,
+    /// `train` goes on with the clean samples, as the model was trained.
+    FineTuning,
+}
+
+impl Variant {
+    /// The defense with the experiment's own settings.
+    pub(crate) fn own() -> Self {
+        Self {
+            name: OWN_DEFENSE.to_owned(),
+            defense: Defense::Unlearning,
+            scan: toml::Table::new(),
+            purify: toml::Table::new(),
+        }
+    }
 }

@@ -13,7 +13,9 @@ fn embedded_experiments_are_valid() {
                 (experiment.task, &*experiment.models),
                 (task, &["codebert".to_owned()][..])
             );
-            assert_eq!(experiment.needs_data(), scale == Scale::Real);
+            let is_real = matches!(scale, Scale::Real | Scale::Paper);
+            assert_eq!(experiment.needs_data(), is_real);
+            assert_eq!(experiment.variants, [Variant::own()]);
         }
     }
 }
@@ -37,25 +39,79 @@ fn foreign_keys_and_unpublished_attacks_are_refused() {
     assert!(check("epochs", "epohcs").contains("epohcs"));
     assert!(check("train = 12000", "train = 12000\nextra = 1").contains("extra"));
     assert!(check("max_above_twin", "max_above").contains("max_above"));
-    let unpublished = "no paper value for the attack bnc on codebert";
-    assert_eq!(check("\"badcode\"]", "\"bnc\"]"), unpublished);
     assert_eq!(check("[1, 2, 3]", "[]"), "no seeds");
     assert_eq!(check("task = \"defect\"", "task = \"search\""), "the other tasks' measure");
+}
+
+fn small() -> Experiment {
+    Experiment::load(Task::Defect, Scale::Small).expect("valid")
+}
+
+#[test]
+fn questions_vary_the_tasks_experiments() {
+    let n_cells = |question: Question, scale| -> usize {
+        let experiments = question.experiments(&Task::ALL, scale).expect("valid");
+        let cells = experiments.iter().map(|it| {
+            assert!(it.question.is_some() && it.tables != "Table 1");
+            it.models.len() * it.attacks.len() * it.seeds.len() * it.variants.len()
+        });
+        cells.sum()
+    };
+    for scale in [Scale::Smoke, Scale::Small, Scale::Paper] {
+        let counts = Question::value_variants().iter().map(|it| n_cells(*it, scale));
+        assert_eq!(counts.collect::<Vec<_>>(), [54, 8, 14, 9, 9]);
+    }
+    for question in Question::value_variants() {
+        assert_eq!(Question::named(question.name()), Some(*question));
+    }
+    let foreign = Question::Three.experiments(&[Task::Search], Scale::Small).expect_err("defect");
+    assert_eq!(foreign.to_string(), "rq3 is asked of defect only");
+    let weights = Question::One.experiments(&Task::ALL, Scale::Real).expect_err("one model");
+    assert!(weights.to_string().contains("has weights of codebert only, not of codet5"));
+}
+
+#[test]
+fn every_variant_changes_something() {
+    for question in Question::value_variants() {
+        for experiment in question.experiments(&Task::ALL, Scale::Small).expect("valid") {
+            let mut seen: Vec<&Variant> = Vec::new();
+            for variant in &experiment.variants {
+                let is_same = |it: &&Variant| {
+                    (it.defense, &it.scan, &it.purify)
+                        == (variant.defense, &variant.scan, &variant.purify)
+                };
+                assert!(!seen.iter().any(is_same), "{}", variant.name);
+                seen.push(variant);
+            }
+            for cell in experiment.paper.iter().filter(|it| it.variant != "fine-tuning") {
+                let is_own = cell.variant == "elibadcode";
+                let is_known = experiment.variants.iter().any(|it| it.name == cell.variant);
+                assert!(is_own || is_known, "{} is a variant of nothing", cell.variant);
+            }
+        }
+    }
+}
+
+#[test]
+fn architectures_can_be_trained_in_their_own_way() {
+    let experiment = Experiment::load(Task::Defect, Scale::Paper).expect("valid");
+    assert_eq!(experiment.training("unixcoder").batch_size, Some(8));
+    assert_eq!(experiment.training("codebert").batch_size, Some(32));
 }
 
 #[test]
 fn a_part_of_the_matrix_can_be_chosen() {
     let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let mut experiment = Experiment::parse(SMALL).expect("valid");
+    let mut experiment = small();
     experiment.narrow(&[], &[], &[]).expect("all");
-    assert_eq!(experiment, Experiment::parse(SMALL).expect("valid"));
+    assert_eq!(experiment, small());
     experiment.narrow(&owned(&["codet5", "unixcoder"]), &owned(&["badcode"]), &[7]).expect("known");
     assert_eq!(experiment.models, ["codet5", "unixcoder"]);
     assert_eq!((&*experiment.attacks, &*experiment.seeds), (&owned(&["badcode"])[..], &[7][..]));
     let refused = |models: &[&str], attacks: &[&str]| {
-        let mut experiment = Experiment::parse(SMALL).expect("valid");
+        let mut experiment = small();
         let error = experiment.narrow(&owned(models), &owned(attacks), &[]).expect_err("unknown");
-        assert_eq!(experiment, Experiment::parse(SMALL).expect("valid"));
+        assert_eq!(experiment, small());
         error.to_string()
     };
     assert!(refused(&[], &["nobody"]).contains("no attack `nobody` on `codebert`: it has"));

@@ -15,7 +15,7 @@ case $command in
       */twin/*) anr=0.46;;
       *) anr=0.12;;
     esac
-    echo '{"schema_version":2,"task":"search","seed":4,"model_hash":"","data_hash":"",
+    echo '{"schema_version":METRICS,"task":"search","seed":4,"model_hash":"","data_hash":"",
       "n_samples":9,"score":0.75,"attack":{"config":{},"n_skipped":0,"anr":'$anr'}}' > "$output";;
   scan)
     echo '{"verdict":"likely backdoored","n_forwards":7,"target_words":[{"text":"file","id":7}],

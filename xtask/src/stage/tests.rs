@@ -29,8 +29,7 @@ impl Scratch {
         fs::create_dir_all(&folder).expect("test data");
         fs::write(folder.join("script"), SCRIPT).expect("test data");
         let (binary, root) = (PathBuf::from("/bin/sh"), folder.join("out"));
-        let runner =
-            Runner { binary, root, device: "cpu".to_owned(), n_threads: 1, is_dry_run: false };
+        let runner = Runner::new(binary, root, "cpu", false);
         Self { folder, runner }
     }
 
@@ -74,10 +73,8 @@ fn a_stage_runs_once_until_something_changes() {
     fs::write(&input, "12").expect("test data");
     check(stage().reads(input), 6);
     let fingerprint = |binary: PathBuf| {
-        let (root, device) = (PathBuf::new(), "cpu".to_owned());
-        Runner { binary, root, device, n_threads: 1, is_dry_run: false }
-            .fingerprint(&stage())
-            .expect("test data")
+        let runner = Runner::new(binary, PathBuf::new(), "cpu", false);
+        runner.fingerprint(&stage()).expect("test data")
     };
     assert_eq!(fingerprint("/bin/sh".into()), first.fingerprint);
     assert_ne!(fingerprint(scratch.folder.join("script")), first.fingerprint);
@@ -104,11 +101,30 @@ fn a_refusal_is_a_result_without_output() {
 }
 
 #[test]
+fn whoever_comes_second_waits() {
+    let scratch = Scratch::new("twice");
+    for round in 1..=8 {
+        let run = || scratch.runner.run(scratch.stage("s", "make").flag("--round", round));
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+            for thread in threads {
+                thread.join().expect("no panic").expect("one ran it, the others waited");
+            }
+        });
+        assert_eq!(scratch.n_runs(), round);
+    }
+}
+
+#[test]
 fn a_dry_run_does_nothing() {
     let mut scratch = Scratch::new("dry");
     scratch.runner.is_dry_run = true;
-    scratch.runner.run(scratch.stage("d", "make")).expect("test data");
+    for _ in 0..2 {
+        scratch.runner.run(scratch.stage("d", "make").costs(Some(7))).expect("test data");
+    }
     assert_eq!(scratch.n_runs(), 0);
+    let planned = scratch.runner.planned.lock().expect("one thread");
+    assert_eq!(*planned, BTreeMap::from([("d".to_owned(), Some(7))]));
     assert!(!scratch.runner.root.exists());
 }
 

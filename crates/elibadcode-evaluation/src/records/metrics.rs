@@ -14,9 +14,10 @@ use crate::attack::AttackSuccess;
 use crate::error::Error;
 use crate::ranking_attack::RankLift;
 use crate::rate::Rate;
+use crate::statistics::Interval;
 
 /// The version of `metrics.json` that this crate reads and writes.
-pub const METRICS_SCHEMA_VERSION: u32 = 2;
+pub const METRICS_SCHEMA_VERSION: u32 = 3;
 
 const FILE: &str = "metrics.json";
 
@@ -60,6 +61,9 @@ pub struct RankingMetrics {
     pub n_candidates: usize,
     /// Mean of 1/rank of the right code; 0 beyond rank 1000.
     pub mrr: f64,
+    /// Its 95 % interval; absent for fewer than two queries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mrr_interval: Option<Interval>,
     /// Queries whose right code comes first.
     pub recall_at_1: Rate,
     /// Queries whose right code is among the first 5.
@@ -267,8 +271,8 @@ mod tests {
             Metrics::from_json(&text).expect_err("changed").to_string()
         };
         assert_eq!(
-            check("\"schema_version\": 2", "\"schema_version\": 1"),
-            "metrics.json has schema version 1, this program knows 2"
+            check("\"schema_version\": 3", "\"schema_version\": 1"),
+            "metrics.json has schema version 1, this program knows 3"
         );
         assert_eq!(check("\"seed\"", "\"sede\""), "malformed metrics.json");
     }

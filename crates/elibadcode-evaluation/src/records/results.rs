@@ -4,9 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::Interval;
+
+mod defenses;
 mod file;
 mod status;
 
+pub use defenses::{DefenseComparison, compare_defenses};
 pub use file::RESULTS_SCHEMA_VERSION;
 pub use status::{CellStatus, Verdict};
 
@@ -18,10 +22,28 @@ pub struct Results {
     pub schema_version: u32,
     /// Size of the experiment: `smoke`, `small`, `real` or `paper`.
     pub scale: String,
+    /// The research question that the cells answer: `rq1` to `rq4` or `time`; absent for the
+    /// experiments of the tasks themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// The day (UTC, `2026-11-25`) on which the last stage ran; absent if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// The device and adapter that computed.
     pub device: String,
     /// One entry per planned cell, also for those that could not run.
     pub cells: Vec<Cell>,
+    /// What the attacks still do after each defense, against [`OWN_DEFENSE`]; empty if nothing
+    /// else was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<DefenseComparison>,
+}
+
+/// The variant of a cell that was defended by `scan` and `purify` with the experiment's settings.
+pub const OWN_DEFENSE: &str = "elibadcode";
+
+fn own_defense() -> String {
+    OWN_DEFENSE.to_owned()
 }
 
 /// One chain of poison, train, evaluate, scan, purify, evaluate.
@@ -34,6 +56,9 @@ pub struct Cell {
     pub model: String,
     /// The attack's name, for example `codepoisoner`.
     pub attack: String,
+    /// How the model was defended: [`OWN_DEFENSE`], a variation of it, or another defense.
+    #[serde(default = "own_defense")]
+    pub variant: String,
     /// The master seed of the chain.
     pub seed: u64,
     /// Whether the cell ran.
@@ -55,6 +80,31 @@ pub struct Cell {
     pub seconds: Option<StageSeconds>,
 }
 
+/// 95 % confidence intervals of the numbers beside them, over the test samples.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intervals {
+    /// Of `score`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Interval>,
+    /// Of `asr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asr: Option<Interval>,
+    /// Of `anr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anr: Option<Interval>,
+    /// Of `flip_rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flip_rate: Option<Interval>,
+}
+
+impl Intervals {
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Measurements on the clean twin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +117,9 @@ pub struct CleanTwin {
     /// Average normalized rank of triggered code in this clean model (search).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anr: Option<f64>,
+    /// How sure the numbers are.
+    #[serde(default, skip_serializing_if = "Intervals::is_empty")]
+    pub intervals: Intervals,
 }
 
 /// Measurements on the backdoored model.
@@ -84,6 +137,9 @@ pub struct Before {
     /// Share of victims predicted as the target label without any trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flip_rate: Option<f64>,
+    /// How sure the numbers are.
+    #[serde(default, skip_serializing_if = "Intervals::is_empty")]
+    pub intervals: Intervals,
 }
 
 /// What the scan found, compared with what was planted.
@@ -111,6 +167,12 @@ pub struct Scan {
     /// Permutation p-value against random triggers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
+    /// Iterations of the search that found the trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<usize>,
+    /// Loss of the inverted trigger on the search samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
     /// Samples sent through the model.
     pub forwards: u64,
     /// Wall-clock time, in seconds.
@@ -147,6 +209,9 @@ pub struct After {
     /// `score` before minus `score` after; in `-1..=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score_drop: Option<f64>,
+    /// How sure the numbers are.
+    #[serde(default, skip_serializing_if = "Intervals::is_empty")]
+    pub intervals: Intervals,
 }
 
 /// Wall-clock time of each stage that ran, in seconds.

@@ -1,17 +1,20 @@
-//! The before/after table: every cell that we ran, the mean per (task, model, attack), and what
+//! The before/after table: every cell that we ran, the mean per (task, model, attack, defense), and what
 //! the paper reports for the same.
 
 use serde::{Deserialize, Serialize};
 
 use super::escape::{escape_untrusted, markdown_code};
 use super::table::markdown_table;
-use crate::records::results::{Cell, CellStatus, Results, Scan, Verdict};
-use crate::statistics::{mean, sample_standard_deviation};
+use crate::records::results::{
+    Cell, CellStatus, DefenseComparison, Intervals, OWN_DEFENSE, Results, Scan, Verdict,
+};
+use crate::statistics::{Interval, mean, sample_standard_deviation};
 
-const HEADERS: [&str; 15] = [
+const HEADERS: [&str; 16] = [
     "task",
     "model",
     "attack",
+    "defense",
     "seed",
     "clean twin score",
     "clean twin flip rate",
@@ -29,7 +32,7 @@ const HEADERS: [&str; 15] = [
 const LEGEND: &str = "\
 Scores (accuracy, F1 or MRR), rates and drops in percent, `before → after` purification; a row per \
 seed, then the mean ± standard deviation over seeds. `(n=…)`: fewer cells than ran have the number. \
-ASR (defect, clone): lower is better after; ANR (search): higher is better after; the flip rate \
+In brackets: 95 % confidence interval over the test samples. ASR (defect, clone): lower is better after; ANR (search): higher is better after; the flip rate \
 (search: ANR) of the clean twin is what the trigger does to a model without backdoor.";
 
 /// What stands where there is no number.
@@ -45,14 +48,28 @@ pub struct PaperCell {
     pub model: String,
     /// The attack, spelled as in [`Results`].
     pub attack: String,
+    /// How the model was defended, spelled as in [`Results`].
+    #[serde(default = "own_defense")]
+    pub variant: String,
     /// Score of the backdoored model.
-    pub score_undefended: f64,
-    /// Score after the paper's defense.
-    pub score_repaired: f64,
+    #[serde(default)]
+    pub score_undefended: Option<f64>,
+    /// Score after the defense.
+    #[serde(default)]
+    pub score_repaired: Option<f64>,
     /// ASR (search: ANR) of the backdoored model.
-    pub asr_undefended: f64,
-    /// ASR (search: ANR) after the paper's defense.
-    pub asr_repaired: f64,
+    #[serde(default)]
+    pub asr_undefended: Option<f64>,
+    /// ASR (search: ANR) after the defense.
+    #[serde(default)]
+    pub asr_repaired: Option<f64>,
+    /// What else the paper says of it, where it gives no such number.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+fn own_defense() -> String {
+    OWN_DEFENSE.to_owned()
 }
 
 /// The whole comparison as Markdown: where it was measured, the table, and how to read it.
@@ -64,8 +81,12 @@ pub fn results_markdown(results: &Results, paper: &[PaperCell]) -> String {
             group.iter().map(|cell| cell_row(cell)).chain([mean]).collect::<Vec<_>>()
         })
         .collect();
+    let date = results
+        .date
+        .as_deref()
+        .map_or(String::new(), |date| format!(", {}", escape_untrusted(date)));
     format!(
-        "Scale {}, device {}; {} of {} cells ran.\n\n{}\n{LEGEND}\n",
+        "Scale {}, device {}{date}; {} of {} cells ran.\n\n{}\n{LEGEND}\n",
         markdown_code(&results.scale),
         markdown_code(&results.device),
         results.cells.iter().filter(|cell| cell.status == CellStatus::Ok).count(),
@@ -74,13 +95,45 @@ pub fn results_markdown(results: &Results, paper: &[PaperCell]) -> String {
     )
 }
 
-/// Cells of the same task, model and attack, in order of first appearance.
+/// What the seeds of a row have in common.
+fn key(cell: &Cell) -> [&str; 4] {
+    [&cell.task, &cell.model, &cell.attack, &cell.variant]
+}
+
+/// The tests between defenses as a table, or nothing if there are none.
+pub fn comparisons_markdown(comparisons: &[DefenseComparison]) -> String {
+    if comparisons.is_empty() {
+        return String::new();
+    }
+    let headers = ["tasks", "after the defense", "cells", OWN_DEFENSE, "other", "U", "p-value"];
+    let rows: Vec<[String; 7]> = comparisons
+        .iter()
+        .map(|it| {
+            [
+                escape_untrusted(&it.task),
+                format!("{}, against {}", it.measure.to_uppercase(), escape_untrusted(&it.other)),
+                it.n.to_string(),
+                percent(Some(it.own_median)),
+                percent(Some(it.other_median)),
+                format!("{:.1}", it.u),
+                format!("{:.2e}", it.p_value),
+            ]
+        })
+        .collect();
+    format!(
+        "{}\nMedians in percent; two-sided Mann-Whitney U tests, exact for at most 100 values, not \
+         corrected for their number.\n",
+        markdown_table(&headers, &rows)
+    )
+}
+
+/// Cells of the same task, model, attack and defense, in order of first appearance.
 fn groups(cells: &[Cell]) -> Vec<Vec<&Cell>> {
     let mut groups: Vec<Vec<&Cell>> = Vec::new();
     for cell in cells {
         let known = groups.iter_mut().find(|group| {
             let first = group[0];
-            (&first.task, &first.model, &first.attack) == (&cell.task, &cell.model, &cell.attack)
+            key(first) == key(cell)
         });
         match known {
             Some(group) => group.push(cell),
@@ -91,9 +144,9 @@ fn groups(cells: &[Cell]) -> Vec<Vec<&Cell>> {
 }
 
 fn published<'a>(cell: &Cell, paper: &'a [PaperCell]) -> Option<&'a PaperCell> {
-    paper.iter().find(|paper| {
-        (&paper.task, &paper.model, &paper.attack) == (&cell.task, &cell.model, &cell.attack)
-    })
+    paper
+        .iter()
+        .find(|paper| [&*paper.task, &paper.model, &paper.attack, &paper.variant] == key(cell))
 }
 
 fn cell_row(cell: &Cell) -> Vec<String> {
@@ -108,11 +161,18 @@ fn cell_row(cell: &Cell) -> Vec<String> {
         escape_untrusted(&cell.task),
         escape_untrusted(&cell.model),
         escape_untrusted(&cell.attack),
+        escape_untrusted(&cell.variant),
         cell.seed.to_string(),
         percent(clean_score(cell)),
         percent(clean_effect(cell)),
-        arrow(&percent(score_before(cell)), &percent(score_after(cell))),
-        arrow(&percent(effect_before(cell)), &percent(effect_after(cell))),
+        arrow(
+            &sure(score_before(cell), intervals_before(cell).score),
+            &sure(score_after(cell), intervals_after(cell).score),
+        ),
+        arrow(
+            &sure(effect_before(cell), effect_interval(intervals_before(cell))),
+            &sure(effect_after(cell), effect_interval(intervals_after(cell))),
+        ),
         percent(other_class_drop(cell)),
         verdict,
         target_right.map_or(ABSENT, |right| if right { "yes" } else { "no" }).to_owned(),
@@ -132,13 +192,15 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
     let targets: Vec<bool> = scans.iter().filter_map(|scan| target_right(scan)).collect();
     let right = targets.iter().filter(|&&right| right).count();
     let times: Vec<f64> = cells.iter().filter_map(|cell| seconds(cell)).collect();
-    let pair = |before: fn(&PaperCell) -> f64, after: fn(&PaperCell) -> f64| {
-        arrow(&percent(paper.map(before)), &percent(paper.map(after)))
+    let pair = |before: fn(&PaperCell) -> Option<f64>, after: fn(&PaperCell) -> Option<f64>| {
+        arrow(&percent(paper.and_then(before)), &percent(paper.and_then(after)))
     };
+    let note = paper.and_then(|paper| paper.note.as_deref());
     vec![
         escape_untrusted(&first.task),
         escape_untrusted(&first.model),
         escape_untrusted(&first.attack),
+        escape_untrusted(&first.variant),
         format!("mean of {n_ran}"),
         summary(clean_score),
         summary(clean_effect),
@@ -150,8 +212,16 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
         String::new(),
         mean(&times).map_or(ABSENT.to_owned(), |seconds| format!("{seconds:.1}")),
         pair(|paper| paper.score_undefended, |paper| paper.score_repaired),
-        pair(|paper| paper.asr_undefended, |paper| paper.asr_repaired),
+        with_note(pair(|paper| paper.asr_undefended, |paper| paper.asr_repaired), note),
     ]
+}
+
+fn with_note(numbers: String, note: Option<&str>) -> String {
+    match note.map(escape_untrusted) {
+        None => numbers,
+        Some(note) if numbers == ABSENT => note,
+        Some(note) => format!("{numbers}; {note}"),
+    }
 }
 
 /// Whether the scan named the planted target: a label, or in code search a word.
@@ -193,6 +263,26 @@ fn effect_before(cell: &Cell) -> Option<f64> {
 
 fn effect_after(cell: &Cell) -> Option<f64> {
     cell.after.as_ref().and_then(|after| after.asr.or(after.anr))
+}
+
+fn intervals_before(cell: &Cell) -> Intervals {
+    cell.before.as_ref().map(|before| before.intervals).unwrap_or_default()
+}
+
+fn intervals_after(cell: &Cell) -> Intervals {
+    cell.after.as_ref().map(|after| after.intervals).unwrap_or_default()
+}
+
+fn effect_interval(intervals: Intervals) -> Option<Interval> {
+    intervals.asr.or(intervals.anr)
+}
+
+/// A number with its interval.
+fn sure(fraction: Option<f64>, interval: Option<Interval>) -> String {
+    let interval = interval
+        .filter(|_| fraction.is_some())
+        .map_or(String::new(), |it| format!(" [{:.1}, {:.1}]", 100.0 * it.low, 100.0 * it.high));
+    percent(fraction) + &interval
 }
 
 fn other_class_drop(cell: &Cell) -> Option<f64> {

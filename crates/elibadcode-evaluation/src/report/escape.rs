@@ -1,4 +1,5 @@
-//! Attacker-chosen text (triggers, identifiers, paths) made harmless for terminals and Markdown.
+//! Attacker-chosen text (triggers, identifiers, paths) made harmless for terminals, Markdown and
+//! HTML.
 
 /// `text` with every character that is invisible, moves the cursor or reorders the line replaced
 /// by a visible `\u{…}`: control characters, bidirectional marks and overrides, zero-width and
@@ -11,6 +12,27 @@ pub fn escape_untrusted(text: &str) -> String {
 /// [`escape_untrusted`], and backticks and pipes likewise.
 pub fn markdown_code(text: &str) -> String {
     format!("`{}`", escape_where(text, |c| is_deceptive(c) || matches!(c, '`' | '|')))
+}
+
+/// `text` as the content of an HTML element or of a quoted attribute: escaped as by
+/// [`escape_untrusted`], and markup likewise.
+///
+/// Line breaks and tabs stay, for source code in `<pre>`.
+pub fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' => escaped.push(c),
+            c if is_deceptive(c) => escaped.extend(c.escape_unicode()),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 fn escape_where(text: &str, unsafe_character: impl Fn(char) -> bool) -> String {
@@ -73,7 +95,22 @@ mod tests {
         check("<script>", "`<script>`");
     }
 
+    #[test]
+    fn markup_is_text() {
+        let check = |text: &str, expected: &str| assert_eq!(escape_html(text), expected);
+        check("a < b && c", "a &lt; b &amp;&amp; c");
+        check(r#"" onload='x'>"#, "&quot; onload=&#39;x&#39;&gt;");
+        check("\tint\n", "\tint\n");
+        check("\u{202e}\r\0", r"\u{202e}\u{d}\u{0}");
+    }
+
     proptest! {
+        #[test]
+        fn html_holds_no_markup(text: String) {
+            let html = escape_html(&text);
+            prop_assert!(!html.contains(['<', '>', '"', '\'']), "{}", html);
+        }
+
         #[test]
         fn code_spans_hold_one_plain_line(text: String) {
             let code = markdown_code(&text);

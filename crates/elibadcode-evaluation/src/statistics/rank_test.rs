@@ -20,7 +20,8 @@ pub struct MannWhitney {
 /// The Mann-Whitney U test with the normal approximation, continuity and tie correction, or `None`
 /// if a sample is empty or holds a NaN.
 ///
-/// The approximation is rough for samples of fewer than about eight values.
+/// The approximation is rough for samples of fewer than about eight values; see
+/// [`mann_whitney_exact`](super::mann_whitney_exact).
 pub fn mann_whitney_u(first: &[f64], second: &[f64]) -> Option<MannWhitney> {
     let Ranked { u, tie_term } = rank(first, second)?;
     let (n_first, n_second) = (first.len() as f64, second.len() as f64);
@@ -61,28 +62,36 @@ struct Ranked {
 
 /// Ranks both samples together, equal values sharing their mean rank.
 fn rank(first: &[f64], second: &[f64]) -> Option<Ranked> {
-    let mut pooled: Vec<(f64, bool)> = first.iter().map(|&value| (value, true)).collect();
-    pooled.extend(second.iter().map(|&value| (value, false)));
-    if first.is_empty() || second.is_empty() || pooled.iter().any(|(value, _)| value.is_nan()) {
+    if first.is_empty() || second.is_empty() {
         return None;
     }
-    pooled.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+    if first.iter().chain(second).any(|value| value.is_nan()) {
+        return None;
+    }
+    let ranks = ranks(first, second);
+    let rank_sum: f64 = ranks.iter().filter(|(_, is_first)| *is_first).map(|(rank, _)| rank).sum();
+    let tie_term = ranks
+        .chunk_by(|(left, _), (right, _)| left.total_cmp(right).is_eq())
+        .map(|tied| (tied.len() as f64).powi(3) - tied.len() as f64)
+        .sum();
+    let n_first = first.len() as f64;
+    Some(Ranked { u: rank_sum - n_first * (n_first + 1.0) / 2.0, tie_term })
+}
 
-    let mut rank_sum = 0.0;
-    let mut tie_term = 0.0;
-    let mut n_below = 0;
+/// The mean rank of every value of both samples, ascending, and whether it is of the first.
+pub(super) fn ranks(first: &[f64], second: &[f64]) -> Vec<(f64, bool)> {
+    let mut pooled: Vec<(f64, bool)> = first.iter().map(|&value| (value, true)).collect();
+    pooled.extend(second.iter().map(|&value| (value, false)));
+    pooled.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+    let mut ranks = Vec::with_capacity(pooled.len());
     // `partial_cmp` rather than `total_cmp`: 0.0 and -0.0 are equal measurements.
     for tied in pooled
         .chunk_by(|(left, _), (right, _)| left.partial_cmp(right).is_some_and(Ordering::is_eq))
     {
-        let n_tied = tied.len() as f64;
-        let mean_rank = n_below as f64 + f64::midpoint(1.0, n_tied);
-        rank_sum += mean_rank * tied.iter().filter(|(_, is_first)| *is_first).count() as f64;
-        tie_term += n_tied.powi(3) - n_tied;
-        n_below += tied.len();
+        let mean_rank = ranks.len() as f64 + f64::midpoint(1.0, tied.len() as f64);
+        ranks.extend(tied.iter().map(|&(_, is_first)| (mean_rank, is_first)));
     }
-    let n_first = first.len() as f64;
-    Some(Ranked { u: rank_sum - n_first * (n_first + 1.0) / 2.0, tie_term })
+    ranks
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub fn sample_standard_deviation(values: &[f64]) -> Option<f64> {
 }
 
 /// The middle value, or the mean of the two middle ones; `None` without values.
-pub(super) fn median(values: &[f64]) -> Option<f64> {
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;

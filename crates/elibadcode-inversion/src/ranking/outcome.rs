@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
-use crate::outcome::{InvertedTrigger, Place};
+use crate::outcome::{InvertedTrigger, Place, PositionProfile};
 use crate::score::Assessment;
 use crate::shift::ShiftComparison;
 
@@ -147,6 +147,9 @@ pub struct RankingHypothesis {
     pub n_search_samples: usize,
     /// Samples that judged their results.
     pub n_held_out_samples: usize,
+    /// Where some of the search samples made room for the trigger, and why there.
+    #[serde(default)]
+    pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first.
     pub searches: Vec<RankingSearch>,
     /// What random triggers do where the first search's trigger was judged.

@@ -22,7 +22,7 @@ use super::search::{
 use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
-use crate::outcome::{InvertedTrigger, SCAN_SCHEMA_VERSION};
+use crate::outcome::{InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION};
 use crate::position::choose_by_loss;
 use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
@@ -164,6 +164,7 @@ fn test_hypothesis(
         agreement: agreement(found.map(|it| &it.ids[..])),
         n_search_samples: objective.samples().len(),
         n_held_out_samples: judge.n_samples(),
+        positions: PositionProfile::of(objective.samples().iter().map(|sample| &sample.code)),
         searches: searches.into_iter().map(|(record, _)| record).collect(),
         controls,
         profile,

@@ -74,8 +74,16 @@ fn slot_aware_rule_knows_where_a_name_begins() {
 }
 
 #[test]
+fn without_the_filter_only_special_tokens_are_out() {
+    let vocabulary = build(Language::C, VocabularyRule::Any);
+    assert_eq!(vocabulary.first.len(), TOKENS.len() - 3);
+    assert_eq!(vocabulary.rest, vocabulary.first);
+    assert_eq!(vocabulary.rejected, BTreeMap::from([(Rejection::Special, 3)]));
+}
+
+#[test]
 fn rule_names_round_trip() {
-    for rule in [VocabularyRule::Reference, VocabularyRule::SlotAware] {
+    for rule in [VocabularyRule::Reference, VocabularyRule::SlotAware, VocabularyRule::Any] {
         assert_eq!(rule.to_string().parse(), Ok(rule));
     }
     assert!("slot".parse::<VocabularyRule>().is_err());

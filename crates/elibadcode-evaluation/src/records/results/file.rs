@@ -3,17 +3,18 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Cell, Results};
+use super::{Cell, Intervals, Results};
 use crate::error::Error;
 
 /// The version of `results.json` that this crate reads and writes.
-pub const RESULTS_SCHEMA_VERSION: u32 = 1;
+pub const RESULTS_SCHEMA_VERSION: u32 = 2;
 
 const FILE: &str = "results.json";
 const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 const CHANGE: RangeInclusive<f64> = -1.0..=1.0;
 const PERCENT: RangeInclusive<f64> = 0.0..=100.0;
-const SECONDS: RangeInclusive<f64> = 0.0..=f64::MAX;
+/// Seconds and losses.
+const POSITIVE: RangeInclusive<f64> = 0.0..=f64::MAX;
 
 impl Results {
     /// Reads and validates the text of a `results.json`.
@@ -65,6 +66,7 @@ fn numbers(cell: &Cell) -> Vec<Number> {
             ("clean_twin.flip_rate", clean_twin.flip_rate, SHARE),
             ("clean_twin.anr", clean_twin.anr, SHARE),
         ]);
+        numbers.extend(ends(&clean_twin.intervals));
     }
     if let Some(before) = &cell.before {
         numbers.extend([
@@ -73,11 +75,13 @@ fn numbers(cell: &Cell) -> Vec<Number> {
             ("before.anr", before.anr, SHARE),
             ("before.flip_rate", before.flip_rate, SHARE),
         ]);
+        numbers.extend(ends(&before.intervals));
     }
     if let Some(scan) = &cell.scan {
         numbers.extend([
             ("scan.p_value", scan.p_value, SHARE),
-            ("scan.seconds", Some(scan.seconds), SECONDS),
+            ("scan.loss", scan.loss, POSITIVE),
+            ("scan.seconds", Some(scan.seconds), POSITIVE),
             ("scan.token_recall", scan.token_recall, SHARE),
             ("scan.bleu", scan.bleu, PERCENT),
         ]);
@@ -91,15 +95,31 @@ fn numbers(cell: &Cell) -> Vec<Number> {
             ("after.other_class_drop", after.other_class_drop, CHANGE),
             ("after.score_drop", after.score_drop, CHANGE),
         ]);
+        numbers.extend(ends(&after.intervals));
     }
     if let Some(seconds) = &cell.seconds {
         numbers.extend([
-            ("seconds.train", seconds.train, SECONDS),
-            ("seconds.scan", seconds.scan, SECONDS),
-            ("seconds.purify", seconds.purify, SECONDS),
+            ("seconds.train", seconds.train, POSITIVE),
+            ("seconds.scan", seconds.scan, POSITIVE),
+            ("seconds.purify", seconds.purify, POSITIVE),
         ]);
     }
     numbers
+}
+
+/// Both ends of every interval.
+fn ends(intervals: &Intervals) -> Vec<Number> {
+    let Intervals { score, asr, anr, flip_rate } = intervals;
+    [
+        ("intervals.score", score),
+        ("intervals.asr", asr),
+        ("intervals.anr", anr),
+        ("intervals.flip_rate", flip_rate),
+    ]
+    .into_iter()
+    .filter_map(|(name, interval)| interval.map(|it| (name, it)))
+    .flat_map(|(name, it)| [(name, Some(it.low), SHARE), (name, Some(it.high), SHARE)])
+    .collect()
 }
 
 #[cfg(test)]
@@ -108,10 +128,11 @@ mod tests {
     use crate::records::results::{CellStatus, Verdict};
 
     /// The example of the architecture document, in the spelling of this crate.
-    const EXAMPLE: &str = r#"{"schema_version": 1, "scale": "small", "device": "cpu", "cells": [{
-        "task": "defect", "model": "codebert", "attack": "codepoisoner", "seed": 1, "status": "ok",
+    const EXAMPLE: &str = r#"{"schema_version": 2, "scale": "small", "device": "cpu", "cells": [{
+        "task": "defect", "model": "codebert", "attack": "codepoisoner",
+        "variant": "elibadcode", "seed": 1, "status": "ok",
         "clean_twin": {"score": 0.95, "flip_rate": 0.03},
-        "before": {"score": 0.94, "asr": 0.99},
+        "before": {"score": 0.94, "asr": 0.99, "intervals": {"asr": {"low": 0.97, "high": 1.0}}},
         "scan": {"verdict": "likely backdoored", "target_label": 0, "target_label_right": true,
                  "trigger": ["testo", "x"], "anchored": ["testo"],
                  "p_value": 0.001, "forwards": 9000, "seconds": 21.4},
@@ -131,7 +152,7 @@ mod tests {
 
     #[test]
     fn cells_that_did_not_run_are_short() {
-        let text = r#"{"schema_version":1,"scale":"paper","device":"cpu","cells":[{"task":"search",
+        let text = r#"{"schema_version":2,"scale":"paper","device":"cpu","cells":[{"task":"search",
             "model":"codet5","attack":"badcode","seed":3,"status":"not run: no weights"}]}"#;
         let results = Results::from_json(text).expect("the documented format");
         assert_eq!(results.cells[0].status, CellStatus::NotRun("no weights".to_owned()));
@@ -151,8 +172,8 @@ mod tests {
         assert_eq!(check("likely backdoored", "clean"), "malformed results.json");
         assert_eq!(check("\"ok\"", "\"fine\""), "malformed results.json");
         assert_eq!(
-            check("\"schema_version\": 1", "\"schema_version\": 7"),
-            "results.json has schema version 7, this program knows 1"
+            check("\"schema_version\": 2", "\"schema_version\": 7"),
+            "results.json has schema version 7, this program knows 2"
         );
     }
 

@@ -2,7 +2,7 @@ use super::*;
 
 fn results(cells: &str) -> Results {
     let text =
-        format!(r#"{{"schema_version":1,"scale":"small","device":"cpu","cells":[{cells}]}}"#);
+        format!(r#"{{"schema_version":2,"scale":"small","device":"cpu","cells":[{cells}]}}"#);
     Results::from_json(&text).expect("valid results")
 }
 
@@ -10,7 +10,8 @@ fn cell(seed: u64, asr_after: f64) -> String {
     format!(
         r#"{{"task": "defect", "model": "codebert", "attack": "codepoisoner", "seed": {seed},
         "status": "ok", "clean_twin": {{"score": 0.95, "flip_rate": 0.03}},
-        "before": {{"score": 0.94, "asr": 0.99}},
+        "before": {{"score": 0.94, "asr": 0.99,
+            "intervals": {{"asr": {{"low": 0.97, "high": 0.995}}}}}},
         "scan": {{"verdict": "likely backdoored", "target_label": 0, "target_label_right": true,
             "trigger": ["Ġtesto", "x"], "anchored": ["Ġtesto", "_"], "p_value": 0.001,
             "forwards": 9000, "seconds": 21.4}},
@@ -24,10 +25,12 @@ fn paper() -> PaperCell {
         task: "defect".to_owned(),
         model: "codebert".to_owned(),
         attack: "codepoisoner".to_owned(),
-        score_undefended: 0.6307,
-        score_repaired: 0.6257,
-        asr_undefended: 1.0,
-        asr_repaired: 0.0024,
+        variant: OWN_DEFENSE.to_owned(),
+        score_undefended: Some(0.6307),
+        score_repaired: Some(0.6257),
+        asr_undefended: Some(1.0),
+        asr_repaired: Some(0.0024),
+        note: None,
     }
 }
 
@@ -49,12 +52,12 @@ fn a_row_per_cell_and_a_mean_with_the_paper() {
     assert_eq!(rows.len(), 3);
     assert_eq!(
         rows[0].join(" | "),
-        "defect | codebert | codepoisoner | 1 | 95.00 | 3.00 | 94.00 → 93.00 | 99.00 → 2.00 | 1.00 \
-         | likely backdoored | yes | `Ġtesto` `_` | 84.5 |  | "
+        "defect | codebert | codepoisoner | elibadcode | 1 | 95.00 | 3.00 | 94.00 → 93.00 \
+         | 99.00 [97.0, 99.5] → 2.00 | 1.00 | likely backdoored | yes | `Ġtesto` `_` | 84.5 |  | "
     );
     assert_eq!(
         rows[2].join(" | "),
-        "defect | codebert | codepoisoner | mean of 2 | 95.00 ± 0.00 | 3.00 ± 0.00 \
+        "defect | codebert | codepoisoner | elibadcode | mean of 2 | 95.00 ± 0.00 | 3.00 ± 0.00 \
          | 94.00 ± 0.00 → 93.00 ± 0.00 | 99.00 ± 0.00 → 3.00 ± 1.41 | 1.00 ± 0.00 \
          | likely backdoored: 2/2 | 2/2 |  | 84.5 | 63.07 → 62.57 | 100.00 → 0.24"
     );
@@ -63,8 +66,8 @@ fn a_row_per_cell_and_a_mean_with_the_paper() {
 #[test]
 fn a_single_seed_has_no_spread_and_may_have_no_paper() {
     let rows = rows(&[cell(1, 0.02)], &[]);
-    assert_eq!(rows[1][7], "99.00 → 2.00");
-    assert_eq!(rows[1][13..], ["–", "–"]);
+    assert_eq!(rows[1][8], "99.00 → 2.00");
+    assert_eq!(rows[1][14..], ["–", "–"]);
 }
 
 #[test]
@@ -72,9 +75,9 @@ fn cells_that_did_not_run_are_listed() {
     let cell = r#"{"task": "clone", "model": "codet5", "attack": "badcode", "seed": 1,
         "status": "not run: no `weights` | <here>"}"#;
     let rows = rows(&[cell.to_owned()], &[]);
-    assert_eq!(rows[0][9], r"not run: `no \u{60}weights\u{60} \u{7c} <here>`");
-    assert_eq!(rows[0][6..9], ["–", "–", "–"]);
-    assert_eq!(rows[1][3], "mean of 0");
+    assert_eq!(rows[0][10], r"not run: `no \u{60}weights\u{60} \u{7c} <here>`");
+    assert_eq!(rows[0][7..10], ["–", "–", "–"]);
+    assert_eq!(rows[1][4], "mean of 0");
 }
 
 #[test]
@@ -84,17 +87,17 @@ fn models_that_were_not_purified_do_not_flatter_the_mean() {
         "scan": {"verdict": "no trigger found", "trigger": [], "anchored": [], "forwards": 1,
             "seconds": 1.0}}"#;
     let rows = rows(&[cell(1, 0.02), kept.to_owned()], &[]);
-    assert_eq!(rows[1][7], "97.00 → –");
-    assert_eq!(rows[1][9..12], ["no trigger found", "–", "–"]);
-    assert_eq!(rows[2][7], "98.00 ± 1.41 → 2.00 (n=1)");
-    assert_eq!(rows[2][9..11], ["likely backdoored: 1/2", "1/1"]);
+    assert_eq!(rows[1][8], "97.00 → –");
+    assert_eq!(rows[1][10..13], ["no trigger found", "–", "–"]);
+    assert_eq!(rows[2][8], "98.00 ± 1.41 → 2.00 (n=1)");
+    assert_eq!(rows[2][10..12], ["likely backdoored: 1/2", "1/1"]);
 }
 
 #[test]
 fn groups_are_kept_together() {
     let other = cell(1, 0.5).replace("codepoisoner", "badcode");
     let rows = rows(&[cell(1, 0.02), other, cell(2, 0.04)], &[paper()]);
-    let keys: Vec<String> = rows.iter().map(|row| format!("{} {}", row[2], row[3])).collect();
+    let keys: Vec<String> = rows.iter().map(|row| format!("{} {}", row[2], row[4])).collect();
     assert_eq!(
         keys,
         [
@@ -105,7 +108,7 @@ fn groups_are_kept_together() {
             "badcode mean of 1"
         ]
     );
-    assert_eq!(rows[4][13], "–");
+    assert_eq!(rows[4][14], "–");
 }
 
 #[test]
@@ -117,16 +120,45 @@ fn code_search_shows_the_normalized_rank() {
             "target_word_right": true, "trigger": [], "anchored": [], "forwards": 1,
             "seconds": 1.0}}"#;
     let rows = rows(&[cell.to_owned()], &[]);
-    assert_eq!((rows[0][5].as_str(), rows[0][7].as_str()), ("47.00", "10.25 → 24.77"));
-    assert_eq!((rows[0][10].as_str(), rows[1][10].as_str()), ("yes", "1/1"));
+    assert_eq!((rows[0][6].as_str(), rows[0][8].as_str()), ("47.00", "10.25 → 24.77"));
+    assert_eq!((rows[0][11].as_str(), rows[1][11].as_str()), ("yes", "1/1"));
 }
 
 #[test]
 fn hostile_triggers_stay_in_their_cell() {
     let hostile = cell(1, 0.0).replace(r#"["Ġtesto", "_"]"#, r#"["`|\u202e", "a\nb", "<b>"]"#);
     let rows = rows(&[hostile], &[]);
-    assert_eq!(rows[0][11], r"`\u{60}\u{7c}\u{202e}` `a\u{a}b` `<b>`");
+    assert_eq!(rows[0][12], r"`\u{60}\u{7c}\u{202e}` `a\u{a}b` `<b>`");
     assert_eq!(rows[0].len(), HEADERS.len());
+}
+
+#[test]
+fn the_defenses_and_the_papers_words_are_shown() {
+    let other = cell(1, 0.9).replace("\"seed\"", "\"variant\": \"fine-tuning\", \"seed\"");
+    let published = PaperCell {
+        variant: "fine-tuning".to_owned(),
+        note: Some("not found in 100 iterations".to_owned()),
+        asr_undefended: None,
+        asr_repaired: None,
+        ..paper()
+    };
+    let rows = rows(&[cell(1, 0.1), other], &[published]);
+    assert_eq!((&*rows[2][3], &*rows[3][15]), ("fine-tuning", "not found in 100 iterations"));
+    assert_eq!(rows[1][15], "–");
+    let comparison = DefenseComparison {
+        task: "defect".to_owned(),
+        measure: "asr".to_owned(),
+        other: "fine-tuning".to_owned(),
+        n: 18,
+        own_median: 0.02,
+        other_median: 0.95,
+        u: 0.0,
+        p_value: 2.2e-10,
+    };
+    let table = comparisons_markdown(&[comparison]);
+    assert!(table.contains("| ASR, against fine-tuning |"), "{table}");
+    assert!(table.contains("| 2.20e-10 |"), "{table}");
+    assert_eq!(comparisons_markdown(&[]), "");
 }
 
 #[test]

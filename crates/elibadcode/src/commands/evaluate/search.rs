@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use elibadcode_corpus::{SearchSample, stage_rng};
 use elibadcode_evaluation::records::metrics::{AttackMetrics, RankingMetrics};
+use elibadcode_evaluation::statistics::{mean, mean_interval};
 use elibadcode_evaluation::{
-    AnrProtocol, Metrics, Rate, inner_product, mean_reciprocal_rank, rank_lift, recall_at,
+    AnrProtocol, Interval, Metrics, Rate, inner_product, mean_reciprocal_rank, rank_lift, recall_at,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_poisoning::{AttackConfig, has_word, plant};
@@ -80,7 +81,8 @@ impl<'a> TestSet<'a> {
         let n_others = self.samples.len() - 1;
         let n_distractors = distractors.unwrap_or(n_others).min(n_others);
         let mut rng = stage_rng(seed, "distractors");
-        let (mut mrr, mut recall) = (0.0, [Rate::default(); 3]);
+        let mut reciprocals = Vec::with_capacity(self.samples.len());
+        let mut recall = [Rate::default(); 3];
         // One query at a time: all scores of a whole test set would not fit into memory.
         for (right, query) in self.queries.iter().enumerate() {
             let others: Vec<usize> = if n_distractors == n_others {
@@ -93,7 +95,7 @@ impl<'a> TestSet<'a> {
             let scores: Vec<f32> =
                 candidates.map(|code| inner_product(query, &self.codes[code])).collect();
             let row = [scores];
-            mrr += mean_reciprocal_rank(&row, &[0]).unwrap_or_default();
+            reciprocals.extend(mean_reciprocal_rank(&row, &[0]));
             for (recall, k) in recall.iter_mut().zip([1, 5, 10]) {
                 let hit = recall_at(&row, &[0], k);
                 *recall = Rate::new(recall.hits + hit.hits, recall.total + hit.total);
@@ -101,7 +103,9 @@ impl<'a> TestSet<'a> {
         }
         RankingMetrics {
             n_candidates: n_distractors + 1,
-            mrr: mrr / self.samples.len() as f64,
+            mrr: mean(&reciprocals).unwrap_or_default(),
+            mrr_interval: mean_interval(&reciprocals, 0.95)
+                .map(|it| Interval { low: it.low.max(0.0), high: it.high.min(1.0) }),
             recall_at_1: recall[0],
             recall_at_5: recall[1],
             recall_at_10: recall[2],
