@@ -85,7 +85,7 @@ fn shards_are_parts_from_1() {
 
 #[test]
 fn our_fleets_hold_both_kinds_under_distinct_names() {
-    for name in ["defect", "defect-held-out", "defect-quick", "clone", "search"] {
+    for name in ["defect", "defect-held-out", "defect-quick", "defect-smoke", "clone", "search"] {
         let fleet = fleet(name);
         let groups = fleet.groups();
         assert_eq!(groups.len(), fleet.seeds.len() * fleet.models.len());
