@@ -204,6 +204,7 @@ fn a_report_says_what_stands_apart() {
         "TPR at FPR 1 %",
         "11 clean and 12 backdoored models",
         "the models of a seed held out together",
+        "## ROC curve: our score, cross-validated",
         "clean-naming-habit (stands apart)",
         "not run: stage x",
         "50.0 % of the tokens found",
