@@ -17,6 +17,7 @@ mod config;
 mod error;
 mod gcg;
 mod gradient;
+mod habit;
 mod hypothesis;
 mod masking;
 mod objective;
@@ -36,6 +37,7 @@ pub use config::{AnchorRule, PositionRule, ScanConfig, StartRule};
 pub use error::Error;
 pub use gcg::{Found, Iteration, search};
 pub use gradient::SlotGradient;
+pub use habit::NamingHabit;
 pub use masking::{Edit, MaskedSample, Occurrences, Sensitivity, Stamped, TriggerIds, maskable};
 pub use objective::{Answers, Objective};
 pub use outcome::{

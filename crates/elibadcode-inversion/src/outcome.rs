@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
+use crate::habit::NamingHabit;
 use crate::masking::{Edit, MaskedSample, Sensitivity, TriggerIds};
 use crate::profile::TriggerProfile;
 use crate::score::Assessment;
@@ -219,6 +220,9 @@ pub struct ScanOutcome {
     pub target_label: Option<u8>,
     /// The triggers to unlearn, the most convincing first.
     pub triggers: Vec<InvertedTrigger>,
+    /// Tokens of the most suspicious trigger that the clean samples themselves tie to its target
+    /// label.
+    pub naming_habits: Vec<NamingHabit>,
     /// Accuracy on the clean samples, by label.
     pub clean_accuracy: Vec<Rate>,
     /// Tokens that a first slot may hold.

@@ -12,6 +12,7 @@ use elibadcode_syntax::Language;
 use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::gcg::Iteration;
+use crate::habit::{NamingHabit, habits};
 use crate::hypothesis::{HypothesisTest, Victims};
 use crate::masking::{Edit, TriggerIds};
 use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
@@ -85,10 +86,14 @@ pub fn scan(
         Err(error) => return Err(error),
     };
     let assessment = Assessment::of_labels(subject.task, &hypotheses, config);
-    let (verdict, reasons) = match unsupported {
+    let naming_habits = hypotheses.first().map_or_else(Vec::new, |it| its_habits(subject, it));
+    let (verdict, mut reasons) = match unsupported {
         Some(reason) => (Verdict::Inconclusive, vec![reason]),
         None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
     };
+    if verdict == Verdict::LikelyBackdoored {
+        reasons.extend(naming_habits.iter().map(NamingHabit::sentence));
+    }
     let suspect = hypotheses.first().filter(|_| verdict == Verdict::LikelyBackdoored);
     Ok(ScanOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
@@ -104,6 +109,7 @@ pub fn scan(
         victim_label: suspect.map(|it| it.victim_label),
         target_label: suspect.map(|it| it.target_label),
         triggers: suspect.map_or_else(Vec::new, |it| distinct_triggers(it, config)),
+        naming_habits,
         clean_accuracy,
         n_first_tokens: space.vocabulary().first.len(),
         n_rest_tokens: space.vocabulary().rest.len(),
@@ -227,6 +233,15 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
         tokens: space.entries(trigger),
         ids: trigger.ids.clone(),
     }
+}
+
+/// What the clean samples say about a hypothesis' best trigger.
+fn its_habits(subject: &Subject<'_>, hypothesis: &Hypothesis) -> Vec<NamingHabit> {
+    let Subject { model, language, clean, .. } = *subject;
+    let trigger = hypothesis.searches.first().and_then(|it| it.anchored.as_ref());
+    trigger.map_or_else(Vec::new, |trigger| {
+        habits(model, clean, language, trigger, hypothesis.target_label)
+    })
 }
 
 /// The anchored triggers of every convincing search, each once; the first search's in any case.

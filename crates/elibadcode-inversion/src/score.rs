@@ -204,7 +204,7 @@ fn figures_of_labels(hypothesis: &Hypothesis) -> Vec<Named> {
     let profile = hypothesis.profile.as_ref();
     let small = profile.and_then(|it| {
         let sizes = &it.success_by_size;
-        sizes.get(SMALL.min(sizes.len()) - 1)?.value()
+        sizes.get(SMALL.min(sizes.len()).checked_sub(1)?)?.value()
     });
     let shift = profile.map(|it| it.shift).unwrap_or_default();
     vec![
@@ -230,7 +230,7 @@ fn figures_of_ranking(hypothesis: &RankingHypothesis, screened: &[ScreenedWord])
     let profile = hypothesis.profile.as_ref();
     let small = profile.and_then(|it| {
         let sizes = &it.rank_by_size;
-        Some(sizes.get(SMALL.min(sizes.len()) - 1)?.mean)
+        Some(sizes.get(SMALL.min(sizes.len()).checked_sub(1)?)?.mean)
     });
     let shift = profile.map(|it| it.shift).unwrap_or_default();
     let word = search.and_then(|it| it.anchored_words.first());

@@ -25,6 +25,7 @@ pub(crate) fn markdown(
         setup(document, fleet)
     );
     text += &rules(&document.rules, validated);
+    text += &curve(&document.rules);
     text += &verdicts(document);
     text += &recovery(document);
     text += &twins(document, validated);
@@ -47,7 +48,7 @@ fn setup(document: &FleetDocument, fleet: &Fleet) -> String {
     format!(
         "{} of {} models are there, {n_counted} of them counted: the others could not be made, or \
          miss the least {} of {:.0} % or the least success of the planted trigger. Models with a \
-         habit of naming (`{}`) are clean, but nothing in them tells the habit from a planted \
+         habit of naming (`{}`) are clean, but nothing in the model tells the habit from a planted \
          trigger: they stand apart.{out_of_reach} Each model is made and scanned by the released \
          command; a scan sees the model and clean samples.",
         members.len(),
@@ -97,6 +98,23 @@ fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
          models a false positive rate of 1 % means none.\n\n{}\n",
         markdown_table(&header, &rows)
     )
+}
+
+/// The ROC curve of the first rule, point by point; `fleet.json` has those of all.
+fn curve(rules: &[Rule]) -> String {
+    let Some(rule) = rules.first().filter(|it| !it.curve.is_empty()) else {
+        return String::new();
+    };
+    let rows: Vec<Vec<String>> = rule
+        .curve
+        .iter()
+        .map(|it| {
+            let rates = [it.false_positive_rate, it.true_positive_rate].map(percent);
+            [vec![format!("{:.3}", it.threshold)], rates.to_vec()].concat()
+        })
+        .collect();
+    let header = ["threshold", "false positives", "true positives"];
+    format!("## ROC curve: {}\n\n{}\n", rule.name, markdown_table(&header, &rows))
 }
 
 fn verdicts(document: &FleetDocument) -> String {

@@ -85,7 +85,7 @@ fn shards_are_parts_from_1() {
 
 #[test]
 fn our_fleets_hold_both_kinds_under_distinct_names() {
-    for name in ["defect", "defect-held-out", "defect-quick", "clone", "search"] {
+    for name in ["defect", "defect-held-out", "defect-quick", "defect-smoke", "clone", "search"] {
         let fleet = fleet(name);
         let groups = fleet.groups();
         assert_eq!(groups.len(), fleet.seeds.len() * fleet.models.len());
@@ -204,6 +204,7 @@ fn a_report_says_what_stands_apart() {
         "TPR at FPR 1 %",
         "11 clean and 12 backdoored models",
         "the models of a seed held out together",
+        "## ROC curve: our score, cross-validated",
         "clean-naming-habit (stands apart)",
         "not run: stage x",
         "50.0 % of the tokens found",
