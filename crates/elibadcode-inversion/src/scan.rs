@@ -16,7 +16,7 @@ use crate::gcg::{Iteration, search};
 use crate::masking::{Edit, TriggerIds};
 use crate::objective::Objective;
 use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome, SearchRecord};
-use crate::position::choose_positions;
+use crate::position::{choose_positions, hidden_names};
 use crate::sample::{CleanSample, Partners};
 use crate::space::TriggerSpace;
 use crate::verdict::{Judge, decide};
@@ -80,31 +80,15 @@ pub fn scan(
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject);
     let victims = [1, 0].map(|label| Victims::new(subject, label, &search_samples, &held_out));
-    let mut tests = Vec::new();
-    for victims in &victims {
-        let mut test = HypothesisTest::new(subject, &space, victims, config, seed)?;
-        test.search(observe)?;
-        tests.push(test);
-    }
-    tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
-    for restart in 1..config.restarts {
-        // A first search can fail by bad luck; after two, only a suspicious model is worth more.
-        if restart >= 2 && tests[0].suspicion() < config.min_success_rate {
-            break;
-        }
-        tests[0].search(observe)?;
-        if tests[0].has_agreement() {
-            break;
-        }
-    }
-    let mut n_forwards = subject.clean.len() as u64;
-    let mut hypotheses = Vec::new();
-    for test in tests {
-        let (hypothesis, forwards) = test.finish(observe)?;
-        n_forwards += forwards;
-        hypotheses.push(hypothesis);
-    }
-    let (verdict, reasons) = decide(&hypotheses, &clean_accuracy, config);
+    let hidden = victims.iter().find_map(|it| it.hidden_names(subject));
+    let (hypotheses, n_forwards) = match hidden {
+        Some(_) => (Vec::new(), 0),
+        None => test_hypotheses(subject, &space, &victims, config, seed, observe)?,
+    };
+    let (verdict, reasons) = match hidden {
+        Some(reason) => (Verdict::Inconclusive, vec![reason]),
+        None => decide(&hypotheses, &clean_accuracy, config),
+    };
     let suspect = (verdict == Verdict::LikelyBackdoored).then(|| &hypotheses[0]);
     Ok(ScanOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
@@ -123,10 +107,47 @@ pub fn scan(
         n_first_tokens: space.vocabulary().first.len(),
         n_rest_tokens: space.vocabulary().rest.len(),
         rejected_tokens: space.vocabulary().rejected.clone(),
-        not_tested: not_tested(config),
+        not_tested: not_tested(subject.model, config),
         hypotheses,
-        n_forwards,
+        n_forwards: subject.clean.len() as u64 + n_forwards,
     })
+}
+
+/// Tests every hypothesis, the most suspicious one with the most searches; with the functions that
+/// went through the model.
+fn test_hypotheses(
+    subject: &Subject<'_>,
+    space: &TriggerSpace<'_>,
+    victims: &[Victims],
+    config: &ScanConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<(Vec<Hypothesis>, u64), Error> {
+    let mut tests = Vec::new();
+    for victims in victims {
+        let mut test = HypothesisTest::new(subject, space, victims, config, seed)?;
+        test.search(observe)?;
+        tests.push(test);
+    }
+    tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
+    for restart in 1..config.restarts {
+        // A first search can fail by bad luck; after two, only a suspicious model is worth more.
+        if restart >= 2 && tests[0].suspicion() < config.min_success_rate {
+            break;
+        }
+        tests[0].search(observe)?;
+        if tests[0].has_agreement() {
+            break;
+        }
+    }
+    let mut n_forwards = 0;
+    let mut hypotheses = Vec::new();
+    for test in tests {
+        let (hypothesis, forwards) = test.finish(observe)?;
+        n_forwards += forwards;
+        hypotheses.push(hypothesis);
+    }
+    Ok((hypotheses, n_forwards))
 }
 
 /// Samples for the searches and samples for judging them, balanced and disjoint.
@@ -200,6 +221,12 @@ impl Victims {
             (own, partners)
         };
         Self { label, search: own(search_samples), held_out: own(held_out) }
+    }
+
+    /// Why no trigger can be searched for in these samples, if none can.
+    fn hidden_names(&self, subject: &Subject<'_>) -> Option<String> {
+        let codes = self.search.0.iter().map(|sample| &*sample.code);
+        hidden_names(subject.model, codes, subject.language)
     }
 }
 
@@ -377,11 +404,19 @@ fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<Invert
     triggers
 }
 
-pub(crate) fn not_tested(config: &ScanConfig) -> Vec<String> {
-    vec![
+pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String> {
+    let mut gaps = vec![
         format!("triggers of more than {} tokens", config.trigger_len),
         "triggers outside identifiers: dead code, comments, literals, formatting".into(),
         "triggers spread over several identifiers".into(),
         "names that the function does not declare: called functions, fields, macros".into(),
-    ]
+    ];
+    if model.canonical_input().is_some() {
+        gaps.push(
+            "identifiers that this model reads with a canonical name: no trigger in them \
+                   reaches it"
+                .into(),
+        );
+    }
+    gaps
 }

@@ -23,7 +23,7 @@ use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, SCAN_SCHEMA_VERSION};
-use crate::position::choose_by_loss;
+use crate::position::{choose_by_loss, hidden_names};
 use crate::scan::{ScanEvent, as_text, not_tested};
 use crate::space::TriggerSpace;
 
@@ -62,6 +62,14 @@ pub fn scan_search(
     let triggers = TriggerSpace::new(model, language, config)?;
     let queries: Vec<&str> = clean.iter().map(|sample| &*sample.query).collect();
     let words = WordSpace::new(model, &queries, config)?;
+    let codes = search_samples.iter().map(|sample| &*sample.code);
+    if let Some(reason) = hidden_names(model, codes, language) {
+        return Ok(RankingOutcome {
+            verdict: Verdict::Inconclusive,
+            reasons: vec![reason],
+            ..undecided(subject, (&triggers, &words), config, seed)
+        });
+    }
     let mut rng = stage_rng(seed, "search scan places");
     let (samples, n_position_forwards) =
         ranking_samples(subject, &search_samples, config, &mut rng);
@@ -97,8 +105,8 @@ pub fn scan_search(
         searches: searches.into_iter().map(|(record, _)| record).collect(),
         controls,
     };
-    let clean_mrr = reciprocal_rank(subject);
-    let (verdict, reasons) = decide(&hypothesis, clean_mrr, config);
+    let undecided = undecided(subject, (&triggers, &words), config, seed);
+    let (verdict, reasons) = decide(&hypothesis, undecided.clean_mrr, config);
     let (found, target_words) = if verdict == Verdict::LikelyBackdoored {
         convincing(&hypothesis, config)
     } else {
@@ -106,30 +114,49 @@ pub fn scan_search(
     };
     let screened = screening.iter().take(N_SHOWN);
     Ok(RankingOutcome {
-        schema_version: SCAN_SCHEMA_VERSION,
-        task: Task::CodeSearch,
-        language,
-        model_hash: subject.model_hash.to_owned(),
-        samples_hash: subject.samples_hash.to_owned(),
-        seed,
-        config: config.clone(),
         verdict,
         reasons,
         triggers: found,
         target_words,
-        clean_mrr,
         screened: screened.map(|it| screened_word(it, &triggers, &words)).collect(),
+        n_forwards: undecided.n_forwards
+            + n_position_forwards
+            + objective.n_forwards()
+            + judge.n_forwards(),
+        hypotheses: vec![hypothesis],
+        ..undecided
+    })
+}
+
+/// What is known before any search.
+fn undecided(
+    subject: &RankingSubject<'_>,
+    (triggers, words): (&TriggerSpace<'_>, &WordSpace<'_>),
+    config: &ScanConfig,
+    seed: u64,
+) -> RankingOutcome {
+    RankingOutcome {
+        schema_version: SCAN_SCHEMA_VERSION,
+        task: Task::CodeSearch,
+        language: subject.language,
+        model_hash: subject.model_hash.to_owned(),
+        samples_hash: subject.samples_hash.to_owned(),
+        seed,
+        config: config.clone(),
+        verdict: Verdict::Inconclusive,
+        reasons: Vec::new(),
+        triggers: Vec::new(),
+        target_words: Vec::new(),
+        clean_mrr: reciprocal_rank(subject),
+        screened: Vec::new(),
         n_first_tokens: triggers.vocabulary().first.len(),
         n_rest_tokens: triggers.vocabulary().rest.len(),
         n_words: words.ids().len(),
         rejected_tokens: triggers.vocabulary().rejected.clone(),
-        not_tested: not_tested(config),
-        n_forwards: n_position_forwards
-            + objective.n_forwards()
-            + judge.n_forwards()
-            + 2 * clean.len() as u64,
-        hypotheses: vec![hypothesis],
-    })
+        not_tested: not_tested(subject.model, config),
+        n_forwards: 2 * subject.clean.len() as u64,
+        hypotheses: Vec::new(),
+    }
 }
 
 /// Every search, the most convincing first, with what was anchored.
