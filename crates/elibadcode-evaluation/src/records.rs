@@ -7,5 +7,7 @@ pub mod results;
 mod run;
 
 pub use metrics::{METRICS_SCHEMA_VERSION, Metrics};
+pub mod screen;
 pub use results::{Cell, Results};
 pub use run::{RUN_SCHEMA_VERSION, RunRecord};
+pub use screen::{SCREEN_SCHEMA_VERSION, ScreenReport};

@@ -12,7 +12,7 @@ use elibadcode_models::ModelDir;
 use elibadcode_syntax::Language;
 
 pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
-pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, TrainArgs};
+pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, ScreenArgs, TrainArgs};
 
 /// Find and remove backdoors in neural code models
 ///
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Make a model forget the trigger that a scan found, and check the result
     Purify(PurifyArgs),
+    /// Flag functions whose answer hangs on their names, and say on which
+    Screen(ScreenArgs),
     /// Measure a model: accuracy, F1 or mean reciprocal rank, and what a trigger does to it
     Evaluate(EvaluateArgs),
     /// Fine-tune a model, or train a small one from scratch

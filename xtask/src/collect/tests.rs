@@ -8,7 +8,7 @@ fn rate(hits: usize) -> serde_json::Value {
 
 fn metrics(asr: usize) -> Metrics {
     let metrics = serde_json::json!({
-        "schema_version": 2, "task": "defect", "seed": 1, "model_hash": "", "data_hash": "",
+        "schema_version": 3, "task": "defect", "seed": 1, "model_hash": "", "data_hash": "",
         "n_samples": 200, "score": 0.94, "accuracy": rate(94), "f1": 0.9,
         "attack": {
             "config": {}, "n_skipped": 0, "asr": rate(asr), "flip_rate": rate(4),
@@ -21,7 +21,7 @@ fn metrics(asr: usize) -> Metrics {
 
 fn search_metrics(mrr: f64, anr: f64) -> Metrics {
     let metrics = serde_json::json!({
-        "schema_version": 2, "task": "search", "seed": 1, "model_hash": "", "data_hash": "",
+        "schema_version": 3, "task": "search", "seed": 1, "model_hash": "", "data_hash": "",
         "n_samples": 200, "score": mrr,
         "attack": {"config": {}, "n_skipped": 0, "anr": anr, "anr_without_trigger": 0.5},
     });

@@ -9,6 +9,7 @@ mod purify;
 mod sample;
 mod scan;
 mod synthesize;
+mod screen;
 mod train;
 
 use anyhow::Result;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
         Command::Scan(args) => scan::run(args, global),
         Command::Purify(args) => purify::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Screen(args) => screen::run(args, global),
         Command::Train(args) => train::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Poison(args) => poison::run(args, global),
