@@ -1,13 +1,16 @@
-//! The files that the commands publish, as types: `run.json`, `metrics.json` and `results.json`.
+//! The files that the commands publish, as types: `run.json`, `metrics.json`,
+//! `certificate.json`, the document of `screen`, and `results.json`.
 //!
 //! Other programs read these files; a change of their shape changes the schema version.
 
+pub mod certificate;
 pub mod metrics;
 pub mod results;
 mod run;
-
-pub use metrics::{METRICS_SCHEMA_VERSION, Metrics};
 pub mod screen;
+
+pub use certificate::{CERTIFICATE_SCHEMA_VERSION, Certificate};
+pub use metrics::{METRICS_SCHEMA_VERSION, Metrics};
 pub use results::{Cell, Results};
 pub use run::{RUN_SCHEMA_VERSION, RunRecord};
 pub use screen::{SCREEN_SCHEMA_VERSION, ScreenReport};

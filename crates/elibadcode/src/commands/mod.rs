@@ -6,10 +6,11 @@ mod init;
 mod inspect;
 mod poison;
 mod purify;
+mod rows;
 mod sample;
 mod scan;
-mod synthesize;
 mod screen;
+mod synthesize;
 mod train;
 
 use anyhow::Result;
@@ -23,8 +24,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
     match &cli.command {
         Command::Scan(args) => scan::run(args, global),
         Command::Purify(args) => purify::run(args, global),
-        Command::Evaluate(args) => evaluate::run(args, global),
         Command::Screen(args) => screen::run(args, global),
+        Command::Evaluate(args) => evaluate::run(args, global),
         Command::Train(args) => train::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Poison(args) => poison::run(args, global),
