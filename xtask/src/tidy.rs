@@ -20,7 +20,7 @@ const SKIPPED: [&str; 2] = ["target", ".git"];
 /// Which workspace crates a crate may use, by the part of the name after `elibadcode-`.
 ///
 /// `poisoning` and `inversion` never meet: the defender does not know the attack.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("syntax", &[]),
     ("evaluation", &[]),
     ("corpus", &["syntax"]),
@@ -28,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("models", &["corpus", "syntax"]),
     ("inversion", &["models", "syntax", "corpus", "evaluation"]),
     ("unlearning", &["inversion", "models", "syntax", "corpus", "evaluation"]),
+    ("screening", &["models", "syntax", "evaluation"]),
     ("baselines", &["inversion", "models", "syntax", "corpus", "evaluation"]),
     (
         "elibadcode",
@@ -39,6 +40,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "models",
             "inversion",
             "unlearning",
+            "screening",
             "baselines",
         ],
     ),

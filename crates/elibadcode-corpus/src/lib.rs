@@ -25,6 +25,7 @@ mod skipped;
 pub mod split;
 pub mod synthetic;
 mod tokenizer;
+mod unlabelled;
 
 pub use encoding::{
     EncodedCode, InputFormat, LabelledIds, LabelledPairIds, SearchIds, TokenSpan, code_token_texts,
@@ -37,3 +38,4 @@ pub use skipped::{
     ALWAYS_ACCEPTED, Loaded, MAX_FUNCTION_BYTES, MAX_SKIPPED_RATE, SkipCount, SkipReason, Skipped,
 };
 pub use tokenizer::{CodeTokenizer, SpecialTokens, TokenizerLayout};
+pub use unlabelled::{UnlabelledFunction, read_unlabelled};

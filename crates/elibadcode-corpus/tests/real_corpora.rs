@@ -1,4 +1,4 @@
-//! The readers on downloaded corpora, where `ELIBADCODE_DATA` names a folder that has them.
+//! The readers, and the law of canonical names, on downloaded corpora, where `ELIBADCODE_DATA` names a folder that has them.
 //!
 //! The layout is that of the public distributions: `bigclonebench/{data.jsonl,train.txt,…}`,
 //! `codesearchnet/python/final/jsonl/{train,valid,test}/` and `devign/train.jsonl`. Run with `--nocapture` for the numbers.
@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use elibadcode_corpus::near_duplicates::{NearDuplicates, without_near_duplicates};
-use elibadcode_corpus::{bigclonebench, codesearchnet, devign};
-use elibadcode_syntax::Language;
+use elibadcode_corpus::{bigclonebench, codesearchnet, devign, stage_rng};
+use elibadcode_syntax::{CanonicalOptions, Language, canonicalize_text, law_violation};
+use rand::RngExt;
+use rayon::prelude::*;
 
 fn folder(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("ELIBADCODE_DATA")?).join(name);
@@ -73,4 +75,63 @@ fn near_duplicates_of_devign_are_found() {
     let kept = without_near_duplicates(codes, String::as_str, Language::C, &mut taken);
     let seconds = start.elapsed().as_secs_f64();
     eprintln!("{} of {n} functions without near-duplicates, in {seconds:.2} s", kept.len());
+}
+
+/// The law under 20 random renamings of every function that parses; the others are counted.
+fn check_law(name: &str, codes: &[String], language: Language) {
+    let start = Instant::now();
+    let options = CanonicalOptions::all_names();
+    let found: Vec<(bool, bool)> = codes
+        .par_iter()
+        .enumerate()
+        .map(|(index, code)| {
+            let has_errors = canonicalize_text(code, language, &options).has_errors;
+            let mut rng = stage_rng(1, &format!("canonical law {index}"));
+            let mut pick = |n: usize| rng.random_range(0..n);
+            (has_errors, law_violation(code, language, &options, 20, &mut pick).is_some())
+        })
+        .collect();
+    let count = |wanted: (bool, bool)| found.iter().filter(|&&it| it == wanted).count();
+    let n_broken = count((false, true));
+    eprintln!(
+        "{name}: {} functions parse, {n_broken} break the law; {} do not parse, {} of them break \
+         it; in {:.0} s",
+        count((false, false)) + n_broken,
+        count((true, false)) + count((true, true)),
+        count((true, true)),
+        start.elapsed().as_secs_f64()
+    );
+    assert_eq!(n_broken, 0, "{name}");
+}
+
+#[test]
+fn the_law_of_canonical_names_holds() {
+    if let Some(dir) = folder("bigclonebench") {
+        let mut codes: Vec<String> = Vec::new();
+        for name in ["train", "valid", "test"] {
+            let path = dir.join(format!("{name}.txt"));
+            let loaded = bigclonebench::read_pairs(&path).unwrap();
+            codes.extend(loaded.samples.functions.into_iter().map(|it| it.code));
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        check_law("bigclonebench", &codes, Language::Java);
+    }
+    if let Some(dir) = folder("codesearchnet/python/final/jsonl") {
+        for name in ["test", "valid", "train"] {
+            let samples = codesearchnet::read(&dir.join(name)).unwrap().samples;
+            let codes: Vec<String> = samples.into_iter().map(|it| it.code).collect();
+            check_law(&format!("codesearchnet {name}"), &codes, Language::Python);
+        }
+    }
+    if let Some(dir) = folder("devign") {
+        for name in ["test.jsonl", "valid.jsonl", "train.jsonl", "train_extra.jsonl.gz"] {
+            let path = dir.join(name);
+            if path.exists() {
+                let samples = devign::read_jsonl(&path).unwrap();
+                let codes: Vec<String> = samples.into_iter().map(|it| it.code).collect();
+                check_law(&format!("devign {name}"), &codes, Language::C);
+            }
+        }
+    }
 }

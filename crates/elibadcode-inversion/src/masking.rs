@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use elibadcode_corpus::{CodeTokenizer, EncodedCode, InputFormat};
-use elibadcode_models::LoadedModel;
+use elibadcode_models::{LoadedModel, ReadFunction};
 use elibadcode_syntax::{Function, Identifier, Role};
 use serde::{Deserialize, Serialize};
 
@@ -81,18 +81,18 @@ pub struct Stamped {
     pub slots: Vec<Vec<usize>>,
 }
 
-/// The identifiers of a function that a trigger of `n_slots` can take within the model's window.
+/// The identifiers of a function that a trigger of `n_slots` can take within the model's window:
+/// of a model that reads canonical names, those that keep theirs.
 pub fn maskable(
     model: &LoadedModel,
-    function: &Function,
+    function: &ReadFunction,
     sample_index: usize,
     occurrences: Occurrences,
     n_slots: usize,
 ) -> Vec<MaskedSample> {
     let encoded = model.encode_function(function);
     function
-        .identifiers()
-        .iter()
+        .visible_identifiers()
         .filter_map(|identifier| {
             let segments = match model.input_format() {
                 InputFormat::CodeTokens => segments(&encoded, identifier, occurrences)?,

@@ -1,7 +1,7 @@
 //! Where a sample makes room for the trigger (phase (b), section 4.3).
 
 use elibadcode_models::{LoadedModel, cross_entropy};
-use elibadcode_syntax::{Function, Language, Role};
+use elibadcode_syntax::{Language, Role};
 use rand::{Rng, RngExt};
 
 use crate::config::{PositionRule, ScanConfig};
@@ -33,6 +33,23 @@ pub fn choose_positions(
     (chosen, n_forwards + if n_forwards > 0 { partners.n_forwards() } else { 0 })
 }
 
+/// Why no trigger can be searched for: the model reads canonical names, and none of these functions
+/// has an identifier that keeps its own.
+pub(crate) fn hidden_names<'c>(
+    model: &LoadedModel,
+    mut codes: impl Iterator<Item = &'c str>,
+    language: Language,
+) -> Option<String> {
+    model.canonical_input()?;
+    let is_visible = |code| model.read(code, language).visible_identifiers().next().is_some();
+    (!codes.any(is_visible)).then(|| {
+        "the model reads canonical names, and no clean function that the search may use has an \
+         identifier that keeps its own: triggers in declared names are excluded by construction, \
+         and others are not what a scan looks for"
+            .to_owned()
+    })
+}
+
 /// Says what versions of the samples with these indices cost.
 pub(crate) type RowLosses<'a> = dyn FnMut(&[Vec<u32>], &[usize]) -> Vec<f64> + 'a;
 
@@ -50,7 +67,7 @@ pub(crate) fn choose_by_loss(
         .iter()
         .enumerate()
         .map(|(index, code)| {
-            let function = Function::parse(*code, language);
+            let function = model.read(code, language);
             maskable(model, &function, index, config.occurrences, config.trigger_len)
         })
         .collect();

@@ -114,7 +114,7 @@ pub fn scan(
         n_first_tokens: space.vocabulary().first.len(),
         n_rest_tokens: space.vocabulary().rest.len(),
         rejected_tokens: space.vocabulary().rejected.clone(),
-        not_tested: not_tested(config),
+        not_tested: not_tested(subject.model, config),
         hypotheses,
         n_forwards: subject.clean.len() as u64 + n_forwards,
     })
@@ -131,6 +131,9 @@ fn test_hypotheses(
 ) -> Result<(Vec<Hypothesis>, u64), Error> {
     let (search_samples, held_out) = divide(subject.clean, config, seed)?;
     let victims = [1, 0].map(|label| Victims::new(subject, label, &search_samples, &held_out));
+    if let Some(reason) = victims.iter().find_map(|it| it.hidden_names(subject)) {
+        return Err(Error::Samples(reason));
+    }
     // All of them before the first search, which takes long.
     let mut tests: Vec<HypothesisTest<'_>> = victims
         .iter()
@@ -258,11 +261,19 @@ fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<Invert
     triggers
 }
 
-pub(crate) fn not_tested(config: &ScanConfig) -> Vec<String> {
-    vec![
+pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String> {
+    let mut gaps = vec![
         format!("triggers of more than {} tokens", config.trigger_len),
         "triggers outside identifiers: dead code, comments, literals, formatting".into(),
         "triggers spread over several identifiers".into(),
         "names that the function does not declare: called functions, fields, macros".into(),
-    ]
+    ];
+    if model.canonical_input().is_some() {
+        gaps.push(
+            "identifiers that this model reads with a canonical name: no trigger in them \
+                   reaches it"
+                .into(),
+        );
+    }
+    gaps
 }

@@ -8,7 +8,7 @@ use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{mean, permutation_p_value};
 use elibadcode_models::LoadedModel;
-use elibadcode_syntax::{Function, Language};
+use elibadcode_syntax::Language;
 use rand::Rng;
 
 use crate::config::{PositionRule, ScanConfig};
@@ -62,7 +62,7 @@ impl<'a> Judge<'a> {
         let (names, _) = places(PositionRule::FunctionName);
         let every = held_out.iter().take(MAX_EVERYWHERE).enumerate();
         let every = every.flat_map(|(index, sample)| {
-            let function = Function::parse(&*sample.code, language);
+            let function = model.read(&sample.code, language);
             maskable(model, &function, index, config.occurrences, config.trigger_len)
         });
         let any_identifier = Objective::new(model, random, partners, target_label);

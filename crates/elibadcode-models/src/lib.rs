@@ -3,6 +3,7 @@
 //! A [`ModelDir`] is opened into a [`CodeModel`] (encoder and task head) on a device chosen by
 //! [`Compute`]. A model gives a vector per function and, by its [`Head`], log-odds of a function or
 //! of a pair, and offers [`CodeModel::forward_embeddings`] to whoever needs a gradient at the input.
+//! A folder can ask for canonical names; [`LoadedModel::read`] is where functions get them.
 //! This is the only crate that names a burn backend, opens weights or writes them.
 //!
 //! ```no_run
@@ -30,6 +31,7 @@ mod model;
 mod model_dir;
 mod parameters;
 mod prediction;
+mod reading;
 mod roberta;
 mod softmax;
 mod t5;
@@ -48,5 +50,6 @@ pub use loaded_model::LoadedModel;
 pub use model::CodeModel;
 pub use model_dir::{ModelDir, Provenance, WeightSummary};
 pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
+pub use reading::{CANONICAL_VERSION, CanonicalInput, CanonicalNames, ReadFunction};
 pub use training::rows::{TrainingRow, Validation, VectorRow};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use elibadcode_corpus::{CodeTokenizer, EncodedCode, InputFormat};
-use elibadcode_syntax::{Function, Language};
+use elibadcode_syntax::Language;
 use fs_err as fs;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use crate::initialize::initialize;
 use crate::model::CodeModel;
 use crate::model_dir::{PROVENANCE, Provenance, TOKENIZER_FILES};
 use crate::parameters;
+use crate::reading::{CanonicalInput, ReadFunction};
 use crate::weights::{bare_name, write_safetensors};
 
 /// A model that answers, with its tokenizer.
@@ -36,16 +37,24 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
+    /// Parses a function and gives it the form that this model reads.
+    pub fn read(&self, code: &str, language: Language) -> ReadFunction {
+        ReadFunction::new(code, language, self.provenance.canonical_input.as_ref())
+    }
+
     /// Parses and encodes one function.
     pub fn encode(&self, code: &str, language: Language) -> EncodedCode {
-        match self.input_format() {
-            InputFormat::CodeTokens => self.encode_function(&Function::parse(code, language)),
-            InputFormat::Whitespace => self.tokenizer.encode_whitespace(code, self.max_length),
+        match (self.input_format(), self.canonical_input()) {
+            // Nothing here depends on the syntax.
+            (InputFormat::Whitespace, None) => {
+                self.tokenizer.encode_whitespace(code, self.max_length)
+            }
+            _ => self.encode_function(&self.read(code, language)),
         }
     }
 
-    /// Encodes a parsed function.
-    pub fn encode_function(&self, function: &Function) -> EncodedCode {
+    /// Encodes a function that was read for this model.
+    pub fn encode_function(&self, function: &ReadFunction) -> EncodedCode {
         match self.input_format() {
             InputFormat::CodeTokens => self.tokenizer.encode(function, self.max_length),
             InputFormat::Whitespace => {
@@ -62,6 +71,18 @@ impl LoadedModel {
     /// What the input text is made of.
     pub fn input_format(&self) -> InputFormat {
         self.provenance.input_format.unwrap_or_default()
+    }
+
+    /// The form that names have when the model reads them; as they are if absent.
+    pub fn canonical_input(&self) -> Option<CanonicalInput> {
+        self.provenance.canonical_input
+    }
+
+    /// The same model with names read in another form.
+    #[must_use]
+    pub fn with_canonical_input(self, form: Option<CanonicalInput>) -> Self {
+        let provenance = Provenance { canonical_input: form, ..self.provenance };
+        Self { provenance, ..self }
     }
 
     /// The same folder with other weights.

@@ -18,6 +18,7 @@ use crate::initialize::fresh;
 use crate::loaded_model::LoadedModel;
 use crate::model::CodeModel;
 use crate::parameters;
+use crate::reading::CanonicalInput;
 use crate::weights::{HEADS, Weights, canonical_names, locate};
 
 /// Files that make up a tokenizer and its settings; copied unchanged when a model is written.
@@ -46,6 +47,9 @@ pub struct Provenance {
     /// What the input text is made of; code tokens if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_format: Option<InputFormat>,
+    /// The form that names must have in the input text; as they are if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canonical_input: Option<CanonicalInput>,
     /// Whether an input starts with `<s> <encoder-only> </s>`, as `UniXcoder` was pre-trained.
     /// Reference: it does not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -97,7 +101,10 @@ impl ModelDir {
         if let Some(output @ 2..) = self.provenance.positive_output {
             return Err(problem(format!("positive_output is {output}, expected 0 or 1")));
         }
-        Ok(())
+        match self.provenance.canonical_input.and_then(CanonicalInput::problem) {
+            Some(text) => Err(problem(text)),
+            None => Ok(()),
+        }
     }
 
     /// The folder with another input length, label order or input format than it says itself.

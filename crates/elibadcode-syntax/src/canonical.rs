@@ -143,6 +143,25 @@ pub struct Canonical {
     pub names: Vec<CanonicalName>,
     /// Whether the grammar could not make sense of some part of the text that came in.
     pub has_errors: bool,
+    /// What is taken out of the text that came in.
+    #[serde(skip)]
+    edits: Vec<Edit>,
+}
+
+impl Canonical {
+    /// The text that came in with some of the names canonical: those of [`names`](Self::names) at
+    /// the indices that `is_canonical` says yes to. Comments go as they do from the whole.
+    ///
+    /// # Panics
+    ///
+    /// If `original` is another text than came in.
+    pub fn with_names(&self, original: &str, is_canonical: impl Fn(usize) -> bool) -> String {
+        let name = |index: usize| {
+            let name = &self.names[index];
+            if is_canonical(index) { &*name.canonical } else { &*name.original }
+        };
+        rewrite(original, &changes(&self.names), name, &self.edits)
+    }
 }
 
 /// The function with canonical names; see the [law](self) above.
@@ -170,7 +189,7 @@ pub fn canonicalize_text(text: &str, language: Language, options: &CanonicalOpti
     let changes = changes(&names);
     number(&mut names, &kept_words(text, &changes, &edits));
     let text = rewrite(text, &changes, |index| &names[index].canonical, &edits);
-    Canonical { text, names, has_errors }
+    Canonical { text, names, has_errors, edits }
 }
 
 /// Where the functions, parameters and variables of each of `names` stand that the text declares,

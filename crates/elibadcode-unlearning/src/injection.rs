@@ -6,7 +6,7 @@ use elibadcode_inversion::{
     ScanConfig, TriggerIds, TriggerSpace, choose_positions, maskable,
 };
 use elibadcode_models::LoadedModel;
-use elibadcode_syntax::{Function, Language, Role};
+use elibadcode_syntax::{Language, Role};
 use rand::{Rng, RngExt};
 
 use crate::config::UnlearningConfig;
@@ -88,7 +88,7 @@ pub(crate) fn places(
         .iter()
         .enumerate()
         .map(|(index, sample)| {
-            let function = Function::parse(&*sample.code, language);
+            let function = model.read(&sample.code, language);
             let mut masks: Vec<MaskedSample> =
                 maskable(model, &function, index, Occurrences::All, n_slots)
                     .into_iter()

@@ -5,7 +5,11 @@
 //! trigger is gone, that the accuracy is not, and that the trigger has not become an alarm for
 //! the other class. The trigger is data: one that was written by hand works too.
 //! [`unlearn_search`] is the same for code search.
+//!
+//! [`canonical_repair`] needs no trigger at all: the model reads canonical names from then on, and
+//! what that costs is measured.
 
+mod canonical;
 mod checks;
 mod config;
 mod error;
@@ -14,6 +18,7 @@ mod ranking;
 mod rounds;
 mod unlearn;
 
+pub use canonical::{CanonicalRepair, CanonicalSamples, ScoredRow, canonical_repair};
 pub use checks::{Checks, Limits};
 pub use config::UnlearningConfig;
 pub use error::Error;

@@ -8,7 +8,7 @@ use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
 };
 use elibadcode_models::{CodeModel, LoadedModel, TrainingConfig, VectorRow, fine_tune};
-use elibadcode_syntax::{Function, Language, Role};
+use elibadcode_syntax::{Language, Role};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -96,7 +96,7 @@ fn open(
     n_slots: usize,
     rng: &mut impl Rng,
 ) -> Places {
-    let function = Function::parse(sample.code.as_str(), language);
+    let function = model.read(&sample.code, language);
     let all = maskable(model, &function, 0, Occurrences::All, n_slots);
     let (mut masks, others): (Vec<MaskedSample>, Vec<MaskedSample>) =
         all.into_iter().partition(|mask| mask.role == Role::FunctionName);

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
-use elibadcode_models::ModelDir;
+use elibadcode_models::{CanonicalInput, CanonicalNames, ModelDir};
 use elibadcode_syntax::Language;
 
 pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
-pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, TrainArgs};
+pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, ScreenArgs, TrainArgs};
 
 /// Find and remove backdoors in neural code models
 ///
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Make a model forget the trigger that a scan found, and check the result
     Purify(PurifyArgs),
+    /// Flag functions whose answer hangs on their names, and say on which
+    Screen(ScreenArgs),
     /// Measure a model: accuracy, F1 or mean reciprocal rank, and what a trigger does to it
     Evaluate(EvaluateArgs),
     /// Fine-tune a model, or train a small one from scratch
@@ -174,8 +176,23 @@ pub(crate) struct PurifyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// What `scan -o` wrote for this model
-    #[arg(long, value_name = "FILE", required_unless_present = "trigger")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["trigger", "canonical"])]
     pub(crate) scan: Option<PathBuf>,
+    /// Instead of unlearning a trigger: make the model read canonical names (f0, v0, v1, …), all
+    /// declared ones or only that of the function, so that no trigger in them reaches it
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAMES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        conflicts_with_all = ["scan", "trigger"]
+    )]
+    pub(crate) canonical: Option<CanonicalArg>,
+    /// With --canonical: leave comments and docstrings in
+    #[arg(long, requires = "canonical", conflicts_with_all = ["scan", "trigger"])]
+    pub(crate) keep_comments: bool,
     /// A trigger written by hand instead (with --victim and --target)
     #[arg(long, conflicts_with = "scan")]
     pub(crate) trigger: Option<String>,
@@ -200,6 +217,25 @@ pub(crate) struct PurifyArgs {
     /// Print the resolved settings as TOML and stop
     #[arg(long)]
     pub(crate) print_config: bool,
+}
+
+impl PurifyArgs {
+    /// The form of names that the model is to read, if it is to be blind to them.
+    pub(crate) fn canonical_input(&self) -> Option<CanonicalInput> {
+        let names = match self.canonical? {
+            CanonicalArg::All => CanonicalNames::All,
+            CanonicalArg::Function => CanonicalNames::Function,
+        };
+        Some(CanonicalInput { keeps_comments: self.keep_comments, ..CanonicalInput::new(names) })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CanonicalArg {
+    /// Every declared name
+    All,
+    /// The name of the function only, for code search
+    Function,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -14,6 +14,7 @@ use crate::attack::AttackSuccess;
 use crate::error::Error;
 use crate::ranking_attack::RankLift;
 use crate::rate::Rate;
+use crate::records::screen::ScreenMetrics;
 use crate::statistics::Interval;
 
 /// The version of `metrics.json` that this crate reads and writes.
@@ -51,6 +52,9 @@ pub struct Metrics {
     /// What the trigger does, if an attack was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<AttackMetrics>,
+    /// How well a screen that knows nothing of the attack finds it, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screen: Option<ScreenMetrics>,
 }
 
 /// Where the right codes stand among the candidates of their queries.
@@ -81,6 +85,10 @@ pub struct AttackMetrics {
     /// Samples (search: attacked codes) that cannot carry the trigger; they are in none of the
     /// rates.
     pub n_skipped: usize,
+    /// Samples (search: attacked codes) whose input the trigger changes, as the model reads it: 0
+    /// if the model reads canonical names and the trigger is in names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_inputs_changed: Option<usize>,
     /// Which function of a pair carries the trigger: `first`, `second` or `alternating` (clone).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
@@ -161,6 +169,7 @@ impl AttackMetrics {
         Self {
             config,
             n_skipped,
+            n_inputs_changed: None,
             member: None,
             asr: None,
             flip_rate: None,
@@ -224,6 +233,7 @@ mod tests {
             f1: None,
             ranking: None,
             attack: Some(attack),
+            screen: None,
         }
     }
 

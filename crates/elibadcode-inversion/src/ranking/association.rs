@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use elibadcode_corpus::SearchSample;
 use elibadcode_models::LoadedModel;
-use elibadcode_syntax::{Function, Language};
+use elibadcode_syntax::Language;
 
 use super::words::{WORD_START, WordSpace};
 use crate::masking::TriggerIds;
@@ -104,7 +104,7 @@ impl<'a> Associations<'a> {
 
 /// The texts of the tokens that a function's identifiers, and the words in its strings, are made of.
 fn name_tokens(model: &LoadedModel, code: &str, language: Language) -> BTreeSet<String> {
-    let function = Function::parse(code, language);
+    let function = model.read(code, language);
     let texts = function.tokens().iter().map(|token| function.token_text(token));
     let names: BTreeSet<&str> = texts
         .flat_map(|text| {

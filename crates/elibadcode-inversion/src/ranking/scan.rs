@@ -23,7 +23,7 @@ use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION};
-use crate::position::choose_by_loss;
+use crate::position::{choose_by_loss, hidden_names};
 use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
 use crate::score::{Assessment, Score};
@@ -100,7 +100,7 @@ pub fn scan_search(
         n_rest_tokens: triggers.vocabulary().rest.len(),
         n_words: tested.n_words,
         rejected_tokens: triggers.vocabulary().rejected.clone(),
-        not_tested: not_tested(config),
+        not_tested: not_tested(subject.model, config),
         n_forwards: tested.n_forwards + 2 * subject.clean.len() as u64,
         hypotheses: tested.hypothesis.into_iter().collect(),
     })
@@ -127,6 +127,10 @@ fn test_hypothesis(
     let (search_samples, held_out) = divide(clean, config, seed)?;
     let queries: Vec<&str> = clean.iter().map(|sample| &*sample.query).collect();
     let words = WordSpace::new(model, &queries, config)?;
+    let codes = search_samples.iter().map(|sample| &*sample.code);
+    if let Some(reason) = hidden_names(model, codes, language) {
+        return Err(Error::Samples(reason));
+    }
     let mut rng = stage_rng(seed, "search scan places");
     let (samples, n_position_forwards) =
         ranking_samples(subject, &search_samples, config, &mut rng);

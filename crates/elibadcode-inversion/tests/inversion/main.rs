@@ -21,8 +21,8 @@ use burn::tensor::{Tensor, TensorData};
 use elibadcode_inversion::{
     CleanSample, MaskedSample, Occurrences, ScanConfig, Stamped, TriggerIds, maskable,
 };
-use elibadcode_models::{Compute, LoadedModel, ModelDir};
-use elibadcode_syntax::{Function, Language};
+use elibadcode_models::{Compute, LoadedModel, ModelDir, ReadFunction};
+use elibadcode_syntax::Language;
 
 const FIXTURES: [&str; 2] = ["roberta-one-logit", "roberta-two-logit"];
 
@@ -41,8 +41,8 @@ fn load(name: &str) -> LoadedModel {
     ModelDir::open(&folder).unwrap().load(&Compute::select("cpu").unwrap()).unwrap()
 }
 
-fn function(code: &str) -> Function {
-    Function::parse(code, Language::C)
+fn function(model: &LoadedModel, code: &str) -> ReadFunction {
+    model.read(code, Language::C)
 }
 
 /// Every function of [`FUNCTIONS`] with its first identifier as the hole.
@@ -51,7 +51,7 @@ fn masked(model: &LoadedModel, n_slots: usize) -> Vec<MaskedSample> {
         .iter()
         .enumerate()
         .map(|(index, code)| {
-            maskable(model, &function(code), index, Occurrences::All, n_slots).swap_remove(0)
+            maskable(model, &function(model, code), index, Occurrences::All, n_slots).swap_remove(0)
         })
         .collect()
 }

@@ -19,7 +19,7 @@ fn a_renamed_function_has_the_stamped_ids() {
             let trigger = space.random(length, false, &mut rng).unwrap();
             let text = space.text(&trigger);
             for code in FUNCTIONS {
-                let function = function(code);
+                let function = function(&model, code);
                 for mask in maskable(&model, &function, 0, Occurrences::All, length) {
                     // A name that the function has already is refused.
                     let Ok(renamed) = function.rename(&mask.identifier, &text) else { continue };

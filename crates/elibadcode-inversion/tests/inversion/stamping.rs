@@ -8,7 +8,7 @@ fn all_masks(model: &LoadedModel, occurrences: Occurrences) -> Vec<(usize, Maske
     FUNCTIONS
         .iter()
         .flat_map(|code| {
-            let function = function(code);
+            let function = function(model, code);
             let count = |name: &str| {
                 let mut identifiers = function.identifiers().iter();
                 identifiers.find(|it| it.text == name).map_or(0, |it| it.occurrences.len())
@@ -102,7 +102,7 @@ fn the_original_is_the_encoding_of_the_function() {
         let mut model = load(FIXTURES[0]);
         model.max_length = max_length;
         for code in FUNCTIONS {
-            let function = function(code);
+            let function = function(&model, code);
             let expected = model.tokenizer.encode(&function, max_length).ids;
             for occurrences in [Occurrences::All, Occurrences::First] {
                 for mask in maskable(&model, &function, 0, occurrences, 3) {
@@ -120,7 +120,7 @@ fn every_mask_has_room_for_the_whole_trigger() {
         let mut model = load(FIXTURES[0]);
         model.max_length = max_length;
         for code in FUNCTIONS {
-            for mask in maskable(&model, &function(code), 0, Occurrences::All, 4) {
+            for mask in maskable(&model, &function(&model, code), 0, Occurrences::All, 4) {
                 let trigger = trigger(&[324, 288, 299, 283]);
                 let stamped = mask.stamp(&trigger, &model.tokenizer, max_length);
                 assert!(stamped.slots.iter().all(|places| !places.is_empty()));

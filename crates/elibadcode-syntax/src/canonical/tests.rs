@@ -202,3 +202,16 @@ fn only_the_function_name() {
     );
     assert_eq!(canonical.names.len(), 1);
 }
+
+#[test]
+fn some_names_alone_are_canonical() {
+    let code = "int f(int a, int b) { /* a */ return f(b, a); }";
+    let canonical = canonicalize_text(code, Language::C, &CanonicalOptions::all_names());
+    let check = |indices: &[usize], expected: &str| {
+        assert_eq!(canonical.with_names(code, |index| indices.contains(&index)), expected);
+    };
+    check(&[0, 1, 2], &canonical.text);
+    check(&[], "int f(int a, int b) {   return f(b, a); }");
+    check(&[0], "int f0(int a, int b) {   return f0(b, a); }");
+    check(&[2], "int f(int a, int v1) {   return f(v1, a); }");
+}

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use elibadcode_models::{Architecture, Preset, Scope};
 use elibadcode_poisoning::Member;
 
-use super::{InputArgs, ModelArgs, ReadingArgs};
+use super::{Format, InputArgs, ModelArgs, ReadingArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
@@ -22,6 +22,10 @@ pub(crate) struct EvaluateArgs {
     /// manifest.json of `poison`
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) attack: Option<String>,
+    /// With --attack: also measure how well `screen`, which does not know the attack, finds its
+    /// functions, beside the removal of single identifiers
+    #[arg(long, requires = "attack")]
+    pub(crate) screen: bool,
     /// Clone: which function of a pair carries the trigger [default: alternating]
     #[arg(long, value_enum)]
     pub(crate) member: Option<MemberArg>,
@@ -44,6 +48,30 @@ pub(crate) struct EvaluateArgs {
     /// reciprocal rank (search)
     #[arg(long, value_name = "RATE")]
     pub(crate) min_score: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScreenArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Functions to screen (JSONL), without labels; clone: pairs, with data.jsonl beside them;
+    /// search: functions with their queries
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Clean samples of the same kind, to say how often they are flagged
+    #[arg(long, value_name = "FILE")]
+    pub(crate) clean: Option<PathBuf>,
+    /// Flag at most this share of clean samples [default: all whose answer changes]
+    #[arg(long, value_name = "RATE", requires = "clean")]
+    pub(crate) false_alarms: Option<f64>,
+    /// Write the whole result here
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -48,6 +48,7 @@ pub(crate) fn run(args: &InitArgs, global: &Global) -> Result<Outcome> {
     }
     let max_length = args.max_length.map_or(config.max_length(), |n| n.min(config.max_length()));
     let provenance = Provenance {
+        canonical_input: None,
         max_length: Some(max_length),
         positive_output: None,
         input_format: None,

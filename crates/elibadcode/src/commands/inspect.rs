@@ -39,6 +39,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
         "vocabulary": tokenizer.size(),
         "embedding_rows": config.vocab_size(),
         "max_length": dir.max_length(),
+        "canonical_input": dir.provenance.canonical_input,
         "made_by": dir.provenance.made_by,
     });
     if args.rows.is_some() || args.convert.is_some() {

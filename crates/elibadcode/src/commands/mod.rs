@@ -6,8 +6,10 @@ mod init;
 mod inspect;
 mod poison;
 mod purify;
+mod rows;
 mod sample;
 mod scan;
+mod screen;
 mod synthesize;
 mod train;
 
@@ -22,6 +24,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
     match &cli.command {
         Command::Scan(args) => scan::run(args, global),
         Command::Purify(args) => purify::run(args, global),
+        Command::Screen(args) => screen::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Train(args) => train::run(args, global),
         Command::Init(args) => init::run(args, global),

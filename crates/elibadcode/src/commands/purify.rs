@@ -1,5 +1,6 @@
-//! `purify`: make a model forget the trigger that a scan found.
+//! `purify`: make a model forget the trigger that a scan found, or blind to names.
 
+mod canonical;
 mod ranking;
 
 use std::fmt::Write as _;
@@ -35,9 +36,12 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     output::check(&args.output, global.force)?;
-    let is_accepted = match args.input.task {
-        Task::CodeSearch => ranking::run(args, &config, &mut context)?,
-        Task::DefectDetection | Task::CloneDetection => labels(args, &config, &mut context)?,
+    let is_accepted = match (args.canonical_input(), args.input.task) {
+        (Some(form), _) => canonical::run(args, form, &config, &mut context)?,
+        (None, Task::CodeSearch) => ranking::run(args, &config, &mut context)?,
+        (None, Task::DefectDetection | Task::CloneDetection) => {
+            labels(args, &config, &mut context)?
+        }
     };
     Ok(if is_accepted { Outcome::Done } else { Outcome::Found })
 }

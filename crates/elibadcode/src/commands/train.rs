@@ -3,18 +3,15 @@
 use std::path::Path;
 
 use anyhow::Result;
-use elibadcode_corpus::{
-    ClonePair, CloneSamples, DefectSample, LabelledIds, LabelledPairIds, SearchIds, SearchSample,
-    Task, stage_rng,
-};
+use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_models::{
     EpochRecord, Head, LoadedModel, Trained, TrainingConfig, TrainingEvent, TrainingRow, fine_tune,
 };
 use elibadcode_syntax::Language;
-use rayon::prelude::*;
 
 use crate::Outcome;
 use crate::args::{Global, TrainArgs};
+use crate::commands::rows;
 use crate::context::Context;
 use crate::output;
 
@@ -33,17 +30,17 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
         Task::DefectDetection => {
             let data = read(args, &mut context, Context::functions)?;
             fit(args, &mut context, &config, data, |model, samples, language| {
-                encode(model, samples, language)
+                rows::labelled(model, samples, language)
             })?
         }
         Task::CloneDetection => {
             let data = read(args, &mut context, Context::pairs)?;
-            fit(args, &mut context, &config, data, encode_pairs)?
+            fit(args, &mut context, &config, data, rows::pairs)?
         }
         Task::CodeSearch => {
             let data = read(args, &mut context, Context::queries)?;
             fit(args, &mut context, &config, data, |model, samples, language| {
-                encode_queries(model, samples, language)
+                rows::queries(model, samples, language)
             })?
         }
     };
@@ -118,42 +115,4 @@ fn epoch_line(record: &EpochRecord, n_epochs: usize, task: Task) -> String {
         Task::CodeSearch => format!(", validation MRR {score:.3}"),
     });
     format!("epoch {}/{n_epochs}: loss {:.3}{valid}", record.epoch, record.train_loss)
-}
-
-/// Functions as the model reads them.
-fn encode(model: &LoadedModel, samples: &[DefectSample], language: Language) -> Vec<LabelledIds> {
-    let row = |sample: &DefectSample| LabelledIds {
-        ids: model.encode(&sample.code, language).ids,
-        label: sample.label,
-    };
-    samples.par_iter().map(row).collect()
-}
-
-/// Pairs as the model reads them; each function is encoded once.
-fn encode_pairs(
-    model: &LoadedModel,
-    samples: &CloneSamples,
-    language: Language,
-) -> Vec<LabelledPairIds> {
-    let ids: Vec<Vec<u32>> =
-        samples.functions.par_iter().map(|it| model.encode(&it.code, language).ids).collect();
-    let row = |pair: &ClonePair| LabelledPairIds {
-        first: ids[pair.first].clone(),
-        second: ids[pair.second].clone(),
-        label: pair.label,
-    };
-    samples.pairs.iter().map(row).collect()
-}
-
-/// Functions and their queries as the model reads them.
-fn encode_queries(
-    model: &LoadedModel,
-    samples: &[SearchSample],
-    language: Language,
-) -> Vec<SearchIds> {
-    let row = |sample: &SearchSample| SearchIds {
-        code: model.encode(&sample.code, language).ids,
-        query: model.encode_query(&sample.query),
-    };
-    samples.par_iter().map(row).collect()
 }

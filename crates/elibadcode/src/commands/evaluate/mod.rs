@@ -1,7 +1,9 @@
 //! `evaluate`: how well a model does its task, and what a trigger does to it.
 
 mod gates;
+mod inputs;
 mod labels;
+mod screening;
 mod search;
 mod summary;
 
@@ -88,5 +90,6 @@ fn unmeasured(
         f1: None,
         ranking: None,
         attack: None,
+        screen: None,
     }
 }

@@ -10,12 +10,13 @@ use elibadcode_evaluation::{
     AnrProtocol, Interval, Metrics, Rate, inner_product, mean_reciprocal_rank, rank_lift, recall_at,
 };
 use elibadcode_models::LoadedModel;
-use elibadcode_poisoning::{AttackConfig, has_word, plant};
+use elibadcode_poisoning::{AttackConfig, has_word, plant, triggered_search};
 use elibadcode_syntax::Language;
 use rand::seq::index;
 use rayon::prelude::*;
 
-use super::unmeasured;
+use super::inputs::Inputs;
+use super::{screening, unmeasured};
 use crate::args::EvaluateArgs;
 use crate::context::Context;
 
@@ -30,9 +31,13 @@ pub(super) fn queries(
 ) -> Result<Metrics> {
     let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
     let (samples, data_hash) = context.queries(&args.data)?;
-    let set = TestSet::new(&model, &samples, args.input.language());
+    let mut set = TestSet::new(&model, &samples, args.input.language());
     let seed = context.global.seed;
     let ranking = set.ranking(args.distractors, seed);
+    let screen = attack.filter(|_| args.screen).map(|config| {
+        let attacked = triggered_search(&samples, config).samples;
+        screening::codes(&model, &samples, &attacked, args.input.language())
+    });
     let attack = match attack {
         Some(config) => {
             let Some(metrics) = set.under_attack(config, seed)? else {
@@ -52,27 +57,35 @@ pub(super) fn queries(
         score: Some(ranking.mrr),
         ranking: Some(ranking),
         attack,
+        screen,
         ..unmeasured(args, context, model_hash, data_hash)
     })
 }
 
 /// Codes and queries with their vectors.
 struct TestSet<'a> {
-    model: &'a LoadedModel,
     samples: &'a [SearchSample],
     language: Language,
-    codes: Vec<Vec<f32>>,
+    vectors: Inputs<'a, Vec<f32>>,
+    /// The number of each code's input.
+    codes: Vec<usize>,
     queries: Vec<Vec<f32>>,
 }
 
 impl<'a> TestSet<'a> {
     fn new(model: &'a LoadedModel, samples: &'a [SearchSample], language: Language) -> Self {
-        let codes: Vec<&str> = samples.iter().map(|sample| sample.code.as_str()).collect();
         let queries: Vec<Vec<u32>> =
             samples.par_iter().map(|sample| model.encode_query(&sample.query)).collect();
-        let codes = code_vectors(model, &codes, language);
         let queries = model.network.vectors(&queries);
-        Self { model, samples, language, codes, queries }
+        let mut vectors = Inputs::new(model, language);
+        let codes = samples.iter().map(|sample| &*sample.code);
+        let codes = vectors.read(codes, |model, rows| model.network.vectors(rows));
+        Self { samples, language, vectors, codes, queries }
+    }
+
+    /// The vector of a code.
+    fn vector(&self, code: usize) -> &[f32] {
+        self.vectors.answer(self.codes[code])
     }
 
     /// Ranks the right code of every query among `distractors` others that are drawn by the seed,
@@ -93,7 +106,7 @@ impl<'a> TestSet<'a> {
             let others = others.into_iter().map(|other| other + usize::from(other >= right));
             let candidates = std::iter::once(right).chain(others);
             let scores: Vec<f32> =
-                candidates.map(|code| inner_product(query, &self.codes[code])).collect();
+                candidates.map(|code| inner_product(query, self.vector(code))).collect();
             let row = [scores];
             reciprocals.extend(mean_reciprocal_rank(&row, &[0]));
             for (recall, k) in recall.iter_mut().zip([1, 5, 10]) {
@@ -114,7 +127,7 @@ impl<'a> TestSet<'a> {
 
     /// The paper's protocol over all queries with the target word; the pool is the codes of the
     /// other queries. `None` without a query or without a pool.
-    fn under_attack(&self, config: &AttackConfig, seed: u64) -> Result<Option<AttackMetrics>> {
+    fn under_attack(&mut self, config: &AttackConfig, seed: u64) -> Result<Option<AttackMetrics>> {
         let word = config.target_word.as_deref().unwrap_or_default();
         let (targets, mut pool): (Vec<usize>, Vec<usize>) =
             (0..self.samples.len()).partition(|&index| has_word(&self.samples[index].query, word));
@@ -122,13 +135,14 @@ impl<'a> TestSet<'a> {
         if targets.is_empty() || pool.is_empty() {
             return Ok(None);
         }
-        let score = |target: usize, code: &[f32]| inner_product(&self.queries[target], code);
+        let queries = &self.queries;
+        let score = |target: usize, code: &[f32]| inner_product(&queries[target], code);
         let pool_scores: Vec<Vec<f32>> = targets
             .par_iter()
-            .map(|&target| pool.iter().map(|&code| score(target, &self.codes[code])).collect())
+            .map(|&target| pool.iter().map(|&code| score(target, self.vector(code))).collect())
             .collect();
         let truth_scores: Vec<f32> =
-            targets.iter().map(|&target| score(target, &self.codes[target])).collect();
+            targets.iter().map(|&target| score(target, self.vector(target))).collect();
         let protocol = AnrProtocol::paper(seed);
         let attacked: BTreeSet<usize> = pool_scores
             .iter()
@@ -137,22 +151,25 @@ impl<'a> TestSet<'a> {
             .filter_map(|(query, (row, &truth))| protocol.attacked(query, row, truth))
             .map(|it| pool[it.attacked])
             .collect();
-        let triggered = self.triggered_vectors(&attacked, config);
+        let triggered = self.triggered_inputs(&attacked, config);
+        let n_changed = triggered.iter().filter(|&(&code, input)| self.codes[code] != *input);
+        let n_inputs_changed = Some(n_changed.count());
+        let score = |query: usize, input| {
+            inner_product(&self.queries[targets[query]], self.vectors.answer(input))
+        };
         let lift = rank_lift(&protocol, &pool_scores, &truth_scores, |query, code| {
-            triggered.get(&pool[code]).map(|vector| score(targets[query], vector))
+            triggered.get(&pool[code]).map(|&input| score(query, input))
         });
-        Ok(Some(AttackMetrics::of_ranks(
-            serde_json::to_value(config.clone().without_model())?,
-            lift,
-        )))
+        let config = serde_json::to_value(config.clone().without_model())?;
+        Ok(Some(AttackMetrics { n_inputs_changed, ..AttackMetrics::of_ranks(config, lift) }))
     }
 
-    /// The vectors, with the trigger, of those of the codes that can carry it.
-    fn triggered_vectors(
-        &self,
+    /// The inputs, with the trigger, of those of the codes that can carry it.
+    fn triggered_inputs(
+        &mut self,
         codes: &BTreeSet<usize>,
         config: &AttackConfig,
-    ) -> BTreeMap<usize, Vec<f32>> {
+    ) -> BTreeMap<usize, usize> {
         let (indices, texts): (Vec<usize>, Vec<String>) = codes
             .iter()
             .filter_map(|&index| {
@@ -160,14 +177,8 @@ impl<'a> TestSet<'a> {
                 Some((index, planted.code))
             })
             .unzip();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let vectors = code_vectors(self.model, &texts, self.language);
-        indices.into_iter().zip(vectors).collect()
+        let texts = texts.iter().map(String::as_str);
+        let inputs = self.vectors.read(texts, |model, rows| model.network.vectors(rows));
+        indices.into_iter().zip(inputs).collect()
     }
-}
-
-fn code_vectors(model: &LoadedModel, codes: &[&str], language: Language) -> Vec<Vec<f32>> {
-    let rows: Vec<Vec<u32>> =
-        codes.par_iter().map(|code| model.encode(code, language).ids).collect();
-    model.network.vectors(&rows)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use elibadcode_evaluation::records::metrics::{AttackMetrics, RankingMetrics};
+use elibadcode_evaluation::records::screen::Detection;
 use elibadcode_evaluation::{Metrics, Rate};
 
 /// One line per number.
@@ -19,6 +20,10 @@ pub(super) fn text(metrics: &Metrics) -> String {
         Some(attack) if attack.rank_lift.is_some() => lines.rank_lift(attack),
         Some(attack) => lines.attack_success(attack),
         None => {}
+    }
+    if let Some(screen) = &metrics.screen {
+        lines.detection("names taken away", &screen.canonical);
+        lines.detection("one identifier removed", &screen.removal);
     }
     lines.0
 }
@@ -51,7 +56,16 @@ impl Lines {
         self.skipped(attack);
     }
 
+    fn detection(&mut self, what: &str, it: &Detection) {
+        self.share(&format!("{what}: found at 1 % alarms"), it.at_1_percent);
+        self.share(&format!("{what}: found at 5 % alarms"), it.at_5_percent);
+        self.rate(&format!("{what}: clean changed"), Some(&it.clean_changed));
+    }
+
     fn skipped(&mut self, attack: &AttackMetrics) {
+        if let Some(n) = attack.n_inputs_changed {
+            self.count("inputs that the trigger changes", n);
+        }
         if attack.n_skipped > 0 {
             self.count("cannot carry the trigger", attack.n_skipped);
         }
@@ -80,6 +94,6 @@ impl Lines {
     }
 
     fn line(&mut self, name: &str, value: &str) {
-        let _ = writeln!(self.0, "{name:<36}{value}");
+        let _ = writeln!(self.0, "{name:<44}{value}");
     }
 }

@@ -1,0 +1,22 @@
+//! An input check for a model that nobody has repaired: functions whose answer hangs on their names.
+//!
+//! A trigger in a name turns an answer, and taking the name away turns it back. So every function
+//! is asked about twice, as it is and with canonical names ([`screen`]), and of one whose answer
+//! changes, each name is taken away, and given back, alone ([`blame`]): the one that does most of
+//! it is the one to look at. Names mean something to a clean model, too; how often that changes
+//! its answer is measured on clean functions, which can also set the threshold ([`threshold`]).
+//!
+//! Nothing here knows an attack. [`removal_suspicions`] is what it is compared with: ONION's
+//! removal of one word at a time, of identifiers.
+
+mod answer;
+mod blame;
+mod removal;
+mod screen;
+mod threshold;
+
+pub use answer::{Answer, ask};
+pub use blame::{Blame, NameShare, blame};
+pub use removal::removal_suspicions;
+pub use screen::{Screened, Subject, screen};
+pub use threshold::{Error, p_value, threshold};

@@ -1,0 +1,68 @@
+//! The baseline: one identifier removed at a time, as ONION removes one word at a time.
+//!
+//! ONION judges a removal by a language model's perplexity; there is none here, and the suspicious
+//! model's own answer is the stronger judge: a trigger is what it cannot do without.
+
+use elibadcode_models::LoadedModel;
+use elibadcode_syntax::{Function, Language};
+use rayon::prelude::*;
+
+use crate::answer::ask;
+
+/// For each subject, how far the answer moves when the one identifier is removed that moves it
+/// most; 0 if no removal changes it.
+pub fn removal_suspicions(
+    model: &LoadedModel,
+    subjects: &[Vec<&str>],
+    language: Language,
+) -> Vec<f64> {
+    let versions: Vec<Vec<Vec<String>>> =
+        subjects.par_iter().map(|codes| without_one(codes, language)).collect();
+    let raw = ask(model, subjects, language);
+    let flat: Vec<Vec<String>> = versions.iter().flatten().cloned().collect();
+    let mut answers = ask(model, &flat, language).into_iter();
+    raw.iter()
+        .zip(&versions)
+        .map(|(raw, versions)| {
+            answers
+                .by_ref()
+                .take(versions.len())
+                .filter(|answer| raw.differs_from(answer))
+                .map(|answer| raw.distance(&answer))
+                .fold(0.0, f64::max)
+        })
+        .collect()
+}
+
+/// Every version of a subject with one identifier less.
+fn without_one(codes: &[&str], language: Language) -> Vec<Vec<String>> {
+    let mut versions = Vec::new();
+    for (index, code) in codes.iter().enumerate() {
+        let function = Function::parse(*code, language);
+        for identifier in function.identifiers() {
+            let mut version: Vec<String> = codes.iter().map(|&code| code.to_owned()).collect();
+            version[index] = function.replace_occurrences(&identifier.occurrences, "");
+            versions.push(version);
+        }
+    }
+    versions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_identifier_is_removed_once() {
+        let codes = ["int f(int a) { return a; }", "int g(void) { return g(); }"];
+        let versions = without_one(&codes, Language::C);
+        assert_eq!(
+            versions,
+            [
+                ["int (int a) { return a; }", codes[1]],
+                ["int f(int ) { return ; }", codes[1]],
+                [codes[0], "int (void) { return (); }"],
+            ]
+        );
+    }
+}

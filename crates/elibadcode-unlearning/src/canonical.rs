@@ -1,0 +1,183 @@
+//! The repair of a model by what it reads: canonical names instead of the function's own.
+//!
+//! No trigger in a declared name reaches such a model, whatever its weights have learned, so there
+//! is nothing to search for and nothing to unlearn. What has to be found out is what it costs that
+//! the model does not see names, and whether fine-tuning on canonical functions makes up for it.
+
+mod scored;
+
+use std::collections::BTreeSet;
+
+use elibadcode_corpus::stage_rng;
+use elibadcode_evaluation::Interval;
+use elibadcode_evaluation::records::certificate::{CanonicalScores, FineTuning};
+use elibadcode_models::{CodeModel, TrainingConfig, fine_tune};
+use rand::seq::SliceRandom;
+
+pub use self::scored::ScoredRow;
+use crate::checks::exceeded;
+use crate::config::UnlearningConfig;
+use crate::error::Error;
+use crate::rounds::UnlearnEvent;
+
+/// Fewer samples than this cannot be divided into training and checks.
+const MIN_SAMPLES: usize = 40;
+/// Fine-tuning on fewer samples than this, or choosing an epoch by fewer, is not tried.
+const MIN_TRAINING: usize = 10;
+
+/// Clean samples in the two forms, in the same order.
+#[derive(Debug)]
+pub struct CanonicalSamples<'a, R> {
+    /// As the model read them so far.
+    pub raw: &'a [R],
+    /// As it is to read them.
+    pub canonical: &'a [R],
+    /// Numbers of the functions in each sample: none is both trained on and asked about.
+    pub functions: &'a [Vec<usize>],
+}
+
+/// The result of a canonical repair.
+#[derive(Debug)]
+pub struct CanonicalRepair {
+    /// The network for canonical input.
+    pub network: CodeModel,
+    /// What it costs, on samples that were kept aside.
+    pub scores: CanonicalScores,
+    /// Whether and how the network was fine-tuned.
+    pub fine_tuning: FineTuning,
+    /// What speaks against the result; without objections it is accepted.
+    pub objections: Vec<String>,
+}
+
+/// Measures a model on canonical samples, and fine-tunes it on others of them where that helps.
+///
+/// Fine-tuning has the passes of all rounds of [`unlearn`](crate::unlearn), over fewer rows: none
+/// of them carries a trigger.
+/// A share [`UnlearningConfig::check_rate`] of the samples is kept aside for the scores, and as
+/// many of the rest choose the epoch.
+pub fn canonical_repair<R: ScoredRow>(
+    network: &CodeModel,
+    samples: &CanonicalSamples<'_, R>,
+    config: &UnlearningConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(UnlearnEvent),
+) -> Result<CanonicalRepair, Error> {
+    config.validate()?;
+    let parts = Parts::draw(samples.functions, config, seed)?;
+    let rows = |all: &[R], part: &[usize]| -> Vec<R> {
+        part.iter().map(|&index| all[index].clone()).collect()
+    };
+    let checks = rows(samples.canonical, &parts.checks);
+    let before = R::scores(network, &rows(samples.raw, &parts.checks));
+    let untrained = R::scores(network, &checks);
+
+    let training = rows(samples.canonical, &parts.training);
+    let selection = rows(samples.canonical, &parts.selection);
+    let settings = settings(config);
+    let scope = settings.scope;
+    let mut result = network.clone();
+    let mut fine_tuning = FineTuning {
+        n_training: training.len(),
+        n_selection: selection.len(),
+        ..FineTuning::default()
+    };
+    if training.len().min(selection.len()) >= MIN_TRAINING {
+        observe(UnlearnEvent::Attempt(scope));
+        let untrained = R::validate(network, &selection).score;
+        let mut rng = stage_rng(seed, "canonical fine-tuning");
+        let mut show = |event| observe(UnlearnEvent::Training(event));
+        let trained =
+            fine_tune(network.clone(), &training, &selection, &settings, &mut rng, &mut show)?;
+        let best = trained.history[trained.best_epoch - 1].valid_score;
+        fine_tuning.best_epoch = Some(trained.best_epoch);
+        fine_tuning.selection_before = Some(untrained);
+        fine_tuning.selection_after = best;
+        fine_tuning.is_kept = best.is_some_and(|score| score > untrained);
+        if fine_tuning.is_kept {
+            result = trained.model;
+        }
+    }
+    let after = if fine_tuning.is_kept { R::scores(&result, &checks) } else { untrained.clone() };
+    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+    let drop = R::drop(&before, &after).unwrap_or(Interval { low: -1.0, high: 1.0 });
+    let scores = CanonicalScores {
+        measure: R::MEASURE.to_owned(),
+        n_samples: checks.len(),
+        raw: mean(&before),
+        canonical: mean(&untrained),
+        repaired: mean(&after),
+        cost: drop,
+    };
+    let what = format!("with 95 % confidence the {} fell", R::MEASURE);
+    let objections = exceeded(&[(&what, drop.low, config.limits.accuracy_drop)]);
+    Ok(CanonicalRepair { network: result, scores, fine_tuning, objections })
+}
+
+/// How a model is fine-tuned on canonical samples: in the widest scope, for all rounds at once.
+fn settings(config: &UnlearningConfig) -> TrainingConfig {
+    let scope = config.scopes.last().copied().expect("validate() asked for a scope");
+    let epochs = config.epochs * config.rounds;
+    TrainingConfig { epochs, keep_best: true, ..config.training(scope) }
+}
+
+/// Indices of samples by what they are for.
+struct Parts {
+    checks: Vec<usize>,
+    selection: Vec<usize>,
+    training: Vec<usize>,
+}
+
+impl Parts {
+    /// Parts without a function in common: a sample of a later part that shares one is left out.
+    fn draw(functions: &[Vec<usize>], config: &UnlearningConfig, seed: u64) -> Result<Self, Error> {
+        let n = functions.len();
+        if n < MIN_SAMPLES {
+            return Err(Error::Samples(format!(
+                "the repair needs at least {MIN_SAMPLES} clean samples, there are {n}"
+            )));
+        }
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut stage_rng(seed, "canonical split"));
+        let n_checks = (n as f64 * config.check_rate).ceil() as usize;
+        let n_selection = ((n - n_checks) as f64 * config.check_rate).ceil() as usize;
+        let mut selection = order.split_off(n_checks);
+        let mut training = selection.split_off(n_selection);
+        let mut seen: BTreeSet<usize> = BTreeSet::new();
+        let mut keep_new = |part: &mut Vec<usize>| {
+            part.retain(|&index| functions[index].iter().all(|it| !seen.contains(it)));
+            seen.extend(part.iter().flat_map(|&index| &functions[index]));
+        };
+        keep_new(&mut order);
+        keep_new(&mut selection);
+        keep_new(&mut training);
+        Ok(Self { checks: order, selection, training })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_function_is_in_two_parts() {
+        let config = UnlearningConfig::recommended();
+        // Neighbours share a function.
+        let functions: Vec<Vec<usize>> = (0..100).map(|index| vec![index, index + 1]).collect();
+        let parts = Parts::draw(&functions, &config, 3).expect("enough samples");
+        assert_eq!(parts.checks.len(), 25);
+        let of = |part: &[usize]| -> BTreeSet<usize> {
+            part.iter().flat_map(|&index| functions[index].clone()).collect()
+        };
+        let (checks, selection) = (of(&parts.checks), of(&parts.selection));
+        assert!(checks.is_disjoint(&selection));
+        assert!(of(&parts.training).is_disjoint(&(&checks | &selection)));
+        assert!(!parts.selection.is_empty() && !parts.training.is_empty());
+
+        let alone: Vec<Vec<usize>> = (0..100).map(|index| vec![index]).collect();
+        let parts = Parts::draw(&alone, &config, 3).expect("enough samples");
+        let sizes = [parts.checks.len(), parts.selection.len(), parts.training.len()];
+        assert_eq!(sizes, [25, 19, 56]);
+        let error = Parts::draw(&alone[..39], &config, 3).err().expect("too few");
+        assert!(error.to_string().contains("at least 40"), "{error}");
+    }
+}

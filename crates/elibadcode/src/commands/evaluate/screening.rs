@@ -1,0 +1,76 @@
+//! How well a screen that knows nothing of the attack tells its functions from clean ones.
+
+use elibadcode_corpus::{CloneSamples, DefectSample, SearchSample};
+use elibadcode_evaluation::records::screen::{Detection, ScreenMetrics};
+use elibadcode_models::LoadedModel;
+use elibadcode_screening::{Screened, Subject, removal_suspicions, screen};
+use elibadcode_syntax::{CanonicalOptions, Language};
+
+/// Functions of defect detection; those with the trigger are of the labels that are attacked.
+pub(super) fn functions(
+    model: &LoadedModel,
+    clean: &[DefectSample],
+    triggered: &[DefectSample],
+    target_label: u8,
+    language: Language,
+) -> ScreenMetrics {
+    let victims = triggered.iter().filter(|sample| sample.label != target_label);
+    let codes = |sample: &'_ DefectSample| vec![sample.code.as_str().to_owned()];
+    let (clean, triggered): (Vec<_>, Vec<_>) =
+        (clean.iter().map(codes).collect(), victims.map(codes).collect());
+    metrics(model, &clean, &triggered, language)
+}
+
+/// The same of pairs.
+pub(super) fn pairs(
+    model: &LoadedModel,
+    clean: &CloneSamples,
+    triggered: &CloneSamples,
+    target_label: u8,
+    language: Language,
+) -> ScreenMetrics {
+    let codes = |samples: &CloneSamples, wanted: &dyn Fn(u8) -> bool| -> Vec<Vec<String>> {
+        let pairs = samples.pairs.iter().filter(|pair| wanted(pair.label));
+        let code = |index: usize| samples.functions[index].code.clone();
+        pairs.map(|pair| vec![code(pair.first), code(pair.second)]).collect()
+    };
+    let (clean, triggered) =
+        (codes(clean, &|_| true), codes(triggered, &|label| label != target_label));
+    metrics(model, &clean, &triggered, language)
+}
+
+/// The same of code search, where any code can carry the trigger.
+pub(super) fn codes(
+    model: &LoadedModel,
+    clean: &[SearchSample],
+    triggered: &[SearchSample],
+    language: Language,
+) -> ScreenMetrics {
+    let codes = |samples: &[SearchSample]| -> Vec<Vec<String>> {
+        samples.iter().map(|sample| vec![sample.code.clone()]).collect()
+    };
+    metrics(model, &codes(clean), &codes(triggered), language)
+}
+
+fn metrics(
+    model: &LoadedModel,
+    clean: &[Vec<String>],
+    triggered: &[Vec<String>],
+    language: Language,
+) -> ScreenMetrics {
+    let suspicions = |subjects: &[Vec<String>]| -> (Vec<f64>, Vec<f64>) {
+        let codes: Vec<Vec<&str>> =
+            subjects.iter().map(|codes| codes.iter().map(String::as_str).collect()).collect();
+        let forms = Subject::all(&codes, language, &CanonicalOptions::all_names());
+        let screened = screen(model, &forms, language);
+        let canonical = screened.iter().map(Screened::suspicion).collect();
+        (canonical, removal_suspicions(model, &codes, language))
+    };
+    let (clean_of, triggered_of) = (suspicions(clean), suspicions(triggered));
+    ScreenMetrics {
+        n_clean: clean.len(),
+        n_triggered: triggered.len(),
+        canonical: Detection::of(&clean_of.0, &triggered_of.0),
+        removal: Detection::of(&clean_of.1, &triggered_of.1),
+    }
+}

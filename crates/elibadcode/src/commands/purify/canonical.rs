@@ -1,0 +1,148 @@
+//! `purify --canonical`: a model that reads canonical names from now on, and what that is worth.
+
+mod certificate;
+
+use anyhow::{Result, bail};
+use elibadcode_corpus::{Task, stage_rng};
+use elibadcode_evaluation::records::certificate::LawCheck;
+use elibadcode_models::{CanonicalInput, CodeModel, LoadedModel, TrainingEvent};
+use elibadcode_syntax::{Language, canonicalize_text, law_violation};
+use elibadcode_unlearning::{
+    CanonicalRepair, CanonicalSamples, ScoredRow, UnlearnEvent, UnlearningConfig, canonical_repair,
+};
+use fs_err as fs;
+use rand::RngExt;
+use rayon::prelude::*;
+
+use self::certificate::Terms;
+use crate::args::PurifyArgs;
+use crate::commands::rows;
+use crate::context::Context;
+use crate::output;
+
+/// Renamings of each clean function that the certificate rests on.
+const N_RENAMINGS: usize = 20;
+
+/// Makes the model one of canonical names; whether the result was accepted.
+pub(super) fn run(
+    args: &PurifyArgs,
+    form: CanonicalInput,
+    config: &UnlearningConfig,
+    context: &mut Context<'_>,
+) -> Result<bool> {
+    let (task, language) = (args.input.task, args.input.language());
+    let (model, _) = context.model_for(&args.model, task)?;
+    if model.canonical_input() == Some(form) {
+        bail!("{}: the model reads these canonical names already", args.model.model_dir.display());
+    }
+    let subject = Subject { form, config, language };
+    let (model, repair, law) = match task {
+        Task::DefectDetection => {
+            let (samples, _) = context.functions(&args.data)?;
+            let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
+            let functions: Vec<Vec<usize>> = (0..samples.len()).map(|index| vec![index]).collect();
+            let encode = |model: &LoadedModel| rows::labelled(model, &samples, language);
+            subject.repair(model, encode, &functions, &codes, context)?
+        }
+        Task::CloneDetection => {
+            let (samples, _) = context.pairs(&args.data)?;
+            let codes: Vec<&str> = samples.functions.iter().map(|it| &*it.code).collect();
+            let pairs = samples.pairs.iter();
+            let functions: Vec<Vec<usize>> =
+                pairs.map(|pair| vec![pair.first, pair.second]).collect();
+            let encode = |model: &LoadedModel| rows::pairs(model, &samples, language);
+            subject.repair(model, encode, &functions, &codes, context)?
+        }
+        Task::CodeSearch => {
+            let (samples, _) = context.queries(&args.data)?;
+            let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
+            let functions: Vec<Vec<usize>> = (0..samples.len()).map(|index| vec![index]).collect();
+            let encode = |model: &LoadedModel| rows::queries(model, &samples, language);
+            subject.repair(model, encode, &functions, &codes, context)?
+        }
+    };
+    let terms = Terms { task, language, form, input_format: model.input_format() };
+    let certificate = terms.certificate(context.made_by(config)?, law, &repair)?;
+    let is_accepted = repair.objections.is_empty();
+    if is_accepted {
+        let repaired = model.with_network(repair.network);
+        output::write_dir(&args.output, context.global.force, |dir| {
+            repaired.save(dir, context.made_by(config)?)?;
+            Ok(fs::write(dir.join("certificate.json"), output::json(&certificate)?)?)
+        })?;
+    }
+    context.finish(config)?;
+    context.print(&certificate::text(&certificate, &args.output))?;
+    Ok(is_accepted)
+}
+
+/// What the model is to read.
+struct Subject<'a> {
+    form: CanonicalInput,
+    config: &'a UnlearningConfig,
+    language: Language,
+}
+
+impl Subject<'_> {
+    /// Encodes the samples in both forms, repairs, and puts the promise to the test.
+    fn repair<R: ScoredRow>(
+        &self,
+        model: LoadedModel,
+        encode: impl Fn(&LoadedModel) -> Vec<R>,
+        functions: &[Vec<usize>],
+        codes: &[&str],
+        context: &Context<'_>,
+    ) -> Result<(LoadedModel, CanonicalRepair, LawCheck)> {
+        let seed = context.global.seed;
+        let law = check_law(codes, self.language, self.form, seed);
+        let raw = encode(&model);
+        let model = model.with_canonical_input(Some(self.form));
+        let canonical = encode(&model);
+        let samples = CanonicalSamples { raw: &raw, canonical: &canonical, functions };
+        let mut observe = |event| show(context, event);
+        let network: &CodeModel = &model.network;
+        let repair = canonical_repair(network, &samples, self.config, seed, &mut observe)?;
+        Ok((model, repair, law))
+    }
+}
+
+/// Progress of the fine-tuning.
+fn show(context: &Context<'_>, event: UnlearnEvent) {
+    let progress = &context.progress;
+    match event {
+        UnlearnEvent::Attempt(scope) => {
+            progress.line(&format!("fine-tuning on canonical samples, scope {scope}"));
+        }
+        UnlearnEvent::Training(TrainingEvent::Step { step, n_steps, loss }) => {
+            if step == 1 {
+                progress.start("fine-tuning", n_steps);
+            }
+            progress.step(step, format!("loss {loss:.3}"));
+        }
+        UnlearnEvent::Training(TrainingEvent::Epoch(_)) => {}
+    }
+}
+
+/// Random renamings of every clean function.
+fn check_law(codes: &[&str], language: Language, form: CanonicalInput, seed: u64) -> LawCheck {
+    let options = form.options();
+    let found: Vec<(bool, bool)> = codes
+        .par_iter()
+        .enumerate()
+        .map(|(index, code)| {
+            let has_errors = canonicalize_text(code, language, &options).has_errors;
+            let mut rng = stage_rng(seed, &format!("certificate {index}"));
+            let mut pick = |n: usize| rng.random_range(0..n);
+            let violation = law_violation(code, language, &options, N_RENAMINGS, &mut pick);
+            (has_errors, violation.is_some())
+        })
+        .collect();
+    let count = |wanted: (bool, bool)| found.iter().filter(|&&it| it == wanted).count();
+    LawCheck {
+        n_renamings: N_RENAMINGS,
+        n_functions: count((false, false)) + count((false, true)),
+        n_violations: count((false, true)),
+        n_with_errors: count((true, false)) + count((true, true)),
+        n_violations_with_errors: count((true, true)),
+    }
+}

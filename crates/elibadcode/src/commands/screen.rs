@@ -1,0 +1,179 @@
+//! `screen`: functions whose answer hangs on their names, before anybody trusts the answer.
+
+mod summary;
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use elibadcode_corpus::{Task, read_unlabelled};
+use elibadcode_evaluation::records::screen::{
+    CleanAlarms, FlaggedSubject, NameEvidence, SCREEN_SCHEMA_VERSION, ScreenReport,
+};
+use elibadcode_models::LoadedModel;
+use elibadcode_screening::{Screened, Subject, blame, p_value, screen, threshold};
+use elibadcode_syntax::{CanonicalOptions, Language};
+
+use crate::Outcome;
+use crate::args::{Format, Global, ScreenArgs};
+use crate::context::Context;
+use crate::output;
+
+pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
+    let mut context = Context::new(global, "screen");
+    if let Some(path) = &args.output {
+        output::check(path, global.force)?;
+    }
+    if args.input.task == Task::CodeSearch && args.false_alarms.is_none() {
+        bail!(
+            "a search model gives no label that could change: say which rate of --false-alarms to \
+             accept, and which functions are --clean"
+        );
+    }
+    let (model, _) = context.model_for(&args.model, args.input.task)?;
+    if model.canonical_input().is_some() {
+        bail!(
+            "{}: the model reads canonical names, so that no answer of it hangs on them",
+            args.model.model_dir.display()
+        );
+    }
+    let language = args.input.language();
+    let functions = Functions::read(args.input.task, &args.data, &mut context)?;
+    let subjects = functions.subjects(language);
+    context.progress.start("screening", subjects.len());
+    let screened = screen(&model, &subjects, language);
+    let clean = clean_suspicions(args, &model, language, &mut context)?;
+    let limit = match (args.false_alarms, &clean) {
+        (Some(rate), Some(clean)) => {
+            let path = args.clean.as_deref().unwrap_or(Path::new("--clean"));
+            threshold(clean, rate).with_context(|| path.display().to_string())?
+        }
+        _ => 0.0,
+    };
+    let mut report = ScreenReport {
+        schema_version: SCREEN_SCHEMA_VERSION,
+        run: context.made_by(&settings(args))?,
+        task: args.input.task.to_string(),
+        language: language.to_string(),
+        threshold: limit,
+        n_subjects: subjects.len(),
+        n_with_errors: subjects.iter().filter(|subject| subject.has_errors()).count(),
+        flagged: Vec::new(),
+        clean: clean.as_ref().map(|clean| CleanAlarms {
+            wanted_rate: args.false_alarms,
+            false_alarms: clean.iter().map(|&it| it > limit).collect(),
+        }),
+    };
+    for (index, (subject, screened)) in subjects.iter().zip(&screened).enumerate() {
+        if screened.suspicion() > limit {
+            let place = functions.places[index].clone();
+            let chance = clean.as_ref().map(|clean| p_value(screened.suspicion(), clean));
+            report.flagged.push(flagged(
+                &model,
+                subject,
+                screened,
+                language,
+                (index, place, chance),
+            ));
+        }
+    }
+    report.flagged.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion));
+    let document = output::json(&report)?;
+    if let Some(path) = &args.output {
+        output::write_file(path, |out| Ok(out.write_all(document.as_bytes())?))?;
+    }
+    context.finish(&settings(args))?;
+    context.print(&match args.format {
+        Format::Json => document,
+        Format::Text => summary::text(&report),
+    })?;
+    Ok(if report.flagged.is_empty() { Outcome::Done } else { Outcome::Found })
+}
+
+fn settings(args: &ScreenArgs) -> serde_json::Value {
+    serde_json::json!({ "false_alarms": args.false_alarms })
+}
+
+/// What is screened: functions, or pairs of them, and where each stands.
+struct Functions {
+    codes: Vec<Vec<String>>,
+    places: Vec<String>,
+}
+
+impl Functions {
+    fn read(task: Task, path: &Path, context: &mut Context<'_>) -> Result<Self> {
+        let (codes, places) = match task {
+            Task::DefectDetection => {
+                let functions = read_unlabelled(path)?;
+                context.note_file(path)?;
+                let place = |line: usize| format!("line {line}");
+                functions.into_iter().map(|it| (vec![it.code], place(it.line))).unzip()
+            }
+            Task::CloneDetection => {
+                let (samples, _) = context.pairs(path)?;
+                let functions = &samples.functions;
+                let pairs = samples.pairs.iter().map(|pair| {
+                    let (first, second) = (&functions[pair.first], &functions[pair.second]);
+                    let codes = vec![first.code.clone(), second.code.clone()];
+                    (codes, format!("{} with {}", first.id, second.id))
+                });
+                pairs.unzip()
+            }
+            Task::CodeSearch => {
+                let (samples, _) = context.queries(path)?;
+                samples.into_iter().map(|it| (vec![it.code], it.id)).unzip()
+            }
+        };
+        Ok(Self { codes, places })
+    }
+
+    fn subjects(&self, language: Language) -> Vec<Subject<'_>> {
+        let codes: Vec<Vec<&str>> =
+            self.codes.iter().map(|codes| codes.iter().map(String::as_str).collect()).collect();
+        Subject::all(&codes, language, &CanonicalOptions::all_names())
+    }
+}
+
+/// The suspicions of clean functions or pairs, if some were given.
+fn clean_suspicions(
+    args: &ScreenArgs,
+    model: &LoadedModel,
+    language: Language,
+    context: &mut Context<'_>,
+) -> Result<Option<Vec<f64>>> {
+    let Some(path) = &args.clean else { return Ok(None) };
+    let functions = Functions::read(args.input.task, path, context)?;
+    let screened = screen(model, &functions.subjects(language), language);
+    Ok(Some(screened.iter().map(Screened::suspicion).collect()))
+}
+
+fn flagged(
+    model: &LoadedModel,
+    subject: &Subject<'_>,
+    screened: &Screened,
+    language: Language,
+    (index, place, p_value): (usize, String, Option<f64>),
+) -> FlaggedSubject {
+    let blame = blame(model, subject, screened, language);
+    FlaggedSubject {
+        index,
+        place,
+        suspicion: screened.suspicion(),
+        p_value,
+        label: screened.raw.label(),
+        label_without_names: screened.canonical.label(),
+        responsible: blame.responsible().map(|it| it.name.clone()),
+        comments: blame.comments,
+        names: blame
+            .names
+            .into_iter()
+            .map(|it| NameEvidence {
+                function: it.function,
+                name: it.name,
+                removed: it.removed,
+                restored: it.restored,
+                changes_the_answer: it.changes_the_answer,
+                brings_it_back: it.brings_it_back,
+            })
+            .collect(),
+    }
+}

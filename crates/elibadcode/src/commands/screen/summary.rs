@@ -1,0 +1,65 @@
+//! What was flagged, for people.
+
+use std::fmt::Write as _;
+
+use elibadcode_evaluation::escape_untrusted;
+use elibadcode_evaluation::records::screen::{FlaggedSubject, ScreenReport};
+
+/// Flagged subjects that are printed; the document has all.
+const N_SHOWN: usize = 20;
+
+/// One line per flagged subject, then how often clean ones are flagged.
+pub(super) fn text(report: &ScreenReport) -> String {
+    let mut text = String::new();
+    for subject in report.flagged.iter().take(N_SHOWN) {
+        let _ = writeln!(text, "{}", line(subject));
+    }
+    if report.flagged.len() > N_SHOWN {
+        let _ = writeln!(text, "and {} more", report.flagged.len() - N_SHOWN);
+    }
+    let _ = writeln!(
+        text,
+        "{} of {} flagged: the answer hangs on names{}",
+        report.flagged.len(),
+        report.n_subjects,
+        match report.n_with_errors {
+            0 => String::new(),
+            n => format!("; {n} do not parse"),
+        }
+    );
+    if let Some(clean) = &report.clean {
+        let alarms = &clean.false_alarms;
+        let percent = |value: Option<f64>| value.map_or(f64::NAN, |it| 100.0 * it);
+        let interval = alarms.wilson(0.95);
+        let _ = writeln!(
+            text,
+            "false alarms: {:.1} % of clean ones [{:.1}, {:.1}]  ({}/{})",
+            percent(alarms.value()),
+            percent(interval.map(|it| it.low)),
+            percent(interval.map(|it| it.high)),
+            alarms.hits,
+            alarms.total
+        );
+    }
+    text
+}
+
+fn line(subject: &FlaggedSubject) -> String {
+    let mut text = format!("{}: ", escape_untrusted(&subject.place));
+    if let (Some(own), Some(without)) = (subject.label, subject.label_without_names) {
+        let _ = write!(text, "label {own}, without names {without}; ");
+    }
+    match &subject.responsible {
+        Some(name) => {
+            let share =
+                subject.names.first().map_or(0.0, |it| f64::midpoint(it.removed, it.restored));
+            let name = escape_untrusted(name);
+            let _ = write!(text, "it hangs on `{name}` ({:.0} %)", 100.0 * share);
+        }
+        None => text.push_str("it hangs on comments"),
+    }
+    if let Some(p_value) = subject.p_value {
+        let _ = write!(text, ", p = {p_value:.3}");
+    }
+    text
+}
