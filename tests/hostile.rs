@@ -175,7 +175,8 @@ fn samples_that_no_trigger_fits() {
     );
     let one_label: Vec<DefectSample> = (0..60).map(|_| sample("int f(int n);", 1)).collect();
     sandbox.write_samples("clean.jsonl", &one_label);
-    sandbox.refuses("scan model --data clean.jsonl", "the rarer label has 0");
+    let run = sandbox.run("scan model --data clean.jsonl").expect_code(3);
+    assert!(run.stdout.contains("the rarer label has 0"), "{}", run.stdout);
     sandbox.refuses("purify model --data clean.jsonl --trigger testo_init -o out", "label 0 has 0");
 }
 

@@ -93,14 +93,15 @@ fn a_model_that_always_answers_the_same() {
 }
 
 #[test]
-fn no_usable_identifier() {
+fn no_usable_identifier_is_an_error() {
     let sandbox = Sandbox::new();
     let mut bare = functions(|_| true);
     for sample in &mut bare {
         sample.code = ";".to_owned();
     }
     sandbox.write_samples("bare.jsonl", &bare);
-    is_inconclusive(&sandbox, "model --data bare.jsonl", "has an identifier that a trigger");
+    sandbox
+        .refuses("scan model --data bare.jsonl -o scan.json", "has an identifier that a trigger");
 }
 
 #[test]

@@ -10,6 +10,9 @@ pub enum Error {
     /// The clean samples do not support a scan.
     #[error("{0}")]
     Samples(String),
+    /// No clean sample has an identifier: these are no functions.
+    #[error("{0}")]
+    NoPlace(String),
     /// The vocabulary has no legal trigger.
     #[error("{0}")]
     Vocabulary(String),

@@ -1,10 +1,11 @@
 //! Where a sample makes room for the trigger (phase (b), section 4.3).
 
 use elibadcode_models::{LoadedModel, cross_entropy};
-use elibadcode_syntax::{Language, Role};
+use elibadcode_syntax::{Function, Language, Role};
 use rand::{Rng, RngExt};
 
 use crate::config::{PositionRule, ScanConfig};
+use crate::error::Error;
 use crate::masking::{MaskedSample, Sensitivity, maskable};
 use crate::sample::{CleanSample, Partners};
 
@@ -31,6 +32,20 @@ pub fn choose_positions(
     let (chosen, n_forwards) =
         choose_by_loss(model, &codes, language, rule, config, rng, &mut losses);
     (chosen, n_forwards + if n_forwards > 0 { partners.n_forwards() } else { 0 })
+}
+
+/// Fails if none of these texts has an identifier at all: they are no functions.
+pub(crate) fn check_names<'c>(
+    mut codes: impl Iterator<Item = &'c str>,
+    language: Language,
+) -> Result<(), Error> {
+    let has_name = |code| !Function::parse(code, language).identifiers().is_empty();
+    if codes.any(has_name) {
+        return Ok(());
+    }
+    Err(Error::NoPlace(format!(
+        "no clean sample has an identifier that a trigger could take: is this {language} code?"
+    )))
 }
 
 /// Why no trigger can be searched for: the model reads canonical names, and none of these functions

@@ -16,6 +16,7 @@ use crate::habit::{NamingHabit, habits};
 use crate::hypothesis::{HypothesisTest, Victims};
 use crate::masking::{Edit, TriggerIds};
 use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
+use crate::position::check_names;
 use crate::sample::{CleanSample, Partners};
 use crate::score::Assessment;
 use crate::space::TriggerSpace;
@@ -130,6 +131,7 @@ fn test_hypotheses(
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<(Vec<Hypothesis>, u64), Error> {
     let (search_samples, held_out) = divide(subject.clean, config, seed)?;
+    check_names(subject.clean.iter().map(|sample| &*sample.code), subject.language)?;
     let victims = [1, 0].map(|label| Victims::new(subject, label, &search_samples, &held_out));
     if let Some(reason) = victims.iter().find_map(|it| it.hidden_names(subject)) {
         return Err(Error::Samples(reason));

@@ -23,7 +23,7 @@ use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION};
-use crate::position::{choose_by_loss, hidden_names};
+use crate::position::{check_names, choose_by_loss, hidden_names};
 use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
 use crate::score::{Assessment, Score};
@@ -125,6 +125,7 @@ fn test_hypothesis(
 ) -> Result<Tested, Error> {
     let RankingSubject { model, language, clean, .. } = *subject;
     let (search_samples, held_out) = divide(clean, config, seed)?;
+    check_names(clean.iter().map(|sample| &*sample.code), language)?;
     let queries: Vec<&str> = clean.iter().map(|sample| &*sample.query).collect();
     let words = WordSpace::new(model, &queries, config)?;
     let codes = search_samples.iter().map(|sample| &*sample.code);

@@ -253,5 +253,6 @@ fn too_little_to_scan_is_inconclusive() {
     for sample in &mut clean {
         sample.code = ";".into();
     }
-    check(&clean, "has an identifier");
+    let error = run(&clean, &small_config(), 1).unwrap_err();
+    assert!(error.to_string().contains("no clean sample has an identifier"), "{error}");
 }

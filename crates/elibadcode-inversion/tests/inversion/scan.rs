@@ -113,7 +113,8 @@ fn samples_without_identifiers_are_left_out_or_not_enough() {
     for sample in &mut clean {
         sample.code = ";".into();
     }
-    is_inconclusive(&clean, 1, "none of the 1 clean samples with label 1");
+    let error = run(&load(FIXTURES[0]), &clean, &small_config(), 1).unwrap_err();
+    assert!(error.to_string().contains("no clean sample has an identifier"), "{error}");
 }
 
 #[test]
