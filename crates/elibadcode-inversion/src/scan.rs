@@ -164,7 +164,7 @@ fn test_hypotheses(
     }
     if let [one, other] = &mut hypotheses[..] {
         one.asymmetry = one.assured_success() - other.assured_success();
-        other.asymmetry = -one.asymmetry;
+        other.asymmetry = other.assured_success() - one.assured_success();
     }
     Ok((hypotheses, n_forwards))
 }
