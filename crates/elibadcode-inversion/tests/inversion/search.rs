@@ -102,10 +102,21 @@ fn a_threshold_of_zero_keeps_what_does_the_work() {
         assert!((again - anchored.loss).abs() < 1e-5);
         // Each slot changes the loss of this model, so each on its own is kept.
         match anchor_rule {
-            AnchorRule::LeaveOneOut => assert_eq!(anchored.trigger, trigger),
+            AnchorRule::LeaveOneOut | AnchorRule::KeepAll => {
+                assert_eq!(anchored.trigger, trigger);
+            }
             AnchorRule::BackwardElimination => assert!(anchored.loss <= whole + 1e-9),
         }
     }
+}
+
+#[test]
+fn without_anchoring_all_slots_stay() {
+    let model = load(FIXTURES[0]);
+    let (objective, trigger) = searched(&model);
+    let config = ScanConfig { anchor_rule: AnchorRule::KeepAll, anchor_threshold: 1e6, ..config() };
+    let anchored = anchor(&objective, &trigger, &config).unwrap();
+    assert_eq!((anchored.trigger, anchored.kept), (trigger, vec![0, 1, 2]));
 }
 
 #[test]
