@@ -266,7 +266,7 @@ mod tests {
             ["defect codepoisoner 1", "defect badcode 2", "clone badcode 1"]
         );
         assert_eq!(whole.shard, "1/1");
-        let again = Bundle::merge(vec![two.clone(), one.clone(), one]).expect("the same twice");
+        let again = Bundle::merge(vec![two, one.clone(), one]).expect("the same twice");
         assert_eq!(again, whole);
         let text = whole.to_json().expect("plain data");
         assert_eq!(serde_json::from_str::<Bundle>(&text).expect("own output"), whole);
@@ -279,9 +279,7 @@ mod tests {
         assert_eq!(refused(vec![one.clone()]), "shard 2/3, 3/3 is not among the folders");
         assert_eq!(refused(Vec::new()), "there is nothing to merge");
         let other = Bundle { scale: "smoke".to_owned(), ..one.clone() };
-        assert!(
-            refused(vec![one.clone(), other]).contains("scale small, shard 1/3 and scale smoke")
-        );
+        assert!(refused(vec![one, other]).contains("scale small, shard 1/3 and scale smoke"));
         let mut changed = entry("defect", "badcode", 1);
         changed.cell.status = CellStatus::NotRun("no".to_owned());
         let twice = part("1/1", vec![changed, entry("defect", "badcode", 1)]);

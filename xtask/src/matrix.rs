@@ -19,7 +19,7 @@ pub(crate) enum Product {
     /// One attack on one model, and one defense of it.
     Cell(Box<Entry>),
     /// The scan of a model without backdoor.
-    Twin(TwinScan),
+    Twin(Box<TwinScan>),
 }
 
 /// A unit of work after the foundations.
@@ -78,7 +78,7 @@ pub(crate) fn run(plans: &[Plan<'_>], shard: Shard, n_jobs: usize) -> Vec<Produc
             let Unit { plan, subject, work } = units[index];
             let foundation = lay(foundation_of(units[index]));
             let product = match work {
-                Work::ScanTwin => Product::Twin(twin(&plans[plan], subject, foundation)),
+                Work::ScanTwin => Product::Twin(Box::new(twin(&plans[plan], subject, foundation))),
                 Work::Defend { attack, variant } => Product::Cell(Box::new(cell(
                     &plans[plan],
                     attack,

@@ -118,7 +118,7 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     let mut bundle = Bundle::new(args.scale, args.rq, args.shard);
     for product in matrix::run(&plans, args.shard, n_jobs) {
         match product {
-            Product::Twin(twin) => bundle.twins.push(twin),
+            Product::Twin(twin) => bundle.twins.push(*twin),
             Product::Cell(entry) => bundle.entries.push(*entry),
         }
     }

@@ -121,7 +121,7 @@ struct Search {
     evidence: Option<Evidence>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 struct Evidence {
     any_identifier: Option<Measured>,
     function_name: Option<Measured>,
@@ -180,13 +180,11 @@ fn of(document: Document) -> ScanView {
 }
 
 fn title(hypothesis: &Hypothesis, search: &Search) -> String {
-    match (hypothesis.victim_label, hypothesis.target_label) {
-        (Some(victim), Some(target)) => format!("{victim} → {target}"),
-        _ => {
-            let words: Vec<&str> = search.target_words.iter().map(|word| &*word.text).collect();
-            format!("“{}”", words.join(" "))
-        }
+    if let (Some(victim), Some(target)) = (hypothesis.victim_label, hypothesis.target_label) {
+        return format!("{victim} → {target}");
     }
+    let words: Vec<&str> = search.target_words.iter().map(|word| &*word.text).collect();
+    format!("“{}”", words.join(" "))
 }
 
 fn controls(controls: Controls, evidence: Evidence) -> Option<ControlsView> {

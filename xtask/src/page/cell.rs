@@ -40,8 +40,8 @@ pub(super) fn verdict(cell: &Cell) -> String {
         (_, Some(Scan { verdict, .. })) => {
             let class = match verdict {
                 Verdict::LikelyBackdoored => "backdoored",
-                Verdict::NoTriggerFound => "nothing",
-                Verdict::Inconclusive => "open",
+                // In every cell a trigger was planted: this one was missed.
+                Verdict::NoTriggerFound | Verdict::Inconclusive => "open",
             };
             (class, verdict.to_string())
         }
@@ -66,8 +66,8 @@ pub(super) fn article(entry: &Entry, index: usize, experiment: &Experiment) -> S
     );
     let sections = [
         ("What was attacked", attacked(cell, detail)),
-        ("What was removed", removed(entry, experiment)),
         ("What was found", detail.scan.as_ref().map_or(String::new(), |scan| found(cell, scan))),
+        ("What was removed", removed(entry, experiment)),
         ("How sure we are", sure(cell, detail)),
     ];
     for (title, text) in sections.iter().filter(|(_, text)| !text.is_empty()) {

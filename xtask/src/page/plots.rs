@@ -9,7 +9,7 @@ const WIDTH: f64 = 420.0;
 /// Room for the names of rows.
 const NAMES: f64 = 118.0;
 /// Room for the numbers behind bars.
-const NUMBERS: f64 = 46.0;
+const NUMBERS: f64 = 54.0;
 
 /// A row of a bar plot; fractions in `0..=1`.
 pub(super) struct Bar {

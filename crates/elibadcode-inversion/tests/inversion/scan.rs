@@ -51,6 +51,13 @@ fn the_document_reads_back_and_adds_up() {
     for hypothesis in &outcome.hypotheses {
         assert_ne!(hypothesis.victim_label, hypothesis.target_label);
         assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 6));
+        for position in &hypothesis.positions {
+            let chosen = position
+                .sensitivities
+                .iter()
+                .min_by(|one, next| one.loss_change.total_cmp(&next.loss_change));
+            assert_eq!(position.chosen, chosen.unwrap().identifier);
+        }
         for search in &hypothesis.searches {
             assert_eq!(search.trigger.ids.len(), 3);
             let Some(anchored) = &search.anchored else { continue };
