@@ -119,9 +119,9 @@ mod tests {
         let code = "int add(int a) { return add(a); } // add";
         let (all, function) = (Some(CanonicalNames::All), Some(CanonicalNames::Function));
         check(code, Language::C, None, code, &["add", "a"]);
-        let text = "int f0(int v0) { return f0(v0); }  ";
+        let text = "int f0(int v0) { return f0(v0); }";
         check(code, Language::C, all, text, &[]);
-        check(code, Language::C, function, "int f0(int a) { return f0(a); }  ", &["a"]);
+        check(code, Language::C, function, "int f0(int a) { return f0(a); }", &["a"]);
         let code = "def f(v0):\n    return v0";
         check(code, Language::Python, function, "def f0(v0):\n    return v0", &["v0"]);
     }
