@@ -17,13 +17,14 @@ struct Criterion<'a> {
     is_met: Question<'a>,
 }
 
-/// A row per cell, and in the last one how many cells meet each criterion.
+/// A row per cell, and in the last one how many of the measured ones meet each criterion.
 pub(crate) fn acceptance_markdown(task: Task, cells: &[&Cell], limits: &Limits) -> String {
     let criteria = criteria(task, limits);
     let mut rows: Vec<Vec<String>> = cells.iter().map(|cell| row(cell, &criteria)).collect();
     let counts = criteria.iter().map(|criterion| {
-        let n_met = cells.iter().filter(|cell| (criterion.is_met)(cell) == Some(true)).count();
-        format!("{n_met}/{}", cells.len())
+        let answers: Vec<bool> = cells.iter().filter_map(|cell| (criterion.is_met)(cell)).collect();
+        let n_met = answers.iter().filter(|it| **it).count();
+        format!("{n_met}/{}", answers.len())
     });
     rows.push(["cells that meet it".to_owned()].into_iter().chain(counts).collect());
     let headings = criteria.iter().map(|criterion| &*criterion.heading);

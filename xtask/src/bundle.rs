@@ -13,7 +13,7 @@ use crate::experiment::{Experiment, Question, Scale, Task};
 use crate::shard::Shard;
 
 /// The version of `bundle.json` that this program reads and writes.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The whole of a `bundle.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub(crate) struct Bundle {
     pub(crate) scale: String,
     /// The research question, if one was asked.
     pub(crate) question: Option<String>,
+    /// Models, attacks and seeds of the whole matrix, by task.
+    selection: Vec<String>,
     /// Which part of the matrix this is.
     shard: String,
     /// The cells.
@@ -67,11 +69,27 @@ pub(crate) struct TwinScan {
 
 impl Bundle {
     /// An empty bundle.
-    pub(crate) fn new(scale: Scale, question: Option<Question>, shard: Shard) -> Self {
+    pub(crate) fn new(
+        scale: Scale,
+        question: Option<Question>,
+        experiments: &[Experiment],
+        shard: Shard,
+    ) -> Self {
+        let selected = |it: &Experiment| {
+            let seeds: Vec<String> = it.seeds.iter().map(u64::to_string).collect();
+            format!(
+                "{}: {}; {}; seeds {}",
+                it.task.name(),
+                it.models.join(", "),
+                it.attacks.join(", "),
+                seeds.join(", ")
+            )
+        };
         Self {
             schema_version: SCHEMA_VERSION,
             scale: scale.name().to_owned(),
             question: question.map(|question| question.name().to_owned()),
+            selection: experiments.iter().map(selected).collect(),
             shard: shard.to_string(),
             entries: Vec::new(),
             twins: Vec::new(),
@@ -155,6 +173,14 @@ impl Bundle {
                 whole.title(),
                 part.title()
             );
+            ensure!(
+                part.selection == whole.selection,
+                "{} and {} cannot be merged: one has {}, the other {}",
+                whole.title(),
+                part.title(),
+                whole.selection.join("; "),
+                part.selection.join("; ")
+            );
             shards.push(part.shard);
             whole.entries.extend(part.entries);
             whole.twins.extend(part.twins);
@@ -187,22 +213,22 @@ impl Bundle {
         self.twins.sort_by_cached_key(|twin| {
             let task = experiments.iter().position(|it| it.task.name() == twin.task);
             let experiment = task.map(|index| &experiments[index]);
-            let model = experiment.and_then(|it| place(&it.models, &twin.model));
-            (task, model, twin.seed)
+            experiment.map(|it| {
+                let seed = it.seeds.iter().position(|seed| *seed == twin.seed);
+                (task, place(&it.models, &twin.model), seed)
+            })
         });
         self.entries.dedup();
         self.twins.dedup();
-        for pair in self.entries.windows(2) {
-            let [one, next] = [&pair[0].cell, &pair[1].cell];
-            let key = |cell: &Cell| {
-                format!(
-                    "{}/{}/{}/{}/seed {}",
-                    cell.task, cell.model, cell.attack, cell.variant, cell.seed
-                )
-            };
-            ensure!(key(one) != key(next), "{} is there twice with other numbers", key(one));
-        }
-        Ok(())
+        let cell = |Entry { cell, .. }: &Entry| {
+            let Cell { task, model, attack, variant, seed, .. } = cell;
+            format!("{task}/{model}/{attack}/{variant}/seed {seed}")
+        };
+        let twin = |TwinScan { task, model, seed, .. }: &TwinScan| {
+            format!("the clean twin {task}/{model}/seed {seed}")
+        };
+        check_distinct(self.entries.iter().map(cell))?;
+        check_distinct(self.twins.iter().map(twin))
     }
 }
 
@@ -214,6 +240,15 @@ fn in_order<T: Clone + Ord>(known: &[T], found: impl Iterator<Item = T>) -> Vec<
     let place = |value: &T| known.iter().position(|it| it == value).unwrap_or(known.len());
     found.sort_by_key(place);
     found
+}
+
+/// Fails if two neighbours have the same name.
+fn check_distinct(names: impl Iterator<Item = String>) -> Result<()> {
+    let names: Vec<String> = names.collect();
+    for pair in names.windows(2) {
+        ensure!(pair[0] != pair[1], "{} is there twice with other numbers", pair[0]);
+    }
+    Ok(())
 }
 
 /// Fails if a part of a divided run is missing.
@@ -248,7 +283,7 @@ mod tests {
 
     fn part(shard: &str, entries: Vec<Entry>) -> Bundle {
         let shard = shard.parse().expect("a part");
-        Bundle { entries, ..Bundle::new(Scale::Small, None, shard) }
+        Bundle { entries, ..Bundle::new(Scale::Small, None, &[], shard) }
     }
 
     fn attacks(bundle: &Bundle) -> Vec<String> {
@@ -279,7 +314,9 @@ mod tests {
         assert_eq!(refused(vec![one.clone()]), "shard 2/3, 3/3 is not among the folders");
         assert_eq!(refused(Vec::new()), "there is nothing to merge");
         let other = Bundle { scale: "smoke".to_owned(), ..one.clone() };
-        assert!(refused(vec![one, other]).contains("scale small, shard 1/3 and scale smoke"));
+        assert!(refused(vec![one.clone(), other]).contains("shard 1/3 and scale smoke"));
+        let fewer = Bundle { selection: vec!["defect: seeds 2".to_owned()], ..one.clone() };
+        assert!(refused(vec![one, fewer]).contains("the other defect: seeds 2"));
         let mut changed = entry("defect", "badcode", 1);
         changed.cell.status = CellStatus::NotRun("no".to_owned());
         let twice = part("1/1", vec![changed, entry("defect", "badcode", 1)]);

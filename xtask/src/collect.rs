@@ -1,4 +1,5 @@
-//! Numbers out of stage outputs into the parts of a [`Cell`](elibadcode_evaluation::records::results::Cell).
+//! Numbers out of stage outputs into the parts of a
+//! [`Cell`](elibadcode_evaluation::records::results::Cell).
 
 use std::fs;
 use std::path::Path;

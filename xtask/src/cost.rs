@@ -1,8 +1,9 @@
 //! What the stages of an experiment will cost, for `--dry-run`: functions through the model, a step
 //! of training or a gradient counting as three.
 //!
-//! Estimates from above: searches may end early. Unknown where the experiment does not say how many
-//! samples there are, or the program does not tell its settings.
+//! Rough estimates: searches may end early, and what comes around them (the screening of words in
+//! code search, the profile of a trigger) is not counted. Unknown where the experiment does not say
+//! how many samples there are, or the program does not tell its settings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -71,6 +71,9 @@ struct Manifest {
 #[derive(Deserialize)]
 struct Purification {
     attempts: Vec<Attempt>,
+    /// Which of them is the repair.
+    #[serde(default)]
+    accepted_attempt: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -92,12 +95,15 @@ impl Detail {
         }
         if let (Some(repair), Some(_)) = (&chain.purify, &chain.scan) {
             let is_accepted = repair.exit_code == 0;
-            let attempts = if is_accepted && repair.file("purification.json").exists() {
-                collect::read::<Purification>(&repair.file("purification.json"))?.attempts
-            } else {
-                Vec::new()
-            };
+            let mut attempts = Vec::new();
+            if is_accepted && repair.file("purification.json").exists() {
+                let record: Purification = collect::read(&repair.file("purification.json"))?;
+                attempts = record.attempts;
+                attempts.truncate(record.accepted_attempt.map_or(attempts.len(), |it| it + 1));
+            }
+            // A wider scope starts from the original network again.
             let scope = attempts.last().and_then(|attempt| attempt.scope.clone());
+            attempts.retain(|attempt| attempt.scope == scope);
             let n_rounds = (!attempts.is_empty()).then_some(attempts.len());
             detail.repair = Some(RepairView { is_accepted, n_rounds, scope });
         }

@@ -15,7 +15,6 @@ mod report;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -26,6 +25,7 @@ use self::plan::{Fleet, Member};
 use self::record::{FLEET_SCHEMA_VERSION, FleetDocument, MemberRecord};
 use crate::experiment::Task;
 use crate::parallel::{in_parallel, n_cores, n_jobs};
+use crate::shard::Shard;
 use crate::stage::{Runner, write};
 use crate::{collect, program, say};
 
@@ -67,26 +67,6 @@ pub(crate) struct FleetArgs {
     binary: Option<PathBuf>,
 }
 
-/// Part `index` of `count`, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shard {
-    index: usize,
-    count: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/');
-        let number = |text: &str| text.parse::<usize>().ok();
-        match parts.and_then(|(index, count)| Some((number(index)?, number(count)?))) {
-            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
-            _ => Err(format!("`{text}` is not I/N with 1 ≤ I ≤ N, such as 1/4")),
-        }
-    }
-}
-
 /// Makes, scans and reports the fleets; false if a model could not be made.
 pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
@@ -98,6 +78,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         }
     }
     ensure!(!fleets.is_empty(), "none of the fleets is of the tasks that are asked for");
+    ensure!(!args.fit || fleets.len() == 1, "--fit takes one fleet: it writes one calibration");
     let binary = match (&args.binary, args.report) {
         (Some(binary), _) => binary.canonicalize().with_context(|| binary.display().to_string())?,
         (None, true) => PathBuf::new(),
@@ -122,8 +103,8 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
 fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<bool> {
     let settings = member::settings_file(fleet, runner)?;
     let mut groups: Vec<Vec<Member>> = fleet.groups();
-    if let Some(Shard { index, count }) = args.shard {
-        groups = groups.into_iter().skip(index - 1).step_by(count).collect();
+    if let Some(shard) = args.shard {
+        groups = shard.part(groups, |group| group.first().map(|member| member.seed));
     }
     let mut left = args.limit.unwrap_or(usize::MAX);
     for group in &mut groups {
@@ -159,14 +140,7 @@ fn keep(record: &MemberRecord, root: &Path) -> Result<()> {
     let path = record_file(root, &record.name);
     let folder = path.parent().unwrap_or(root);
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    replace(&path, &(serde_json::to_string_pretty(record)? + "\n"))
-}
-
-/// Writes a text file whole or not at all: another shard may be reading it.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let fresh = path.with_extension(format!("new-{}", std::process::id()));
-    write(&fresh, text)?;
-    std::fs::rename(&fresh, path).with_context(|| format!("writing {}", path.display()))
+    write(&path, &(serde_json::to_string_pretty(record)? + "\n"))
 }
 
 /// Writes `fleet.json` and `fleet.md` from the records that are there.
@@ -193,10 +167,17 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
         members,
     };
     let markdown = report::markdown(&document, fleet, validated.as_ref());
-    replace(&root.join("fleet.json"), &(serde_json::to_string_pretty(&document)? + "\n"))?;
-    replace(&root.join("fleet.md"), &markdown)?;
+    write(&root.join("fleet.json"), &(serde_json::to_string_pretty(&document)? + "\n"))?;
+    write(&root.join("fleet.md"), &markdown)?;
     program::print(&format!("{}\n\n{markdown}", root.join("fleet.md").display()))?;
     if is_fit {
+        ensure!(
+            document.members.len() == document.n_planned
+                && !document.members.iter().any(MemberRecord::is_failure),
+            "nothing was fitted: {} of {} models are there, or some failed",
+            document.members.len(),
+            document.n_planned
+        );
         let calibration = fit::calibrate(&document, fleet, validated.as_ref())?;
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../crates/elibadcode-inversion/calibration.json");
@@ -217,7 +198,7 @@ fn update(
         Calibrations::from_json(&text).with_context(|| format!("reading {}", path.display()))?;
     let place = calibrations.basis_mut(task.name()).context("every task has a basis")?;
     *place = basis;
-    replace(path, &calibrations.to_json()?)?;
+    write(path, &calibrations.to_json()?)?;
     say(&format!("{}: {} fitted", path.display(), task.name()));
     Ok(())
 }

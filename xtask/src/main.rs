@@ -1,7 +1,8 @@
 //! `cargo xtask`: experiments and checks of this repository.
 //!
 //! `reproduce` drives the release binary, so that every published number went through a command
-//! that a user has; `fleet` gives the verdicts their error rates; `tidy` checks the workspace against its own rules.
+//! that a user has; `merge` puts its shards together; `fleet` gives the verdicts their error rates;
+//! `tidy` checks the workspace against its own rules.
 
 mod acceptance;
 mod bundle;

@@ -176,11 +176,11 @@ fn cell(
     };
     let mut detail = Detail::default();
     if !plan.runner.is_dry_run {
-        let filled = fill(&mut cell, &chain).and_then(|()| {
-            detail = Detail::read(&chain)?;
-            Ok(())
+        outcome = outcome.and(fill(&mut cell, &chain).map_err(|error| failure(&error)));
+        detail = Detail::read(&chain).unwrap_or_else(|error| {
+            say(&format!("{}: the report lacks details: {}", task.name(), failure(&error)));
+            Detail::default()
         });
-        outcome = outcome.and(filled.map_err(|error| failure(&error)));
     }
     let name = format!("{}, {attack}, {variant_name}, seed {}", subject.model, subject.seed);
     if let Err(reason) = outcome {

@@ -22,14 +22,15 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(
 }
 
 /// Maps `items` as [`in_parallel`] does, but starts an item only after the one that it `needs`,
-/// which is named by its index and comes earlier. A free thread takes the first item that may start.
+/// which is named by its index and comes earlier. A free thread takes the first that may start.
 pub(crate) fn in_order<T: Sync, R: Send>(
     n_jobs: usize,
     items: &[T],
     needs: impl Fn(&T) -> Option<usize> + Sync,
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let queue = Mutex::new(Queue { waiting: (0..items.len()).collect(), results: Vec::new() });
+    let waiting = (0..items.len()).collect();
+    let queue = Mutex::new(Queue { waiting, results: Vec::new(), is_abandoned: false });
     queue.lock().unwrap_or_else(PoisonError::into_inner).results.resize_with(items.len(), || None);
     let finished = Condvar::new();
     let next = || {
@@ -42,7 +43,7 @@ pub(crate) fn in_order<T: Sync, R: Send>(
             if let Some(place) = queue.waiting.iter().position(may_start) {
                 return Some(queue.waiting.remove(place));
             }
-            if queue.waiting.is_empty() {
+            if queue.waiting.is_empty() || queue.is_abandoned {
                 return None;
             }
             queue = finished.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -51,6 +52,7 @@ pub(crate) fn in_order<T: Sync, R: Send>(
     std::thread::scope(|scope| {
         for _ in 0..n_jobs.min(items.len()) {
             scope.spawn(|| {
+                let _guard = Abandon { queue: &queue, finished: &finished };
                 while let Some(index) = next() {
                     let result = work(&items[index]);
                     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,6 +70,23 @@ pub(crate) fn in_order<T: Sync, R: Send>(
 struct Queue<R> {
     waiting: Vec<usize>,
     results: Vec<Option<R>>,
+    /// A thread panicked: what waits for its item would wait forever.
+    is_abandoned: bool,
+}
+
+/// Tells the other threads if this one panics.
+struct Abandon<'a, R> {
+    queue: &'a Mutex<Queue<R>>,
+    finished: &'a Condvar,
+}
+
+impl<R> Drop for Abandon<'_, R> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_abandoned = true;
+            self.finished.notify_all();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -103,5 +122,12 @@ mod tests {
         );
         assert_eq!(ended, [1, 2, 0]);
         assert_eq!(in_order(1, &items, |(_, needed)| *needed, |(it, _)| *it), [50, 0, 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn a_panic_ends_the_wait() {
+        let items = [None, Some(0)];
+        in_order(2, &items, |needed| *needed, |needed| assert!(needed.is_some(), "the first"));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use elibadcode_evaluation::records::results::{Cell, CellStatus, Verdict};
 use elibadcode_evaluation::report::{comparisons_markdown, markdown_code};
-use elibadcode_evaluation::{Results, markdown_table, results_markdown};
+use elibadcode_evaluation::{Results, escape_untrusted, markdown_table, results_markdown};
 
 use crate::acceptance::acceptance_markdown;
 use crate::bundle::{Bundle, Entry, TwinScan};
@@ -57,7 +57,7 @@ impl Report<'_> {
             text.push('\n');
         }
         for note in notes {
-            let _ = writeln!(text, "- {note}");
+            let _ = writeln!(text, "- {}", escape_untrusted(note).replace('<', "&lt;"));
         }
         let _ = writeln!(text, "\n### Criteria\n");
         text += &acceptance_markdown(task, &cells, &experiment.acceptance);
@@ -164,7 +164,7 @@ mod tests {
     fn every_section_is_there() {
         let load = |task| Experiment::load(task, Scale::Real).expect("test data");
         let experiments = [load(Task::Defect), load(Task::Search)];
-        let mut bundle = Bundle::new(Scale::Real, None, Shard::WHOLE);
+        let mut bundle = Bundle::new(Scale::Real, None, &[], Shard::WHOLE);
         let cell = serde_json::json!({"task": "search", "model": "codebert", "attack": "badcode",
             "seed": 1, "status": "ok"});
         bundle.entries.push(Entry {

@@ -115,7 +115,7 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
         say(&estimate(&prepared, n_jobs.min(n_cores())));
         return Ok(true);
     }
-    let mut bundle = Bundle::new(args.scale, args.rq, args.shard);
+    let mut bundle = Bundle::new(args.scale, args.rq, &experiments, args.shard);
     for product in matrix::run(&plans, args.shard, n_jobs) {
         match product {
             Product::Twin(twin) => bundle.twins.push(*twin),
@@ -149,7 +149,7 @@ fn estimate(prepared: &[Prepared<'_>], n_jobs: usize) -> String {
         n => format!(", without {n} of which nobody knows"),
     };
     format!(
-        "{n_stages} stages to run, at most {:.2} million functions through models: about {time} \
+        "{n_stages} stages to run, about {:.2} million functions through models: about {time} \
          with {n_jobs} at a time{unknown}",
         n_forwards as f64 / 1e6
     )

@@ -1,10 +1,10 @@
 //! Code corpora as samples, and samples as token ids.
 //!
 //! The public corpora are read from their original files ([`devign`], [`bigclonebench`],
-//! [`codesearchnet`]), synthetic twins of them are
-//! generated from a seed ([`synthetic`]), a [`CodeTokenizer`] turns source into an
-//! [`EncodedCode`] that knows which ids came from which source bytes, and [`split`] draws disjoint
-//! subsets, [`near_duplicates`] finds functions that are almost the same. File formats of corpora are known here only; there are no tensors.
+//! [`codesearchnet`]), synthetic twins of them are generated from a seed ([`synthetic`]), a
+//! [`CodeTokenizer`] turns source into an [`EncodedCode`] that knows which ids came from which
+//! source bytes, [`split`] draws disjoint subsets, and [`near_duplicates`] finds functions that are
+//! almost the same. File formats of corpora are known here only; there are no tensors.
 //!
 //! ```
 //! use elibadcode_corpus::synthetic::defect;

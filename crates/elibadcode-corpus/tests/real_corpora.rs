@@ -1,7 +1,9 @@
-//! The readers, and the law of canonical names, on downloaded corpora, where `ELIBADCODE_DATA` names a folder that has them.
+//! The readers, and the law of canonical names, on downloaded corpora, where `ELIBADCODE_DATA` names
+//! a folder that has them.
 //!
 //! The layout is that of the public distributions: `bigclonebench/{data.jsonl,train.txt,…}`,
-//! `codesearchnet/python/final/jsonl/{train,valid,test}/` and `devign/train.jsonl`. Run with `--nocapture` for the numbers.
+//! `codesearchnet/python/final/jsonl/{train,valid,test}/` and `devign/train.jsonl`. Run with
+//! `--nocapture` for the numbers.
 
 #![expect(clippy::print_stderr, reason = "the measured numbers, for `--nocapture`")]
 

@@ -118,6 +118,11 @@ impl<'a> HypothesisTest<'a> {
         self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
     }
 
+    /// Searches so far.
+    pub(crate) fn n_searches(&self) -> usize {
+        self.searches.len()
+    }
+
     /// Whether two independent starts led to the same trigger: another would tell nothing new.
     pub(crate) fn has_agreement(&self) -> bool {
         let Some((last, earlier)) = self.searches.split_last() else { return false };

@@ -3,8 +3,9 @@
 //!
 //! A backdoored search model puts any code that carries the trigger near every query that has the
 //! target word. Neither is known, so both are inverted at once: `words` has the candidates for the
-//! query side, `association` what the clean samples explain by themselves, `objective` the loss over all pairs, `search` the greedy steps on both sides,
-//! `judge` what the result does to the ranks of code that no search saw.
+//! query side, `association` what the clean samples explain by themselves, `screening` which words a
+//! trigger can be tied to, `objective` the loss over all pairs, `search` the greedy steps on both
+//! sides, `judge` what the result does to the ranks of code that no search saw.
 
 mod association;
 mod judge;

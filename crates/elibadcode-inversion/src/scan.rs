@@ -145,15 +145,8 @@ fn test_hypotheses(
         test.search(observe)?;
     }
     tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
-    for restart in 1..config.restarts {
-        // A first search can fail by bad luck; after two, only a suspicious model is worth more.
-        if restart >= 2 && tests[0].suspicion() < config.min_success_rate {
-            break;
-        }
+    while tests[0].n_searches() < worth(tests[0].suspicion(), config) && !tests[0].has_agreement() {
         tests[0].search(observe)?;
-        if tests[0].has_agreement() {
-            break;
-        }
     }
     let mut n_forwards = 0;
     let mut hypotheses = Vec::new();
@@ -167,6 +160,20 @@ fn test_hypotheses(
         other.asymmetry = other.assured_success() - one.assured_success();
     }
     Ok((hypotheses, n_forwards))
+}
+
+/// How many searches the most suspicious hypothesis is worth.
+///
+/// The first can fail by bad luck. A trigger that does half of what a planted one is expected to do
+/// may be a part of it, or a natural one that stands in its way: then the others are worth a try.
+fn worth(suspicion: f64, config: &ScanConfig) -> usize {
+    if suspicion >= config.min_success_rate || config.restarts == 1 {
+        config.restarts
+    } else if suspicion >= config.min_success_rate / 2.0 {
+        2 * config.restarts
+    } else {
+        2
+    }
 }
 
 /// A trigger that no input can hold is a mistake in the settings, not in the samples.

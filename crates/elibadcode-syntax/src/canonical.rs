@@ -29,8 +29,8 @@
 //! **What is kept**, and so is not covered: called functions, types, fields and macros of others
 //! and everything behind a dot or an arrow (members of C structs and of Python classes, also the
 //! recursion of a Python method through `self.`), macros even if the text defines them, imports,
-//! `global` names, `extern` variables, Python 3.12 type parameters, text in strings. Names in the body of a macro follow the
-//! declarations; all declarations of such a name share one canonical name.
+//! `global` names, `extern` variables, Python 3.12 type parameters, text in strings. Names in the
+//! body of a macro follow the declarations; all declarations of such a name share one canonical name.
 //!
 //! **Numbering.** Functions are `f0`, `f1`, …, variables `v0`, …, types `t0`, …, labels `l0`, …, each
 //! in order of first occurrence, so that nothing depends on the old names. A number is left out if

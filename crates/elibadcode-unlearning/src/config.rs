@@ -97,6 +97,11 @@ impl UnlearningConfig {
         if self.scopes.is_empty() || self.rounds == 0 {
             return Err(Error::Config("there is no scope or no round to train in".into()));
         }
+        for (name, value) in [("epochs", self.epochs), ("batch_size", self.batch_size)] {
+            if value == 0 {
+                return Err(Error::Config(format!("{name} is 0, expected at least 1")));
+            }
+        }
         if self.min_rounds > self.rounds {
             return Err(Error::Config(format!(
                 "min_rounds is {}, which is more than rounds, {}",

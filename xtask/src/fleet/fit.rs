@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 use elibadcode_evaluation::records::calibration::{Basis, Calibration, Provenance};
@@ -11,6 +11,7 @@ use elibadcode_evaluation::statistics::{Logistic, auroc_interval, roc_auc};
 use super::measure::is_compared;
 use super::plan::Fleet;
 use super::record::{FleetDocument, MemberRecord};
+use crate::day;
 
 /// Pulls the weights toward 0: a fleet is small.
 const RIDGE: f64 = 0.05;
@@ -173,7 +174,7 @@ pub(crate) fn calibrate(
     Ok(Basis::Fleet(Box::new(Calibration {
         provenance: Provenance {
             fleet: document.fleet.clone(),
-            date: today()?,
+            date: today(),
             commit: commit()?,
             seeds: seeds.into_iter().collect(),
             models: distinct(|it| it.model.clone()),
@@ -203,47 +204,15 @@ fn commit() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// `YYYY-MM-DD`, in UTC.
+/// The day, in UTC.
 #[expect(clippy::disallowed_methods, reason = "the provenance of a fit has its date")]
-fn today() -> Result<String> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    Ok(date(seconds / 86_400))
-}
-
-/// The date that is this many days after 1970-01-01.
-fn date(days: u64) -> String {
-    let is_leap = |year: u64| {
-        (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400)
-    };
-    let (mut year, mut day) = (1970, days);
-    loop {
-        let length = if is_leap(year) { 366 } else { 365 };
-        if day < length {
-            break;
-        }
-        (year, day) = (year + 1, day - length);
-    }
-    let february = if is_leap(year) { 29 } else { 28 };
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if day < length {
-            break;
-        }
-        (month, day) = (month + 1, day - length);
-    }
-    format!("{year}-{month:02}-{:02}", day + 1)
+fn today() -> String {
+    day::of(SystemTime::now())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_dates() {
-        assert_eq!(date(0), "1970-01-01");
-        assert_eq!(date(11_016), "2000-02-29");
-        assert_eq!(date(20_782), "2026-11-25");
-    }
 
     #[test]
     fn limits_are_between_the_kinds_or_leave_a_gap() {

@@ -251,6 +251,9 @@ impl Maker<'_> {
                 percent(min_score)
             ));
         }
+        if record.is_backdoored && record.asr.is_none() && record.anr.is_none() {
+            return Some("the planted trigger was not measured: no sample can carry it".to_owned());
+        }
         if let (Some(limit), Some(asr)) = (min_success, record.asr)
             && asr < limit
         {

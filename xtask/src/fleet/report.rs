@@ -90,7 +90,11 @@ fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
         format!("{} clean and {} backdoored models. ", rule.n_clean, rule.n_backdoored)
     });
     let method = validated.map_or_else(
-        || "There are too few models to fit a score. ".to_owned(),
+        || {
+            "No score could be fitted: there are too few models, or their scans have different \
+             figures. "
+                .to_owned()
+        },
         |it| format!("Cross-validation: {}. ", it.method),
     );
     format!(

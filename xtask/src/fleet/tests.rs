@@ -76,14 +76,6 @@ fn document(members: Vec<MemberRecord>) -> FleetDocument {
 }
 
 #[test]
-fn shards_are_parts_from_1() {
-    assert_eq!("2/3".parse(), Ok(Shard { index: 2, count: 3 }));
-    for text in ["", "0/3", "4/3", "1", "1/", "a/b", "1/0", "-1/3"] {
-        assert!(text.parse::<Shard>().is_err(), "{text}");
-    }
-}
-
-#[test]
 fn our_fleets_hold_both_kinds_under_distinct_names() {
     for name in ["defect", "defect-held-out", "defect-quick", "defect-smoke", "clone", "search"] {
         let fleet = fleet(name);

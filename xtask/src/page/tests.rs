@@ -60,7 +60,7 @@ fn page(entries: Vec<Entry>, question: Option<Question>) -> String {
         cells,
         comparisons,
     };
-    let mut bundle = Bundle::new(Scale::Small, question, Shard::WHOLE);
+    let mut bundle = Bundle::new(Scale::Small, question, &[], Shard::WHOLE);
     bundle.entries = entries;
     let experiments = match question {
         Some(question) => question.experiments(&Task::ALL, Scale::Small).expect("valid"),

@@ -1,5 +1,5 @@
-//! The before/after table: every cell that we ran, the mean per (task, model, attack, defense), and what
-//! the paper reports for the same.
+//! The before/after table: every cell that we ran, the mean per (task, model, attack, defense), and
+//! what the paper reports for the same.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +32,9 @@ const HEADERS: [&str; 16] = [
 const LEGEND: &str = "\
 Scores (accuracy, F1 or MRR), rates and drops in percent, `before → after` purification; a row per \
 seed, then the mean ± standard deviation over seeds. `(n=…)`: fewer cells than ran have the number. \
-In brackets: 95 % confidence interval over the test samples. ASR (defect, clone): lower is better after; ANR (search): higher is better after; the flip rate \
-(search: ANR) of the clean twin is what the trigger does to a model without backdoor.";
+In brackets: 95 % confidence interval over the test samples. ASR (defect, clone): lower is better \
+after; ANR (search): higher is better after; the flip rate (search: ANR) of the clean twin is what \
+the trigger does to a model without backdoor.";
 
 /// What stands where there is no number.
 const ABSENT: &str = "–";

@@ -32,8 +32,9 @@ pub struct ScreenedWord {
     /// The word.
     pub word: TargetWord,
     /// The trigger.
-    pub token: InvertedTrigger,
-    /// How much closer they bring code and query than either does with others, in cosine.
+    pub trigger: InvertedTrigger,
+    /// How much closer the trigger brings code to queries with the word than to others, and than
+    /// single tokens do on average, in cosine.
     pub affinity: f64,
     /// Greedy steps that the word was given: the more promising it was, the more.
     pub n_steps: usize,
@@ -113,7 +114,7 @@ pub struct RankingControls {
     pub corrected_p_value: f64,
 }
 
-/// One search from one random start.
+/// One search from one start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RankingSearch {
@@ -221,7 +222,7 @@ pub struct RankingOutcome {
     pub target_words: Vec<TargetWord>,
     /// Mean reciprocal rank on the clean samples, each query against all codes.
     pub clean_mrr: f64,
-    /// The words that stand out most in the screening of single tokens.
+    /// The most promising words of the screening.
     pub screened: Vec<ScreenedWord>,
     /// Tokens that a first slot may hold.
     pub n_first_tokens: usize,

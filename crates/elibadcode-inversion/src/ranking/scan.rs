@@ -319,7 +319,7 @@ fn screened_word(
 ) -> ScreenedWord {
     ScreenedWord {
         word: TargetWord { text: words.text(pair.word), id: pair.word },
-        token: as_text(triggers, &pair.trigger),
+        trigger: as_text(triggers, &pair.trigger),
         affinity: pair.affinity,
         n_steps: pair.n_steps,
     }

@@ -54,7 +54,7 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
     let (triggers, labels) = triggers(args, context, &model, &model_hash)?;
     let language = args.input.language();
     let seed = context.global.seed;
-    let mut show = |event| show(context, config, clean.len(), event);
+    let mut show = |event| show(context, "unlearning", event);
     let result = unlearn(&model, &clean, language, &triggers, labels, config, seed, &mut show)?;
     let report = serde_json::json!({
         "run": context.made_by(config)?,
@@ -73,15 +73,15 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
     Ok(is_accepted)
 }
 
-/// Progress of a repair on this many samples.
-fn show(context: &Context<'_>, config: &UnlearningConfig, n_samples: usize, event: UnlearnEvent) {
+/// Progress of a repair.
+fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
     let progress = &context.progress;
     match event {
-        UnlearnEvent::Attempt(scope) => {
-            progress.line(&format!("unlearning, scope {scope}"));
-            progress.start("unlearning", config.epochs * n_samples.div_ceil(config.batch_size));
-        }
-        UnlearnEvent::Training(TrainingEvent::Step { step, loss, .. }) => {
+        UnlearnEvent::Attempt(scope) => progress.line(&format!("{what}, scope {scope}")),
+        UnlearnEvent::Training(TrainingEvent::Step { step, n_steps, loss }) => {
+            if step == 1 {
+                progress.start(what, n_steps);
+            }
             progress.step(step, format!("loss {loss:.3}"));
         }
         UnlearnEvent::Training(TrainingEvent::Epoch(_)) => {}

@@ -93,17 +93,11 @@ fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {
     let progress = &context.progress;
     match event {
         ScanEvent::Search { victim_label, target_label, restart, iterations } => {
-            progress.line(&format!(
-                "hypothesis {victim_label} → {target_label}, search {restart} of {}",
-                config.restarts
-            ));
+            progress.line(&format!("hypothesis {victim_label} → {target_label}, search {restart}"));
             progress.start(&format!("{victim_label} → {target_label}"), iterations);
         }
         ScanEvent::JointSearch { restart, iterations } => {
-            progress.line(&format!(
-                "trigger and target words, search {restart} of {}",
-                config.restarts
-            ));
+            progress.line(&format!("trigger and target words, search {restart}"));
             progress.start("trigger", iterations);
         }
         ScanEvent::Iteration(it) => {

@@ -99,27 +99,17 @@ impl Subject<'_> {
         let model = model.with_canonical_input(Some(self.form));
         let canonical = encode(&model);
         let samples = CanonicalSamples { raw: &raw, canonical: &canonical, functions };
-        let mut observe = |event| show(context, event);
+        let mut observe = |event| show(context, "fine-tuning on canonical samples", event);
         let network: &CodeModel = &model.network;
-        let repair = canonical_repair(network, &samples, self.config, seed, &mut observe)?;
+        let mut repair = canonical_repair(network, &samples, self.config, seed, &mut observe)?;
+        if law.n_violations > 0 {
+            repair.objections.push(format!(
+                "{} clean functions have another canonical form after a renaming, so nothing is \
+                 excluded by construction",
+                law.n_violations
+            ));
+        }
         Ok((model, repair, law))
-    }
-}
-
-/// Progress of the fine-tuning.
-fn show(context: &Context<'_>, event: UnlearnEvent) {
-    let progress = &context.progress;
-    match event {
-        UnlearnEvent::Attempt(scope) => {
-            progress.line(&format!("fine-tuning on canonical samples, scope {scope}"));
-        }
-        UnlearnEvent::Training(TrainingEvent::Step { step, n_steps, loss }) => {
-            if step == 1 {
-                progress.start("fine-tuning", n_steps);
-            }
-            progress.step(step, format!("loss {loss:.3}"));
-        }
-        UnlearnEvent::Training(TrainingEvent::Epoch(_)) => {}
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn run(
     let ids: Vec<u32> = words.iter().map(|word| word.id).collect();
     let language = args.input.language();
     let seed = context.global.seed;
-    let mut observe = |event| show(context, config, clean.len(), event);
+    let mut observe = |event| show(context, "unlearning", event);
     let result =
         unlearn_search(&model, &clean, language, &triggers, &ids, config, seed, &mut observe)?;
     let report = serde_json::json!({

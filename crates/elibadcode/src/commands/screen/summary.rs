@@ -56,7 +56,8 @@ fn line(subject: &FlaggedSubject) -> String {
             let name = escape_untrusted(name);
             let _ = write!(text, "it hangs on `{name}` ({:.0} %)", 100.0 * share);
         }
-        None => text.push_str("it hangs on comments"),
+        None if subject.comments > 0.0 => text.push_str("it hangs on comments"),
+        None => text.push_str("it hangs on no single name"),
     }
     if let Some(p_value) = subject.p_value {
         let _ = write!(text, ", p = {p_value:.3}");
