@@ -5,10 +5,10 @@ mod certificate;
 use anyhow::{Result, bail};
 use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_evaluation::records::certificate::LawCheck;
-use elibadcode_models::{CanonicalInput, CodeModel, LoadedModel, TrainingEvent};
+use elibadcode_models::{CanonicalInput, CodeModel, LoadedModel};
 use elibadcode_syntax::{Language, canonicalize_text, law_violation};
 use elibadcode_unlearning::{
-    CanonicalRepair, CanonicalSamples, ScoredRow, UnlearnEvent, UnlearningConfig, canonical_repair,
+    CanonicalRepair, CanonicalSamples, ScoredRow, UnlearningConfig, canonical_repair,
 };
 use fs_err as fs;
 use rand::RngExt;
@@ -99,7 +99,7 @@ impl Subject<'_> {
         let model = model.with_canonical_input(Some(self.form));
         let canonical = encode(&model);
         let samples = CanonicalSamples { raw: &raw, canonical: &canonical, functions };
-        let mut observe = |event| show(context, "fine-tuning on canonical samples", event);
+        let mut observe = |event| super::show(context, "fine-tuning on canonical samples", event);
         let network: &CodeModel = &model.network;
         let mut repair = canonical_repair(network, &samples, self.config, seed, &mut observe)?;
         if law.n_violations > 0 {
