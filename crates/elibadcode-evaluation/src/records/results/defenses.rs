@@ -41,9 +41,6 @@ const POOLS: [(&[&str], &str); 4] = [
     (&["search"], "anr"),
 ];
 
-/// Of fewer cells no two-sided test can be significant at 0.05.
-const MIN_PAIRS: usize = 4;
-
 /// Compares every other defense among the cells with [`OWN_DEFENSE`].
 pub fn compare_defenses(cells: &[Cell]) -> Vec<DefenseComparison> {
     let mut others: Vec<&str> = Vec::new();
@@ -79,9 +76,6 @@ fn compare(
     let (own, other_effects) = (effects(OWN_DEFENSE), effects(other));
     let pairs: Vec<(f64, f64)> =
         own.iter().filter_map(|(key, &effect)| Some((effect, *other_effects.get(key)?))).collect();
-    if pairs.len() < MIN_PAIRS {
-        return None;
-    }
     let (own, others): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
     let test = mann_whitney_exact(&own, &others)?;
     Some(DefenseComparison {
