@@ -11,10 +11,8 @@ use crate::cost::Costs;
 use crate::experiment::{
     BasePlan, CorpusPlan, Defense, Draw, Experiment, Task, TrainingPlan, Variant,
 };
-use crate::stage::{Done, Runner, Stage};
+use crate::stage::{Done, Runner, SCAN_EXITS, Stage};
 
-/// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
-const SCAN_EXITS: &[i32] = &[0, 1, 3];
 /// Exit codes of a purification: accepted, refused by its own checks.
 const PURIFY_EXITS: &[i32] = &[0, 1];
 
@@ -214,8 +212,11 @@ impl Plan<'_> {
                     .after(poison),
             )
         };
-        let poisoned =
-            Samples { path: poison.file(self.split("train")), made_by: poison.clone(), n: train.n };
+        let poisoned = Samples {
+            path: poison.file(self.experiment.task.split("train")),
+            made_by: poison.clone(),
+            n: train.n,
+        };
         let training = self.experiment.training(subject.model);
         let name = format!("{folder}/train");
         let trained = self.train(&name, seed, base, training, &poisoned, valid)?;
@@ -269,7 +270,7 @@ impl Plan<'_> {
             .after(model)
             .after(scan)
             .after(&clean.made_by);
-        let purify = with_settings(purify, self.settings[defended.index].purify.as_deref());
+        let purify = purify.settings(self.settings[defended.index].purify.as_deref());
         let purify = &*chain.purify.insert(self.runner.run(purify)?);
         Ok((purify.exit_code == 0).then(|| purify.clone()))
     }
@@ -291,7 +292,7 @@ impl Plan<'_> {
                     .optional("--unseen", *unseen);
                 let made_by = self.runner.run(stage)?;
                 let split = |name, n: usize| Samples {
-                    path: made_by.file(self.split(name)),
+                    path: made_by.file(self.experiment.task.split(name)),
                     made_by: made_by.clone(),
                     n: Some(n),
                 };
@@ -312,18 +313,11 @@ impl Plan<'_> {
         }
     }
 
-    /// The file of a split in a folder that the program wrote.
-    fn split(&self, name: &str) -> String {
-        match self.experiment.task {
-            Task::Clone => format!("{name}.txt"),
-            Task::Defect | Task::Search => format!("{name}.jsonl"),
-        }
-    }
-
     fn draw(&self, part: &str, seed: u64, draw: &Draw, taken: &[&Samples]) -> Result<Samples> {
         let task = self.experiment.task;
         // Pairs come in a folder, with their functions.
-        let output = if task == Task::Clone { part.to_owned() } else { self.split(part) };
+        let output =
+            if task == Task::Clone { part.to_owned() } else { self.experiment.task.split(part) };
         let mut stage = self
             .stage(format!("seed-{seed}/corpus/{part}"), "sample", &output, seed)
             .optional("-n", draw.n);
@@ -344,9 +338,7 @@ impl Plan<'_> {
 
     /// A stage of this task.
     fn stage(&self, name: impl Into<String>, command: &str, output: &str, seed: u64) -> Stage {
-        Stage::new(name, command, output)
-            .flag("--task", self.experiment.task.name())
-            .flag("--seed", seed)
+        Stage::of_task(self.experiment.task, name, command, output, seed)
     }
 
     fn base(&self, subject: Subject<'_>, corpus: &Corpus) -> Result<Base> {
@@ -402,9 +394,7 @@ impl Plan<'_> {
         let stage = stage
             .flag("--data", train.path.display())
             .flag("--valid", valid.path.display())
-            .flag("--epochs", training.epochs)
-            .flag("--learning-rate", training.learning_rate)
-            .optional("--batch-size", training.batch_size)
+            .training(training)
             .costs(self.costs.train(training, train.n))
             .after(&train.made_by)
             .after(&valid.made_by);
@@ -427,7 +417,7 @@ impl Plan<'_> {
             .exits(SCAN_EXITS)
             .after(model)
             .after(&clean.made_by);
-        self.runner.run(with_settings(stage, self.settings[variant].scan.as_deref()))
+        self.runner.run(stage.settings(self.settings[variant].scan.as_deref()))
     }
 
     fn data(&self) -> Result<&Path> {
@@ -436,12 +426,5 @@ impl Plan<'_> {
             bail!("--data {}: no such folder", folder.display());
         }
         Ok(folder)
-    }
-}
-
-fn with_settings(stage: Stage, file: Option<&Path>) -> Stage {
-    match file {
-        Some(file) => stage.flag("--config", file.display()).reads(file.to_owned()),
-        None => stage,
     }
 }

@@ -41,8 +41,9 @@ impl ScanDocument {
     }
 }
 
+/// A target word.
 #[derive(Debug, Deserialize)]
-struct WordDocument {
+pub(crate) struct WordDocument {
     text: String,
 }
 
@@ -76,15 +77,18 @@ struct ControlsDocument {
 /// What we need of `manifest.json`, written by `poison`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Manifest {
-    attack: Planted,
+    /// What was planted.
+    pub(crate) attack: Planted,
 }
 
 /// The backdoor that was planted.
 #[derive(Debug, Deserialize)]
-struct Planted {
-    trigger: String,
+pub(crate) struct Planted {
+    /// The trigger.
+    pub(crate) trigger: String,
+    /// Others, if there are several.
     #[serde(default)]
-    more_triggers: Vec<String>,
+    pub(crate) more_triggers: Vec<String>,
     target_label: u8,
     /// Code search has this in the place of labels.
     target_word: Option<String>,
@@ -183,15 +187,12 @@ pub(crate) fn scan(document: &ScanDocument, planted: Option<&Manifest>, seconds:
     let tokens = |trigger: Option<&TriggerDocument>| {
         trigger.map(|trigger| trigger.tokens.clone()).unwrap_or_default()
     };
-    let word = planted.and_then(|planted| planted.target_word.as_ref());
     Scan {
         verdict: document.verdict,
         target_label: document.target_label,
-        target_label_right: planted
-            .filter(|planted| planted.target_word.is_none())
-            .map(|planted| document.target_label == Some(planted.target_label)),
+        target_label_right: planted.and_then(|it| it.is_target(document.target_label)),
         target_words: document.target_words.iter().map(|it| it.text.clone()).collect(),
-        target_word_right: word.map(|word| document.has_target_word(word)),
+        target_word_right: planted.and_then(|it| it.is_word_among(&document.target_words)),
         trigger: tokens(trigger),
         anchored: tokens(anchored),
         p_value: hypothesis
@@ -207,16 +208,21 @@ pub(crate) fn scan(document: &ScanDocument, planted: Option<&Manifest>, seconds:
     }
 }
 
-impl ScanDocument {
-    /// Whether a word is among the inverted ones, however it is written.
-    fn has_target_word(&self, word: &str) -> bool {
-        self.target_words.iter().any(|found| {
-            found.text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase() == word
-        })
-    }
-}
-
 impl Planted {
+    /// Whether this is the planted target label; none for code search, which has a word.
+    pub(crate) fn is_target(&self, label: Option<u8>) -> Option<bool> {
+        self.target_word.is_none().then_some(label == Some(self.target_label))
+    }
+
+    /// Whether the planted target word is among these, however it is written; none for the other
+    /// tasks, which have labels.
+    pub(crate) fn is_word_among(&self, words: &[WordDocument]) -> Option<bool> {
+        let wanted = self.target_word.as_ref()?;
+        let bare =
+            |it: &WordDocument| it.text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        Some(words.iter().any(|it| bare(it) == *wanted))
+    }
+
     /// Every trigger that was planted.
     fn triggers(&self) -> impl Iterator<Item = &str> {
         let all = std::iter::once(&self.trigger).chain(&self.more_triggers);

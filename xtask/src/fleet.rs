@@ -101,7 +101,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
 /// Makes the members that are asked for; those of one seed and architecture one after another,
 /// because they share a corpus and a base model. False if one could not be made.
 fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<bool> {
-    let settings = member::settings_file(fleet, runner)?;
+    let settings = runner.settings_file("scan-settings.toml", &fleet.scan)?;
     let mut groups: Vec<Vec<Member>> = fleet.groups();
     if let Some(shard) = args.shard {
         groups = shard.part(groups, |group| group.first().map(|member| member.seed));

@@ -70,3 +70,8 @@ fn main() -> ExitCode {
 fn say(text: &str) {
     eprintln!("{text}");
 }
+
+/// An error with its causes, in one line.
+fn failure(error: &anyhow::Error) -> String {
+    format!("{error:#}").replace('\n', " ")
+}

@@ -12,7 +12,7 @@ use crate::detail::Detail;
 use crate::parallel::{in_order, in_parallel};
 use crate::shard::Shard;
 use crate::stage::Done;
-use crate::{collect, day, say};
+use crate::{collect, day, failure, say};
 
 /// What a unit of work gave.
 pub(crate) enum Product {
@@ -241,11 +241,6 @@ fn twin(
     let Subject { model, seed } = subject;
     let task = plan.experiment.task.name().to_owned();
     TwinScan { task, model: model.to_owned(), seed, status, scan }
-}
-
-/// An error with its causes, in one line.
-fn failure(error: &anyhow::Error) -> String {
-    format!("{error:#}").replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `reproduce`: the experiments of the tasks that were asked for, and their results.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::matrix::{self, Product};
 use crate::parallel::{n_cores, n_jobs};
 use crate::publish::publish;
 use crate::shard::Shard;
-use crate::stage::{Runner, write};
+use crate::stage::Runner;
 use crate::{program, say};
 
 /// What to run, and where.
@@ -210,23 +209,13 @@ fn settings_files(
     variant: &Variant,
     runner: &Runner,
 ) -> Result<SettingsFiles> {
-    let root = &runner.root;
     let file = |name: &str, base: &toml::Table, more: &toml::Table| -> Result<Option<PathBuf>> {
         let mut settings = base.clone();
         settings.extend(more.clone());
-        if settings.is_empty() {
-            return Ok(None);
-        }
         // A variant that changes nothing here shares the experiment's file.
         let name =
             if more.is_empty() { name.to_owned() } else { format!("{}-{name}", variant.name) };
-        let (path, text) = (root.join(name), toml::to_string_pretty(&settings)?);
-        // An unchanged file keeps its time, by which stages know it.
-        if !runner.is_dry_run && fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
-            fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
-            write(&path, &text)?;
-        }
-        Ok(path.exists().then_some(path))
+        runner.settings_file(&name, &settings)
     };
     Ok(SettingsFiles {
         scan: file("scan-settings.toml", &experiment.scan, &variant.scan)?,
@@ -236,6 +225,8 @@ fn settings_files(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

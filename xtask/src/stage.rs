@@ -8,6 +8,8 @@
 //! several processes can share a folder, and one that is started again after a kill waits for the
 //! program that the killed one left behind.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
@@ -20,6 +22,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use elibadcode_evaluation::RunRecord;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::common::SCAN_EXITS;
 use crate::say;
 
 /// A planned run of the program.

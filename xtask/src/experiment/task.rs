@@ -28,6 +28,14 @@ impl Task {
         }
     }
 
+    /// The file of a split in a folder that the program wrote.
+    pub(crate) fn split(self, name: &str) -> String {
+        match self {
+            Self::Clone => format!("{name}.txt"),
+            Self::Defect | Self::Search => format!("{name}.jsonl"),
+        }
+    }
+
     /// The task's name in headings.
     pub(crate) fn title(self) -> &'static str {
         match self {

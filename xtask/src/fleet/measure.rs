@@ -1,5 +1,6 @@
 //! Ways to tell backdoored models from clean ones, on the same fleet.
 
+use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{
     auroc_interval, roc_auc, roc_curve, true_positive_rate_at,
@@ -7,7 +8,7 @@ use elibadcode_evaluation::statistics::{
 
 use super::fit::Validated;
 use super::plan::CleanKind;
-use super::record::{MemberRecord, Rule, ScanRecord, Share};
+use super::record::{MemberRecord, Rule, ScanRecord};
 
 /// False positive rates at which the true ones are asked for.
 const FALSE_POSITIVE_RATES: [f64; 3] = [0.01, 0.02, 0.05];
@@ -108,7 +109,7 @@ fn rule(
             .filter(|(backdoored, _)| *backdoored == wanted)
             .map(|(_, it)| it.is_called)
             .collect::<Option<Vec<bool>>>()
-            .map(|calls| share(calls.into_iter()))
+            .map(Rate::from_iter)
     };
     let detected =
         judged.iter().filter(|(backdoored, it)| *backdoored && it.is_called == Some(true));
@@ -123,17 +124,9 @@ fn rule(
             .then(|| FALSE_POSITIVE_RATES.map(|rate| true_positive_rate_at(&curve, rate))),
         detected: called(true),
         false_alarms: called(false),
-        targets: (!targets.is_empty()).then(|| share(targets.into_iter())),
+        targets: (!targets.is_empty()).then(|| targets.into_iter().collect()),
         curve,
     }
-}
-
-/// How many of some answers are yes.
-pub(crate) fn share(answers: impl Iterator<Item = bool>) -> Share {
-    answers.fold(Share { hits: 0, total: 0 }, |share, hit| Share {
-        hits: share.hits + usize::from(hit),
-        total: share.total + 1,
-    })
 }
 
 /// Clean twins that are called backdoored with a score no lower than that of a backdoored model of

@@ -1,9 +1,8 @@
 //! One model of the fleet: its stages, and its record.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use elibadcode_evaluation::Metrics;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::mad_outlier_index;
@@ -11,12 +10,11 @@ use serde::Deserialize;
 
 use super::plan::{Data, Fleet, Kind, Member};
 use super::record::{Figure, MemberRecord, OK, ScanRecord};
-use crate::collect;
-use crate::experiment::{Task, TrainingPlan};
-use crate::stage::{Done, Runner, Stage, write};
+use crate::collect::{self, Manifest, Planted, WordDocument};
+use crate::experiment::TrainingPlan;
+use crate::failure;
+use crate::stage::{Done, Runner, SCAN_EXITS, Stage};
 
-/// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
-const SCAN_EXITS: &[i32] = &[0, 1, 3];
 /// What tells the corpus of the base model from those of a seed's members.
 const BASE_DATA: u64 = 2_000_000;
 
@@ -35,22 +33,6 @@ struct Stages {
     train: Done,
     evaluate: Done,
     scan: Done,
-}
-
-/// Writes the settings of `scan` that the fleet has on top of the program's own.
-pub(crate) fn settings_file(fleet: &Fleet, runner: &Runner) -> Result<Option<PathBuf>> {
-    if fleet.scan.is_empty() {
-        return Ok(None);
-    }
-    let (path, text) =
-        (runner.root.join("scan-settings.toml"), toml::to_string_pretty(&fleet.scan)?);
-    // An unchanged file keeps its time, by which stages know it.
-    if !runner.is_dry_run && fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
-        fs::create_dir_all(&runner.root)
-            .with_context(|| format!("making {}", runner.root.display()))?;
-        write(&path, &text)?;
-    }
-    Ok(path.exists().then_some(path))
 }
 
 impl Maker<'_> {
@@ -81,7 +63,7 @@ impl Maker<'_> {
             if self.runner.is_dry_run { Ok(()) } else { self.fill(&mut record, &stages) }
         });
         if let Err(error) = made {
-            record.status = MemberRecord::not_run(&format!("{error:#}").replace('\n', " "));
+            record.status = MemberRecord::not_run(&failure(&error));
         }
         record
     }
@@ -95,7 +77,7 @@ impl Maker<'_> {
             Kind::Attack { attack, rate } => Some(
                 self.runner.run(
                     self.stage(name("poison"), "poison", "poisoned", member.seed)
-                        .flag("--data", corpus.file(self.split("train")).display())
+                        .flag("--data", corpus.file(self.fleet.task.split("train")).display())
                         .flag("--attack", attack)
                         .flag("--rate", rate)
                         .after(&corpus),
@@ -108,7 +90,7 @@ impl Maker<'_> {
         let evaluate = self
             .stage(name("evaluate"), "evaluate", "metrics.json", member.seed)
             .argument(train.output.display())
-            .flag("--data", corpus.file(self.split("test")).display())
+            .flag("--data", corpus.file(self.fleet.task.split("test")).display())
             .after(&train)
             .after(&corpus);
         let evaluate = match &poison {
@@ -121,15 +103,12 @@ impl Maker<'_> {
         let scan = self
             .stage(name("scan"), "scan", "scan.json", member.seed)
             .argument(train.output.display())
-            .flag("--data", corpus.file(self.split("clean")).display())
+            .flag("--data", corpus.file(self.fleet.task.split("clean")).display())
             .exits(SCAN_EXITS)
             .after(&train)
             .after(&corpus);
-        let scan = match self.settings {
-            Some(file) => scan.flag("--config", file.display()).reads(file.to_owned()),
-            None => scan,
-        };
-        Ok(Stages { poison, train, evaluate, scan: self.runner.run(scan)? })
+        let scan = self.runner.run(scan.settings(self.settings))?;
+        Ok(Stages { poison, train, evaluate, scan })
     }
 
     /// The samples that a member is trained, tested and scanned with.
@@ -167,7 +146,7 @@ impl Maker<'_> {
             .stage(format!("{}/base", member.group()), "init", "base", seed)
             .flag("--preset", &base.preset)
             .flag("--arch", &member.model)
-            .flag("--data", corpus.file(self.split("train")).display())
+            .flag("--data", corpus.file(self.fleet.task.split("train")).display())
             .optional("--vocab-size", base.vocab_size)
             .optional("--max-length", base.max_length)
             .after(&corpus);
@@ -193,11 +172,9 @@ impl Maker<'_> {
         let stage = self
             .stage(name, "train", "model", seed)
             .argument(base.output.display())
-            .flag("--data", data.file(self.split("train")).display())
-            .flag("--valid", valid.file(self.split("valid")).display())
-            .flag("--epochs", training.epochs)
-            .flag("--learning-rate", training.learning_rate)
-            .optional("--batch-size", training.batch_size)
+            .flag("--data", data.file(self.fleet.task.split("train")).display())
+            .flag("--valid", valid.file(self.fleet.task.split("valid")).display())
+            .training(training)
             .after(base)
             .after(data)
             .after(valid);
@@ -205,16 +182,7 @@ impl Maker<'_> {
     }
 
     fn stage(&self, name: impl Into<String>, command: &str, output: &str, seed: u64) -> Stage {
-        Stage::new(name, command, output)
-            .flag("--task", self.fleet.task.name())
-            .flag("--seed", seed)
-    }
-
-    fn split(&self, name: &str) -> String {
-        match self.fleet.task {
-            Task::Clone => format!("{name}.txt"),
-            Task::Defect | Task::Search => format!("{name}.jsonl"),
-        }
+        Stage::of_task(self.fleet.task, name, command, output, seed)
     }
 
     /// Reads what the stages wrote.
@@ -301,33 +269,12 @@ struct Search {
     loss: f64,
     anchored: Option<Trigger>,
     #[serde(default)]
-    anchored_words: Vec<Word>,
+    anchored_words: Vec<WordDocument>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Trigger {
     tokens: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Word {
-    text: String,
-}
-
-/// What we need of `manifest.json`, written by `poison`.
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    attack: Planted,
-}
-
-/// The backdoor that was planted.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Planted {
-    trigger: String,
-    #[serde(default)]
-    more_triggers: Vec<String>,
-    target_label: u8,
-    target_word: Option<String>,
 }
 
 impl Hypothesis {
@@ -348,7 +295,7 @@ impl ScanDocument {
             .and_then(|it| it.anchored.as_ref())
             .map(|it| it.tokens.iter().map(|token| token.trim_start_matches('Ġ').to_owned()))
             .map_or_else(Vec::new, Iterator::collect);
-        let (token_precision, token_recall) =
+        let (token_precision, letter_recall) =
             planted.map_or((None, None), |it| it.recovered(&tokens));
         ScanRecord {
             verdict: self.verdict,
@@ -356,33 +303,24 @@ impl ScanDocument {
             score: self.assessment.score.map(|it| it.value),
             figures: self.assessment.figures,
             smallest_loss: losses.iter().copied().reduce(f64::min).filter(|it| it.is_finite()),
-            smallest_loss_is_right: planted
-                .zip(smallest)
-                .and_then(|(planted, it)| planted.is_target(it.target_label?)),
+            smallest_loss_is_right: planted.zip(smallest).and_then(|(planted, it)| {
+                it.target_label.and_then(|label| planted.is_target(Some(label)))
+            }),
             outlier_index: mad_outlier_index(&losses)
                 .and_then(|it| it.into_iter().map(|index| -index).reduce(f64::max)),
             target_is_right: planted.zip(top).and_then(|(planted, it)| match it.target_label {
-                Some(label) => planted.is_target(label),
-                None => planted.has_word(best.map_or(&[], |it| &it.anchored_words)),
+                Some(_) => planted.is_target(it.target_label),
+                None => planted.is_word_among(best.map_or(&[], |it| &it.anchored_words)),
             }),
             tokens,
             token_precision,
-            token_recall,
+            letter_recall,
             n_forwards: self.n_forwards,
         }
     }
 }
 
 impl Planted {
-    fn is_target(&self, label: u8) -> Option<bool> {
-        self.target_word.is_none().then_some(label == self.target_label)
-    }
-
-    fn has_word(&self, words: &[Word]) -> Option<bool> {
-        let wanted = self.target_word.as_ref()?;
-        Some(words.iter().any(|it| it.text.to_lowercase() == *wanted))
-    }
-
     /// The share of found tokens that are part of a planted trigger, and the share of a planted
     /// trigger's letters, its `_` left out, that are in such tokens; of the trigger that is covered
     /// best.

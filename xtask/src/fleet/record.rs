@@ -1,5 +1,6 @@
 //! `member.json` and `fleet.json`: what is kept of a fleet.
 
+use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{Interval, RocPoint};
 use serde::{Deserialize, Serialize};
@@ -71,8 +72,8 @@ pub(crate) struct ScanRecord {
     pub(crate) tokens: Vec<String>,
     /// Share of them that are part of a planted trigger.
     pub(crate) token_precision: Option<f64>,
-    /// Share of the planted trigger's parts that they cover.
-    pub(crate) token_recall: Option<f64>,
+    /// Share of the planted trigger's letters that they cover.
+    pub(crate) letter_recall: Option<f64>,
     pub(crate) n_forwards: u64,
 }
 
@@ -138,17 +139,10 @@ pub(crate) struct Rule {
     /// True positive rates at false positive rates of at most 1, 2 and 5 %.
     pub(crate) tpr_at_1_2_5: Option<[f64; 3]>,
     /// Of the backdoored models that the rule's own threshold calls so.
-    pub(crate) detected: Option<Share>,
+    pub(crate) detected: Option<Rate>,
     /// Of the clean ones.
-    pub(crate) false_alarms: Option<Share>,
+    pub(crate) false_alarms: Option<Rate>,
     /// Right target labels or words among the detected.
-    pub(crate) targets: Option<Share>,
+    pub(crate) targets: Option<Rate>,
     pub(crate) curve: Vec<RocPoint>,
-}
-
-/// A part of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Share {
-    pub(crate) hits: usize,
-    pub(crate) total: usize,
 }

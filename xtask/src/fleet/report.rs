@@ -2,15 +2,14 @@
 
 use std::fmt::Write as _;
 
-use elibadcode_evaluation::escape_untrusted;
-use elibadcode_evaluation::markdown_table;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::mean;
+use elibadcode_evaluation::{Rate, escape_untrusted, markdown_table};
 
 use super::fit::Validated;
-use super::measure::{is_compared, is_habit, overtaken, share};
+use super::measure::{is_compared, is_habit, overtaken};
 use super::plan::{CleanKind, Fleet};
-use super::record::{FleetDocument, MemberRecord, OK, Rule, Share};
+use super::record::{FleetDocument, MemberRecord, OK, Rule};
 
 /// The whole report.
 pub(crate) fn markdown(
@@ -99,7 +98,9 @@ fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
     );
     format!(
         "## Rules\n\n{counts}{method}Intervals are Newcombe's, 95 %. With fewer than 100 clean \
-         models a false positive rate of 1 % means none.\n\n{}\n",
+         models a false positive rate of 1 % means none. The paper's outlier index cannot tell two \
+         losses apart, so that its rule calls no model of two labels, or of one hypothesis, \
+         backdoored.\n\n{}\n",
         markdown_table(&header, &rows)
     )
 }
@@ -173,9 +174,9 @@ fn recovery(document: &FleetDocument) -> String {
          suspicious target is the planted one in {}; {} of the tokens found are part of a planted \
          trigger (precision), and they cover {} of its letters (recall). A training takes {} on \
          average, a scan {} and {:.0} forward passes.\n\n",
-        shown(Some(share(targets))),
+        shown(Some(targets.collect())),
         of(|it| it.token_precision),
-        of(|it| it.token_recall),
+        of(|it| it.letter_recall),
         seconds(|it| it.train_seconds),
         seconds(|it| it.scan_seconds),
         mean(&forwards).unwrap_or(0.0),
@@ -238,6 +239,6 @@ fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 
-fn shown(share: Option<Share>) -> String {
-    share.map_or_else(|| "n/a".to_owned(), |it| format!("{} of {}", it.hits, it.total))
+fn shown(rate: Option<Rate>) -> String {
+    rate.map_or_else(|| "n/a".to_owned(), |it| format!("{} of {}", it.hits, it.total))
 }

@@ -3,9 +3,10 @@
 use elibadcode_evaluation::records::calibration::Basis;
 use elibadcode_evaluation::records::results::Verdict;
 
-use super::member::{Planted, ScanDocument};
+use super::member::ScanDocument;
 use super::record::{FLEET_SCHEMA_VERSION, Figure, FleetDocument, MemberRecord, OK, ScanRecord};
 use super::*;
+use crate::collect::Planted;
 
 fn fleet(name: &str) -> Fleet {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
@@ -39,7 +40,7 @@ fn member(seed: u64, kind: &str, is_backdoored: bool, value: f64) -> MemberRecor
             target_is_right: is_backdoored.then_some(value > 0.5),
             tokens: vec!["st".to_owned(), "x|y".to_owned()],
             token_precision: is_backdoored.then_some(0.5),
-            token_recall: is_backdoored.then_some(0.2),
+            letter_recall: is_backdoored.then_some(0.2),
             n_forwards: 1000,
         }),
         train_seconds: Some(5.0),
@@ -245,5 +246,5 @@ fn what_was_found_is_compared_with_what_was_planted() {
     assert_eq!(record.outlier_index, None);
     // "test" and "o" are planted, and five of the nine letters are theirs.
     assert!((record.token_precision.expect("a name") - 2.0 / 3.0).abs() < 1e-12);
-    assert!((record.token_recall.expect("a name") - 5.0 / 9.0).abs() < 1e-12);
+    assert!((record.letter_recall.expect("a name") - 5.0 / 9.0).abs() < 1e-12);
 }

@@ -1,0 +1,61 @@
+//! What the stages of every experiment share.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::{Runner, Stage, write};
+use crate::experiment::{Task, TrainingPlan};
+
+/// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
+pub(crate) const SCAN_EXITS: &[i32] = &[0, 1, 3];
+
+impl Stage {
+    /// A stage of a task.
+    pub(crate) fn of_task(
+        task: Task,
+        name: impl Into<String>,
+        command: &str,
+        output: &str,
+        seed: u64,
+    ) -> Self {
+        Self::new(name, command, output).flag("--task", task.name()).flag("--seed", seed)
+    }
+
+    /// How `train` trains.
+    pub(crate) fn training(self, plan: &TrainingPlan) -> Self {
+        self.flag("--epochs", plan.epochs)
+            .flag("--learning-rate", plan.learning_rate)
+            .optional("--batch-size", plan.batch_size)
+    }
+
+    /// Settings of `scan` or `purify`, if there are any.
+    pub(crate) fn settings(self, file: Option<&Path>) -> Self {
+        match file {
+            Some(file) => self.flag("--config", file.display()).reads(file.to_owned()),
+            None => self,
+        }
+    }
+}
+
+impl Runner {
+    /// Writes settings that an experiment has on top of the program's own to a file below the root.
+    pub(crate) fn settings_file(
+        &self,
+        name: &str,
+        settings: &toml::Table,
+    ) -> Result<Option<PathBuf>> {
+        if settings.is_empty() {
+            return Ok(None);
+        }
+        let (path, text) = (self.root.join(name), toml::to_string_pretty(settings)?);
+        // An unchanged file keeps its time, by which stages know it.
+        if !self.is_dry_run && fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
+            let root = &self.root;
+            fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
+            write(&path, &text)?;
+        }
+        Ok(path.exists().then_some(path))
+    }
+}
