@@ -48,6 +48,17 @@ pub fn mean_reciprocal_rank<R: AsRef<[f32]>>(score_rows: &[R], right: &[usize]) 
     (!right.is_empty()).then(|| reciprocals.sum::<f64>() / right.len() as f64)
 }
 
+/// The reciprocal rank of each query's own code, the one at its index, among all codes (0 beyond
+/// rank [`MRR_CUTOFF`]); scores are inner products of vectors.
+pub fn reciprocal_ranks(queries: &[Vec<f32>], codes: &[Vec<f32>]) -> Vec<f64> {
+    // One query at a time: all scores of a large file would not fit into memory.
+    let reciprocal = |(own, query): (usize, &Vec<f32>)| {
+        let scores: Vec<f32> = codes.iter().map(|code| inner_product(query, code)).collect();
+        mean_reciprocal_rank(&[scores], &[own]).unwrap_or(0.0)
+    };
+    queries.iter().enumerate().map(reciprocal).collect()
+}
+
 /// The share of queries whose right candidate has a rank of at most `k` (R@k; for `k` 1, 5 and 10
 /// in the paper).
 ///
@@ -128,6 +139,14 @@ mod tests {
         let mrr = mean_reciprocal_rank(&rows, &[0, 1, 2]).expect("three queries");
         assert_close(mrr, (1.0 + 1.0 / 3.0 + 0.5) / 3.0, 1e-12);
         assert_eq!(mean_reciprocal_rank::<[f32; 0]>(&[], &[]), None);
+    }
+
+    #[test]
+    fn every_query_looks_for_its_own_code() {
+        let queries = [vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0]];
+        let codes = [vec![0.9, 0.1], vec![0.5, 0.5], vec![0.1, 0.9]];
+        assert_eq!(reciprocal_ranks(&queries, &codes), [1.0, 0.5, 1.0]);
+        assert!(reciprocal_ranks(&[], &[]).is_empty());
     }
 
     #[test]

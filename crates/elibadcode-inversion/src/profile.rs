@@ -1,6 +1,7 @@
 //! The profile of a hypothesis' best trigger on held-out samples: at every place, token by token,
 //! size by size, and what it does to the model's vectors.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use elibadcode_evaluation::Rate;
@@ -83,26 +84,38 @@ pub(crate) fn weakened(
             slot_sets.iter().map(|slots| with_slots(trigger, slots)).collect();
         objective.success(&parts, &subset)
     };
-    let mut kept: Vec<usize> = (0..trigger.ids.len()).collect();
-    let mut success_by_size = success(std::slice::from_ref(&kept));
-    let without_one = success(&each_without_one(&kept));
-    let tokens = entries.iter().zip(&without_one);
+    let (without_one, by_size) =
+        worth_of_parts(trigger.ids.len(), success, |a, b| b.hits.cmp(&a.hits));
+    let tokens = entries.iter().zip(without_one);
     let tokens = tokens
-        .map(|(token, &success_without)| TokenStrength { token: token.clone(), success_without });
-    let tokens = tokens.collect();
-    let mut weaker = without_one;
+        .map(|(token, success_without)| TokenStrength { token: token.clone(), success_without });
+    (tokens.collect(), by_size)
+}
+
+/// What a trigger of `n_slots` is worth without each of its slots, and what its parts of 1, 2, … all
+/// slots are worth if the slot that is missed least goes first.
+///
+/// `worth` measures sets of slots; in `order` the better one is less, and of equals the first goes.
+pub(crate) fn worth_of_parts<W: Copy>(
+    n_slots: usize,
+    mut worth: impl FnMut(&[Vec<usize>]) -> Vec<W>,
+    order: impl Fn(&W, &W) -> Ordering,
+) -> (Vec<W>, Vec<W>) {
+    let mut kept: Vec<usize> = (0..n_slots).collect();
+    let mut by_size = worth(std::slice::from_ref(&kept));
+    let without_one = worth(&each_without_one(&kept));
+    let mut weaker = without_one.clone();
     while kept.len() > 1 {
-        // The first of the best, so that equal tokens do not depend on a sort.
-        let best = weaker.iter().enumerate().rev().max_by_key(|(_, rate)| rate.hits);
-        let (index, &rate) = best.expect("a part for every slot");
+        let best = weaker.iter().enumerate().min_by(|(_, a), (_, b)| order(a, b));
+        let (index, &best) = best.expect("a part for every slot");
         kept.remove(index);
-        success_by_size.push(rate);
+        by_size.push(best);
         if kept.len() > 1 {
-            weaker = success(&each_without_one(&kept));
+            weaker = worth(&each_without_one(&kept));
         }
     }
-    success_by_size.reverse();
-    (tokens, success_by_size)
+    by_size.reverse();
+    (without_one, by_size)
 }
 
 /// The shift by a trigger and by random ones.
@@ -148,5 +161,17 @@ mod tests {
         assert_eq!(check(&[&[1, 2], &[2, 1]]), Some(1.0));
         assert_eq!(check(&[&[1, 2], &[3]]), Some(0.0));
         assert_eq!(check(&[&[1, 1], &[1, 2], &[2]]), Some(1.0 / 3.0));
+    }
+
+    #[test]
+    fn the_slot_that_is_missed_least_goes_first() {
+        // Slots are worth 1, 4 and 2.
+        let worth = |sets: &[Vec<usize>]| -> Vec<i32> {
+            sets.iter().map(|slots| slots.iter().map(|slot| [1, 4, 2][*slot]).sum()).collect()
+        };
+        let (without_one, by_size) = worth_of_parts(3, worth, |a, b| b.cmp(a));
+        assert_eq!((without_one, by_size), (vec![6, 3, 5], vec![4, 6, 7]));
+        let (without_one, by_size) = worth_of_parts(1, worth, |a, b| b.cmp(a));
+        assert_eq!((without_one, by_size), (vec![0], vec![1]));
     }
 }

@@ -9,13 +9,13 @@ use rand::Rng;
 use super::objective::JointTrigger;
 use super::outcome::{NormalizedRank, RankingControls, RankingEvidence, RankingProfile, TokenRank};
 use super::query::SlottedQuery;
-use crate::anchoring::{each_without_one, with_slots};
+use crate::anchoring::with_slots;
 use crate::config::{PositionRule, ScanConfig};
 use crate::error::Error;
 use crate::masking::{MaskedSample, TriggerIds};
 use crate::outcome::Place;
 use crate::position::choose_by_loss;
-use crate::profile::N_SHIFT_CONTROLS;
+use crate::profile::{N_SHIFT_CONTROLS, worth_of_parts};
 use crate::shift::{Shift, ShiftComparison};
 use crate::space::TriggerSpace;
 
@@ -165,24 +165,14 @@ impl<'a> RankingJudge<'a> {
         queries: &[Vec<f32>],
         place: Place,
     ) -> (Vec<TokenRank>, Vec<NormalizedRank>) {
-        let mut rank = |slots: &[usize]| {
-            NormalizedRank::of(&self.ranks(queries, &with_slots(trigger, slots), place).1)
+        let ranks = |slot_sets: &[Vec<usize>]| -> Vec<NormalizedRank> {
+            let rank = |slots: &Vec<usize>| {
+                NormalizedRank::of(&self.ranks(queries, &with_slots(trigger, slots), place).1)
+            };
+            slot_sets.iter().map(rank).collect()
         };
-        let mut kept: Vec<usize> = (0..trigger.ids.len()).collect();
-        let mut rank_by_size = vec![rank(&kept)];
-        let mut weaker: Vec<NormalizedRank> =
-            each_without_one(&kept).iter().map(|slots| rank(slots)).collect();
-        let without_one = weaker.clone();
-        while kept.len() > 1 {
-            let best = weaker.iter().enumerate().min_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
-            let (index, best) = best.expect("a part for every slot");
-            rank_by_size.push(*best);
-            kept.remove(index);
-            if kept.len() > 1 {
-                weaker = each_without_one(&kept).iter().map(|slots| rank(slots)).collect();
-            }
-        }
-        rank_by_size.reverse();
+        let (without_one, rank_by_size) =
+            worth_of_parts(trigger.ids.len(), ranks, |a, b| a.mean.total_cmp(&b.mean));
         let tokens = self.space.entries(trigger).into_iter().zip(without_one);
         let tokens = tokens.map(|(token, rank_without)| TokenRank { token, rank_without });
         (tokens.collect(), rank_by_size)

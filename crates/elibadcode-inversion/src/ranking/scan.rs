@@ -2,7 +2,8 @@
 
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
 use elibadcode_evaluation::records::results::Verdict;
-use elibadcode_evaluation::{inner_product, mean_reciprocal_rank};
+use elibadcode_evaluation::statistics::mean;
+use elibadcode_evaluation::{inner_product, reciprocal_ranks};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
@@ -360,14 +361,8 @@ fn reciprocal_rank(subject: &RankingSubject<'_>) -> f64 {
     let codes: Vec<Vec<u32>> =
         clean.iter().map(|it| model.encode(&it.code, language).ids).collect();
     let queries: Vec<Vec<u32>> = clean.iter().map(|it| model.encode_query(&it.query)).collect();
-    let codes = model.network.vectors(&codes);
-    let queries = model.network.vectors(&queries);
-    // One query at a time: all scores of a large file would not fit into memory.
-    let reciprocals = queries.iter().enumerate().map(|(own, query)| {
-        let scores: Vec<f32> = codes.iter().map(|code| inner_product(query, code)).collect();
-        mean_reciprocal_rank(&[scores], &[own]).unwrap_or(0.0)
-    });
-    reciprocals.sum::<f64>() / clean.len().max(1) as f64
+    let (codes, queries) = (model.network.vectors(&codes), model.network.vectors(&queries));
+    mean(&reciprocal_ranks(&queries, &codes)).unwrap_or(0.0)
 }
 
 /// The verdict, with one sentence per reason.

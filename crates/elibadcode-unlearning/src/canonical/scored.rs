@@ -2,7 +2,7 @@
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds};
 use elibadcode_evaluation::statistics::{mean_interval, paired_drop};
-use elibadcode_evaluation::{Confusion, Interval, inner_product, mean_reciprocal_rank};
+use elibadcode_evaluation::{Confusion, Interval, reciprocal_ranks};
 use elibadcode_models::{CodeModel, TrainingRow, predicted_label};
 
 use crate::checks::ONE_SIDED;
@@ -65,12 +65,7 @@ impl ScoredRow for SearchIds {
         let codes: Vec<&[u32]> = rows.iter().map(|row| row.code.as_slice()).collect();
         let queries: Vec<&[u32]> = rows.iter().map(|row| row.query.as_slice()).collect();
         let (codes, queries) = (model.vectors(&codes), model.vectors(&queries));
-        // One query at a time: all scores of a large file would not fit into memory.
-        let reciprocal = |(own, query): (usize, &Vec<f32>)| {
-            let scores: Vec<f32> = codes.iter().map(|code| inner_product(query, code)).collect();
-            mean_reciprocal_rank(&[scores], &[own]).unwrap_or(0.0)
-        };
-        queries.iter().enumerate().map(reciprocal).collect()
+        reciprocal_ranks(&queries, &codes)
     }
 }
 

@@ -1,9 +1,7 @@
 //! What a repaired search model must show on samples that were kept aside.
 
 use elibadcode_evaluation::statistics::mean_interval;
-use elibadcode_evaluation::{
-    AnrProtocol, Interval, RankLift, inner_product, lift_among_others, mean_reciprocal_rank,
-};
+use elibadcode_evaluation::{AnrProtocol, Interval, RankLift, lift_among_others, reciprocal_ranks};
 use elibadcode_inversion::{InvertedTrigger, TriggerIds, TriggerSpace};
 use elibadcode_models::{CodeModel, LoadedModel};
 use rand::{Rng, RngExt};
@@ -134,15 +132,7 @@ impl CheckSet {
         let codes = network.vectors(&self.codes);
         let queries = network.vectors(&self.queries);
         let with_words = network.vectors(&self.queries_with_words);
-        let reciprocal_ranks: Vec<f64> = queries
-            .iter()
-            .enumerate()
-            .map(|(own, query)| {
-                let scores: Vec<f32> =
-                    codes.iter().map(|code| inner_product(query, code)).collect();
-                mean_reciprocal_rank(&[scores], &[own]).unwrap_or(0.0)
-            })
-            .collect();
+        let reciprocal_ranks = reciprocal_ranks(&queries, &codes);
         let lift = |changed: &[Option<Vec<u32>>]| {
             let rows: Vec<&Vec<u32>> = changed.iter().flatten().collect();
             let mut vectors = network.vectors(&rows).into_iter();
