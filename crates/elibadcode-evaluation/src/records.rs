@@ -5,6 +5,7 @@
 
 pub mod calibration;
 pub mod certificate;
+mod document;
 pub mod metrics;
 pub mod results;
 mod run;

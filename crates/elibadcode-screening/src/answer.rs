@@ -1,14 +1,14 @@
 //! What a model says about one function or a pair, and how far two such answers are apart.
 
+use std::collections::BTreeMap;
+
 use elibadcode_evaluation::inner_product;
 use elibadcode_models::{Head, LoadedModel, predicted_label};
 use elibadcode_syntax::Language;
 use rayon::prelude::*;
-use serde::Serialize;
 
 /// What a model says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Log-odds of label 1, of a function or a pair.
     LogOdds(f32),
@@ -52,7 +52,10 @@ impl Answer {
 }
 
 /// Asks a model about subjects of one function each, or of two if its head is for pairs.
-pub fn ask<C: AsRef<str> + Sync>(
+///
+/// Equal inputs are asked about once: a forward pass rounds differently in another batch, and
+/// answers to the same input must not differ. Those of two calls can.
+pub(crate) fn ask<C: AsRef<str> + Sync>(
     model: &LoadedModel,
     subjects: &[Vec<C>],
     language: Language,
@@ -60,23 +63,39 @@ pub fn ask<C: AsRef<str> + Sync>(
     if subjects.is_empty() {
         return Vec::new();
     }
-    let rows: Vec<Vec<u32>> = subjects
+    let rows: Vec<Vec<Vec<u32>>> = subjects
         .par_iter()
-        .flat_map_iter(|codes| codes.iter().map(|code| model.encode(code.as_ref(), language).ids))
+        .map(|codes| codes.iter().map(|code| model.encode(code.as_ref(), language).ids).collect())
         .collect();
     let network = &model.network;
-    match network.head() {
-        Head::Classification => network.log_odds(&rows).into_iter().map(Answer::LogOdds).collect(),
-        Head::Embedding => network.vectors(&rows).into_iter().map(Answer::Vector).collect(),
-        Head::Pair => {
-            let vectors = network.vectors(&rows);
-            let member = |start: usize| -> Vec<&[f32]> {
-                vectors.iter().skip(start).step_by(2).map(Vec::as_slice).collect()
-            };
-            let log_odds = network.pair_log_odds(&member(0), &member(1));
-            log_odds.into_iter().map(Answer::LogOdds).collect()
-        }
+    if network.head() == Head::Pair {
+        let (places, distinct) = numbered(rows.iter().flatten());
+        let vectors = network.vectors(&distinct);
+        let (places, pairs) = numbered(places.chunks_exact(2));
+        let member = |which: usize| -> Vec<&[f32]> {
+            pairs.iter().map(|pair| vectors[pair[which]].as_slice()).collect()
+        };
+        let log_odds = network.pair_log_odds(&member(0), &member(1));
+        return places.into_iter().map(|place| Answer::LogOdds(log_odds[place])).collect();
     }
+    let (places, distinct) = numbered(rows.iter().flatten());
+    let answers: Vec<Answer> = match network.head() {
+        Head::Embedding => network.vectors(&distinct).into_iter().map(Answer::Vector).collect(),
+        _ => network.log_odds(&distinct).into_iter().map(Answer::LogOdds).collect(),
+    };
+    places.into_iter().map(|place| answers[place].clone()).collect()
+}
+
+/// Each item's number among the distinct ones, and these, in the order of their first occurrence.
+fn numbered<T: Ord + Copy>(items: impl Iterator<Item = T>) -> (Vec<usize>, Vec<T>) {
+    let (mut numbers, mut distinct) = (BTreeMap::new(), Vec::new());
+    let places = items.map(|item| {
+        *numbers.entry(item).or_insert_with(|| {
+            distinct.push(item);
+            distinct.len() - 1
+        })
+    });
+    (places.collect(), distinct)
 }
 
 #[cfg(test)]
@@ -97,5 +116,10 @@ mod tests {
         let (own, other) = (Answer::Vector(vec![1.0, 0.0]), Answer::Vector(vec![0.0, 1.0]));
         assert!((own.distance(&other) - 1.0).abs() < 1e-9);
         assert!(own.differs_from(&other) && !own.differs_from(&own.clone()));
+    }
+
+    #[test]
+    fn equal_items_have_one_number() {
+        assert_eq!(numbered(["b", "a", "b"].into_iter()), (vec![0, 1, 0], vec!["b", "a"]));
     }
 }

@@ -1,61 +1,30 @@
 //! Which name an answer hangs on.
 
+use elibadcode_evaluation::records::screen::NameEvidence;
 use elibadcode_models::LoadedModel;
-use elibadcode_syntax::{Language, NameKind};
-use serde::Serialize;
+use elibadcode_syntax::Language;
 
 use crate::answer::{Answer, ask};
-use crate::screen::{Screened, Subject};
-
-/// What one name does to the answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct NameShare {
-    /// Which function of the subject declares it, from 0.
-    pub function: usize,
-    /// The name.
-    pub name: String,
-    /// What it names.
-    pub kind: NameKind,
-    /// Share of the whole change that comes about when this name alone is canonical.
-    pub removed: f64,
-    /// Share of the whole change that is undone when this name alone is restored.
-    pub restored: f64,
-    /// Whether the answer changes when this name alone is canonical.
-    pub changes_the_answer: bool,
-    /// Whether the answer comes back when this name alone is restored.
-    pub brings_it_back: bool,
-}
-
-impl NameShare {
-    /// How much the answer hangs on this name.
-    pub fn share(&self) -> f64 {
-        f64::midpoint(self.removed, self.restored)
-    }
-}
+use crate::screen::Subject;
 
 /// What the answer to a subject hangs on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Blame {
     /// Every name, the one that does most first.
-    pub names: Vec<NameShare>,
+    pub names: Vec<NameEvidence>,
     /// Share of the change that comes about when only comments and docstrings go.
     pub comments: f64,
 }
 
 impl Blame {
     /// The name that does most; none if comments do more, or there are no names.
-    pub fn responsible(&self) -> Option<&NameShare> {
+    pub fn responsible(&self) -> Option<&NameEvidence> {
         self.names.first().filter(|it| it.share() > self.comments)
     }
 }
 
 /// Takes every name away alone, gives every name back alone, and looks what changes.
-pub fn blame(
-    model: &LoadedModel,
-    subject: &Subject<'_>,
-    screened: &Screened,
-    language: Language,
-) -> Blame {
+pub fn blame(model: &LoadedModel, subject: &Subject<'_>, language: Language) -> Blame {
     let names: Vec<(usize, usize)> = subject
         .canonical
         .iter()
@@ -71,29 +40,32 @@ pub fn blame(
             })
             .collect()
     };
-    let mut versions = vec![version(&|_| false)];
+    let owned =
+        |codes: Vec<&str>| -> Vec<String> { codes.into_iter().map(str::to_owned).collect() };
+    let canonical = subject.canonical.iter().map(|form| &*form.text).collect();
+    // The whole subject in both forms again: answers are compared within one question only.
+    let mut versions = vec![owned(subject.codes.clone()), owned(canonical), version(&|_| false)];
     versions.extend(names.iter().map(|own| version(&|it| it == *own)));
     versions.extend(names.iter().map(|own| version(&|it| it != *own)));
     let answers = ask(model, &versions, language);
-    let whole = screened.raw.distance(&screened.canonical);
-    let share = |answer: &Answer| {
-        if whole == 0.0 { 0.0 } else { screened.raw.distance(answer) / whole }
+    let [raw, canonical, without_comments, answers @ ..] = &answers[..] else {
+        unreachable!("three versions were asked about first")
     };
-    let (without_comments, answers) = answers.split_first().expect("one version has all names");
+    let whole = raw.distance(canonical);
+    let share = |answer: &Answer| if whole == 0.0 { 0.0 } else { raw.distance(answer) / whole };
     let (removed, restored) = answers.split_at(names.len());
-    let mut shares: Vec<NameShare> = names
+    let mut shares: Vec<NameEvidence> = names
         .iter()
         .zip(removed.iter().zip(restored))
         .map(|(&(function, index), (removed, restored))| {
             let name = &subject.canonical[function].names[index];
-            NameShare {
+            NameEvidence {
                 function,
                 name: name.original.clone(),
-                kind: name.kind,
                 removed: share(removed),
                 restored: 1.0 - share(restored),
-                changes_the_answer: screened.raw.differs_from(removed),
-                brings_it_back: !screened.raw.differs_from(restored),
+                changes_the_answer: raw.differs_from(removed),
+                brings_it_back: !raw.differs_from(restored),
             }
         })
         .collect();

@@ -15,8 +15,8 @@ mod removal;
 mod screen;
 mod threshold;
 
-pub use answer::{Answer, ask};
-pub use blame::{Blame, NameShare, blame};
+pub use answer::Answer;
+pub use blame::{Blame, blame};
 pub use removal::removal_suspicions;
 pub use screen::{Screened, Subject, screen};
-pub use threshold::{Error, p_value, threshold};
+pub use threshold::{Error, threshold};

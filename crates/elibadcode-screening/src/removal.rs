@@ -18,9 +18,10 @@ pub fn removal_suspicions(
 ) -> Vec<f64> {
     let versions: Vec<Vec<Vec<String>>> =
         subjects.par_iter().map(|codes| without_one(codes, language)).collect();
-    let raw = ask(model, subjects, language);
-    let flat: Vec<Vec<String>> = versions.iter().flatten().cloned().collect();
-    let mut answers = ask(model, &flat, language).into_iter();
+    let raw = subjects.iter().map(|codes| codes.iter().map(|&code| code.to_owned()).collect());
+    let questions: Vec<Vec<String>> = raw.chain(versions.iter().flatten().cloned()).collect();
+    let mut raw = ask(model, &questions, language);
+    let mut answers = raw.split_off(subjects.len()).into_iter();
     raw.iter()
         .zip(&versions)
         .map(|(raw, versions)| {

@@ -58,9 +58,12 @@ impl Screened {
 
 /// Asks a model about every subject in both forms.
 pub fn screen(model: &LoadedModel, subjects: &[Subject<'_>], language: Language) -> Vec<Screened> {
-    let raw: Vec<Vec<&str>> = subjects.iter().map(|it| it.codes.clone()).collect();
-    let canonical: Vec<Vec<&str>> =
-        subjects.iter().map(|it| it.canonical.iter().map(|form| &*form.text).collect()).collect();
-    let answers = ask(model, &raw, language).into_iter().zip(ask(model, &canonical, language));
-    answers.map(|(raw, canonical)| Screened { raw, canonical }).collect()
+    // One question for both forms: of a subject without names they are the same input.
+    let mut forms: Vec<Vec<&str>> = subjects.iter().map(|it| it.codes.clone()).collect();
+    for subject in subjects {
+        forms.push(subject.canonical.iter().map(|form| &*form.text).collect());
+    }
+    let mut raw = ask(model, &forms, language);
+    let canonical = raw.split_off(subjects.len());
+    raw.into_iter().zip(canonical).map(|(raw, canonical)| Screened { raw, canonical }).collect()
 }

@@ -41,12 +41,6 @@ pub fn threshold(clean: &[f64], rate: f64) -> Result<f64, Error> {
     Ok(descending.get(n_above - 1).copied().unwrap_or(0.0).max(0.0))
 }
 
-/// Chance that a clean subject is as suspicious as this: `(1 + as suspicious) / (1 + n)`.
-pub fn p_value(suspicion: f64, clean: &[f64]) -> f64 {
-    let n_as_suspicious = clean.iter().filter(|&&it| it >= suspicion).count();
-    (1 + n_as_suspicious) as f64 / (1 + clean.len()) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,12 +59,5 @@ mod tests {
         assert_eq!(threshold(&[-1.0; 40], 0.05), Ok(0.0));
         let flagged = |limit: f64| clean.iter().filter(|&&it| it > limit).count();
         assert!(flagged(98.0) <= 1 && flagged(94.0) <= 5);
-    }
-
-    #[test]
-    fn chances_by_hand() {
-        let clean = [0.0, 0.0, 1.0, 2.0];
-        assert!((p_value(1.5, &clean) - 0.4).abs() < 1e-12);
-        assert!((p_value(0.0, &clean) - 1.0).abs() < 1e-12);
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::document;
 use crate::error::Error;
 use crate::statistics::Logistic;
 
@@ -87,26 +88,25 @@ pub struct Provenance {
 impl Calibrations {
     /// Reads the text of a `calibration.json`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let malformed = |source| Error::Malformed { file: FILE, source };
-        let calibrations: Self = serde_json::from_str(text).map_err(malformed)?;
-        if calibrations.schema_version != CALIBRATION_SCHEMA_VERSION {
-            return Err(Error::SchemaVersion {
-                file: FILE,
-                found: calibrations.schema_version,
-                expected: CALIBRATION_SCHEMA_VERSION,
-            });
-        }
-        Ok(calibrations)
+        document::read(text, FILE, CALIBRATION_SCHEMA_VERSION)
     }
 
     /// The text of the file, indented, with a newline at the end.
     pub fn to_json(&self) -> Result<String, Error> {
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|source| Error::Malformed { file: FILE, source })?;
-        Ok(text + "\n")
+        document::text(self, FILE)
     }
 
     /// The basis of a task by its name: `defect`, `clone` or `search`.
+    pub fn basis(&self, task: &str) -> Option<&Basis> {
+        match task {
+            "defect" => Some(&self.defect),
+            "clone" => Some(&self.clone),
+            "search" => Some(&self.search),
+            _ => None,
+        }
+    }
+
+    /// The same, to be replaced.
     pub fn basis_mut(&mut self, task: &str) -> Option<&mut Basis> {
         match task {
             "defect" => Some(&mut self.defect),

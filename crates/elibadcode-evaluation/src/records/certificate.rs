@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::document;
 use crate::error::Error;
 use crate::statistics::Interval;
 
@@ -42,22 +43,8 @@ pub struct Certificate {
 impl Certificate {
     /// Reads the text of a `certificate.json`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let malformed = |source| Error::Malformed { file: FILE, source };
-        let version: Version = serde_json::from_str(text).map_err(malformed)?;
-        if version.schema_version != CERTIFICATE_SCHEMA_VERSION {
-            return Err(Error::SchemaVersion {
-                file: FILE,
-                found: version.schema_version,
-                expected: CERTIFICATE_SCHEMA_VERSION,
-            });
-        }
-        serde_json::from_str(text).map_err(malformed)
+        document::read(text, FILE, CERTIFICATE_SCHEMA_VERSION)
     }
-}
-
-#[derive(Deserialize)]
-struct Version {
-    schema_version: u32,
 }
 
 /// Clean functions under random legal renamings: how many canonical forms were not the same bytes.

@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::document;
 use crate::attack::AttackSuccess;
 use crate::error::Error;
 use crate::ranking_attack::RankLift;
@@ -188,30 +189,13 @@ impl AttackMetrics {
 impl Metrics {
     /// Reads the text of a `metrics.json`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let malformed = |source| Error::Malformed { file: FILE, source };
-        let version: Version = serde_json::from_str(text).map_err(malformed)?;
-        if version.schema_version != METRICS_SCHEMA_VERSION {
-            return Err(Error::SchemaVersion {
-                file: FILE,
-                found: version.schema_version,
-                expected: METRICS_SCHEMA_VERSION,
-            });
-        }
-        serde_json::from_str(text).map_err(malformed)
+        document::read(text, FILE, METRICS_SCHEMA_VERSION)
     }
 
     /// The text of the `metrics.json`, indented, with a newline at the end.
     pub fn to_json(&self) -> Result<String, Error> {
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|source| Error::Malformed { file: FILE, source })?;
-        Ok(text + "\n")
+        document::text(self, FILE)
     }
-}
-
-/// The field that says how to read the others.
-#[derive(Deserialize)]
-struct Version {
-    schema_version: u32,
 }
 
 #[cfg(test)]

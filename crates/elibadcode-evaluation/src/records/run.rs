@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::document;
 use crate::error::Error;
 
 /// The version of `run.json` that this crate reads and writes.
@@ -38,23 +39,12 @@ pub struct RunRecord {
 impl RunRecord {
     /// Reads the text of a `run.json`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let record: Self =
-            serde_json::from_str(text).map_err(|source| Error::Malformed { file: FILE, source })?;
-        if record.schema_version != RUN_SCHEMA_VERSION {
-            return Err(Error::SchemaVersion {
-                file: FILE,
-                found: record.schema_version,
-                expected: RUN_SCHEMA_VERSION,
-            });
-        }
-        Ok(record)
+        document::read(text, FILE, RUN_SCHEMA_VERSION)
     }
 
     /// The text of the `run.json`, indented, with a newline at the end.
     pub fn to_json(&self) -> Result<String, Error> {
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|source| Error::Malformed { file: FILE, source })?;
-        Ok(text + "\n")
+        document::text(self, FILE)
     }
 }
 

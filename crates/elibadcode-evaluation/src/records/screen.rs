@@ -84,6 +84,13 @@ pub struct NameEvidence {
     pub brings_it_back: bool,
 }
 
+impl NameEvidence {
+    /// How much of the change hangs on this name.
+    pub fn share(&self) -> f64 {
+        f64::midpoint(self.removed, self.restored)
+    }
+}
+
 /// How well a screen tells functions with a trigger from clean ones, beside the baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,7 +139,7 @@ impl Detection {
 
 /// The share of `triggered` suspicions above the lowest threshold that at most `rate` of the
 /// `clean` ones are above, and that is not below 0; `None` without any.
-pub fn detection_rate(clean: &[f64], triggered: &[f64], rate: f64) -> Option<f64> {
+fn detection_rate(clean: &[f64], triggered: &[f64], rate: f64) -> Option<f64> {
     let mut descending = clean.to_vec();
     descending.sort_by(|a, b| b.total_cmp(a));
     let n_above = (rate * clean.len() as f64).floor() as usize;

@@ -7,10 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::{Task, read_unlabelled};
 use elibadcode_evaluation::records::screen::{
-    CleanAlarms, FlaggedSubject, NameEvidence, SCREEN_SCHEMA_VERSION, ScreenReport,
+    CleanAlarms, FlaggedSubject, SCREEN_SCHEMA_VERSION, ScreenReport,
 };
+use elibadcode_evaluation::statistics::permutation_p_value;
 use elibadcode_models::LoadedModel;
-use elibadcode_screening::{Screened, Subject, blame, p_value, screen, threshold};
+use elibadcode_screening::{Screened, Subject, blame, screen, threshold};
 use elibadcode_syntax::{CanonicalOptions, Language};
 
 use crate::Outcome;
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
     let language = args.input.language();
     let functions = Functions::read(args.input.task, &args.data, &mut context)?;
     let subjects = functions.subjects(language);
-    context.progress.start("screening", subjects.len());
+    context.progress.line(&format!("screening {} functions or pairs", subjects.len()));
     let screened = screen(&model, &subjects, language);
     let clean = clean_suspicions(args, &model, language, &mut context)?;
     let limit = match (args.false_alarms, &clean) {
@@ -49,9 +50,10 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
         }
         _ => 0.0,
     };
+    let settings = serde_json::json!({ "false_alarms": args.false_alarms });
     let mut report = ScreenReport {
         schema_version: SCREEN_SCHEMA_VERSION,
-        run: context.made_by(&settings(args))?,
+        run: context.made_by(&settings)?,
         task: args.input.task.to_string(),
         language: language.to_string(),
         threshold: limit,
@@ -63,34 +65,28 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
             false_alarms: clean.iter().map(|&it| it > limit).collect(),
         }),
     };
-    for (index, (subject, screened)) in subjects.iter().zip(&screened).enumerate() {
-        if screened.suspicion() > limit {
-            let place = functions.places[index].clone();
-            let chance = clean.as_ref().map(|clean| p_value(screened.suspicion(), clean));
-            report.flagged.push(flagged(
-                &model,
-                subject,
-                screened,
-                language,
-                (index, place, chance),
-            ));
-        }
+    let is_flagged = |&index: &usize| screened[index].suspicion() > limit;
+    let suspects: Vec<usize> = (0..subjects.len()).filter(is_flagged).collect();
+    context.progress.start("names", suspects.len());
+    for (done, index) in suspects.into_iter().enumerate() {
+        let (subject, screened) = (&subjects[index], &screened[index]);
+        let place = functions.places[index].clone();
+        let chance = clean.as_ref().map(|clean| permutation_p_value(screened.suspicion(), clean));
+        let about = (index, place, chance);
+        report.flagged.push(flagged(&model, subject, screened, language, about));
+        context.progress.step(done + 1, String::new());
     }
     report.flagged.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion));
     let document = output::json(&report)?;
     if let Some(path) = &args.output {
         output::write_file(path, |out| Ok(out.write_all(document.as_bytes())?))?;
     }
-    context.finish(&settings(args))?;
+    context.finish(&settings)?;
     context.print(&match args.format {
         Format::Json => document,
         Format::Text => summary::text(&report),
     })?;
     Ok(if report.flagged.is_empty() { Outcome::Done } else { Outcome::Found })
-}
-
-fn settings(args: &ScreenArgs) -> serde_json::Value {
-    serde_json::json!({ "false_alarms": args.false_alarms })
 }
 
 /// What is screened: functions, or pairs of them, and where each stands.
@@ -153,7 +149,7 @@ fn flagged(
     language: Language,
     (index, place, p_value): (usize, String, Option<f64>),
 ) -> FlaggedSubject {
-    let blame = blame(model, subject, screened, language);
+    let blame = blame(model, subject, language);
     FlaggedSubject {
         index,
         place,
@@ -163,17 +159,6 @@ fn flagged(
         label_without_names: screened.canonical.label(),
         responsible: blame.responsible().map(|it| it.name.clone()),
         comments: blame.comments,
-        names: blame
-            .names
-            .into_iter()
-            .map(|it| NameEvidence {
-                function: it.function,
-                name: it.name,
-                removed: it.removed,
-                restored: it.restored,
-                changes_the_answer: it.changes_the_answer,
-                brings_it_back: it.brings_it_back,
-            })
-            .collect(),
+        names: blame.names,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::super::document;
 use super::{Cell, Intervals, Results};
 use crate::error::Error;
 
@@ -19,8 +20,7 @@ const POSITIVE: RangeInclusive<f64> = 0.0..=f64::MAX;
 impl Results {
     /// Reads and validates the text of a `results.json`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let results: Self =
-            serde_json::from_str(text).map_err(|source| Error::Malformed { file: FILE, source })?;
+        let results: Self = document::read(text, FILE, RESULTS_SCHEMA_VERSION)?;
         results.validate()?;
         Ok(results)
     }
@@ -28,9 +28,7 @@ impl Results {
     /// The text of a valid `results.json`, indented, with a newline at the end.
     pub fn to_json(&self) -> Result<String, Error> {
         self.validate()?;
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|source| Error::Malformed { file: FILE, source })?;
-        Ok(text + "\n")
+        document::text(self, FILE)
     }
 
     /// Fails if the schema version is another one or a number is out of its range.

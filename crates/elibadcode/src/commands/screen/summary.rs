@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use elibadcode_evaluation::escape_untrusted;
-use elibadcode_evaluation::records::screen::{FlaggedSubject, ScreenReport};
+use elibadcode_evaluation::records::screen::{FlaggedSubject, NameEvidence, ScreenReport};
 
 /// Flagged subjects that are printed; the document has all.
 const N_SHOWN: usize = 20;
@@ -51,8 +51,7 @@ fn line(subject: &FlaggedSubject) -> String {
     }
     match &subject.responsible {
         Some(name) => {
-            let share =
-                subject.names.first().map_or(0.0, |it| f64::midpoint(it.removed, it.restored));
+            let share = subject.names.first().map_or(0.0, NameEvidence::share);
             let name = escape_untrusted(name);
             let _ = write!(text, "it hangs on `{name}` ({:.0} %)", 100.0 * share);
         }
