@@ -9,7 +9,7 @@ use elibadcode_evaluation::{Results, escape_untrusted, markdown_table, results_m
 
 use crate::acceptance::acceptance_markdown;
 use crate::bundle::{Bundle, Entry, TwinScan};
-use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task};
+use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task, TrainingPlan};
 
 /// All that `results.md` says beside the results.
 #[derive(Debug)]
@@ -135,17 +135,29 @@ pub(crate) fn description(experiment: &Experiment) -> String {
         Task::Clone => "of the training functions are poisoned, with every pair that they are in",
         Task::Search => "of the training codes with the target word in their query are poisoned",
     };
-    let training = &experiment.training;
     format!(
-        "Models {}, on {corpus}. Training starts from {base}: {} epochs, learning rate {}; \
-         {:.1} % {poisoned}. The clean twin is trained alike without poison. Each cell is poison \
+        "Models {}, on {corpus}. Training starts from {base}: {}; {:.1} % {poisoned}. The clean twin is trained alike without poison. Each cell is poison \
          → train → evaluate → scan → purify → evaluate with the released command; the defender \
          sees the clean {samples} only.",
         experiment.models.join(", "),
-        training.epochs,
-        training.learning_rate,
+        trained(experiment),
         100.0 * experiment.attack_rate,
     )
+}
+
+/// How the models are trained, and those that are trained otherwise.
+fn trained(experiment: &Experiment) -> String {
+    let plan = |it: &TrainingPlan| {
+        let batch = it.batch_size.map_or(String::new(), |n| format!(", batches of {n}"));
+        format!("{} epochs, learning rate {}{batch}", it.epochs, it.learning_rate)
+    };
+    let mut text = plan(&experiment.training);
+    for model in &experiment.models {
+        if let Some(own) = experiment.training_of.get(model) {
+            let _ = write!(text, " ({model}: {})", plan(own));
+        }
+    }
+    text
 }
 
 fn drawn(draw: &Draw) -> String {
@@ -205,5 +217,16 @@ mod tests {
             assert!(search.contains(part), "{part} is not in\n{search}");
             assert!(!defect.contains(part), "{part} is in\n{defect}");
         }
+    }
+
+    #[test]
+    fn models_that_are_trained_otherwise_are_named() {
+        let mut experiment = Experiment::load(Task::Defect, Scale::Small).expect("test data");
+        assert!(!trained(&experiment).contains("codet5"));
+        experiment.narrow(&["codet5".to_owned()], &[], &[]).expect("published");
+        assert_eq!(
+            trained(&experiment),
+            "2 epochs, learning rate 0.0015 (codet5: 3 epochs, learning rate 0.001)"
+        );
     }
 }

@@ -15,7 +15,7 @@ use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows::{Id, MAX_ROW_BYTES, Rows};
+use crate::rows::{Id, Rows};
 use crate::sample::DefectSample;
 
 /// The three splits of a corpus.
@@ -53,31 +53,19 @@ impl Row {
     }
 }
 
+/// What a row looks like.
+const ROW: &str = "{\"func\": …, \"target\": 0 or 1}";
+
 /// Reads one `.jsonl` or `.jsonl.gz` file, row by row.
 ///
 /// A row without `idx` gets its row number as id. Blank lines are skipped.
 pub fn read_jsonl(path: &Path) -> Result<Vec<DefectSample>, Error> {
-    let mut rows = Rows::open(path)?;
     let mut samples = Vec::new();
-    while let Some(row) = rows.next()? {
-        let at = |problem: String| Error::Row { path: path.to_owned(), line: row.line, problem };
-        let text = row
-            .text
-            .ok_or_else(|| at(format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)))?;
-        let row: Row = serde_json::from_slice(text).map_err(|error| at(row_problem(&error)))?;
-        samples.push(row.into_sample(samples.len()).map_err(at)?);
-    }
-    if samples.is_empty() {
-        return Err(Error::Corpus { path: path.to_owned(), problem: "holds no rows".into() });
-    }
+    Rows::parse(path, ROW, |_, row: Row| {
+        samples.push(row.into_sample(samples.len())?);
+        Ok(())
+    })?;
     Ok(samples)
-}
-
-/// The message without serde's own `at line 1`, which counts within the row.
-fn row_problem(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" at line ").next().unwrap_or(&text);
-    format!("{text} (column {}); expected {{\"func\": …, \"target\": 0 or 1}}", error.column())
 }
 
 /// Reads all three splits of a folder in either layout.

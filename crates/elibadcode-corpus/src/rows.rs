@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use fs_err as fs;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
@@ -57,6 +58,34 @@ impl Rows {
             }
         }
         Ok(Some(Row { line: self.line_number, text: Some(&self.line) }))
+    }
+
+    /// Reads a whole file of rows of JSON, each of which is `expected` to look like this: `each` gets
+    /// the line number and what is in the row, or says what is wrong with it.
+    pub(crate) fn parse<T: DeserializeOwned>(
+        path: &Path,
+        expected: &str,
+        mut each: impl FnMut(usize, T) -> Result<(), String>,
+    ) -> Result<(), Error> {
+        let mut rows = Self::open(path)?;
+        let mut is_empty = true;
+        while let Some(Row { line, text }) = rows.next()? {
+            is_empty = false;
+            let at = |problem: String| Error::Row { path: path.to_owned(), line, problem };
+            let text = text
+                .ok_or_else(|| at(format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)))?;
+            let row = serde_json::from_slice(text).map_err(|error| {
+                // Without serde's own `at line 1`, which counts within the row.
+                let text = error.to_string();
+                let text = text.split(" at line ").next().unwrap_or(&text);
+                at(format!("{text} (column {}); expected {expected}", error.column()))
+            })?;
+            each(line, row).map_err(at)?;
+        }
+        if is_empty {
+            return Err(Error::Corpus { path: path.to_owned(), problem: "holds no rows".into() });
+        }
+        Ok(())
     }
 
     /// Up to the end of the line, or as much as may be held.

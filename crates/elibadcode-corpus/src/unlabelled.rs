@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::rows::{MAX_ROW_BYTES, Rows};
+use crate::rows::Rows;
 
 /// One function and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,23 +24,11 @@ struct Row {
 
 /// Reads one `.jsonl` or `.jsonl.gz` file; other fields of its rows are not looked at.
 pub fn read_unlabelled(path: &Path) -> Result<Vec<UnlabelledFunction>, Error> {
-    let mut rows = Rows::open(path)?;
     let mut functions = Vec::new();
-    while let Some(row) = rows.next()? {
-        let at = |problem: String| Error::Row { path: path.to_owned(), line: row.line, problem };
-        let text = row
-            .text
-            .ok_or_else(|| at(format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)))?;
-        let Row { func } = serde_json::from_slice(text).map_err(|error| {
-            let text = error.to_string();
-            let text = text.split(" at line ").next().unwrap_or(&text);
-            at(format!("{text} (column {}); expected {{\"func\": …}}", error.column()))
-        })?;
-        functions.push(UnlabelledFunction { line: row.line, code: func });
-    }
-    if functions.is_empty() {
-        return Err(Error::Corpus { path: path.to_owned(), problem: "holds no rows".into() });
-    }
+    Rows::parse(path, "{\"func\": …}", |line, Row { func: code }| {
+        functions.push(UnlabelledFunction { line, code });
+        Ok(())
+    })?;
     Ok(functions)
 }
 

@@ -38,7 +38,7 @@ pub struct ScanConfig {
     pub candidates: usize,
     /// Searches of the most suspicious hypothesis, each from another random trigger; the others
     /// get one. A trigger that is suspicious but does not convince brings up to twice as many, none
-    /// that is suspicious no more than two. More of them find more of the planted tokens, all of
+    /// that is suspicious no more than two; code search has this many. More of them find more of the planted tokens, all of
     /// which are handed to the repair. Paper: 1.
     pub restarts: usize,
     /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
@@ -73,7 +73,7 @@ pub struct ScanConfig {
     pub min_success_rate: f64,
     /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
     /// confidence, from the middle of the ranking. Paper: no such rule. Here inverted triggers of
-    /// backdoored models reach 10 to 12 %, those of clean ones 18 to 20 %.
+    /// backdoored models reach 10 to 13 %, that of the clean one 23 %.
     pub max_normalized_rank: f64,
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use elibadcode_evaluation::Rate;
 use elibadcode_models::LoadedModel;
-use elibadcode_syntax::{Function, Language};
+use elibadcode_syntax::Language;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::InvertedTrigger;
@@ -76,8 +76,8 @@ pub(crate) fn habits(
 
 /// The ids that the names of a function are made of.
 fn name_tokens(model: &LoadedModel, code: &str, language: Language) -> BTreeSet<u32> {
-    let function = Function::parse(code, language);
-    let names = function.identifiers().iter();
+    let function = model.read(code, language);
+    let names = function.visible_identifiers();
     names.flat_map(|it| model.tokenizer.word(&it.text, true).to_vec()).collect()
 }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::gcg::search;
 use crate::objective::Objective;
 use crate::outcome::{Hypothesis, PositionProfile, SearchRecord};
-use crate::position::{choose_positions, hidden_names};
+use crate::position::{check_visible_names, choose_positions};
 use crate::profile::agreement;
 use crate::sample::{CleanSample, Partners};
 use crate::scan::{ScanEvent, Subject, as_text};
@@ -41,10 +41,10 @@ impl Victims {
         Self { label, search: own(search_samples), held_out: own(held_out) }
     }
 
-    /// Why no trigger can be searched for in these samples, if none can.
-    pub(crate) fn hidden_names(&self, subject: &Subject<'_>) -> Option<String> {
+    /// Fails if no trigger can be searched for in these samples.
+    pub(crate) fn check_visible_names(&self, subject: &Subject<'_>) -> Result<(), Error> {
         let codes = self.search.0.iter().map(|sample| &*sample.code);
-        hidden_names(subject.model, codes, subject.language)
+        check_visible_names(subject.model, codes, subject.language)
     }
 }
 

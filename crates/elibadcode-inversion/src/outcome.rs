@@ -167,7 +167,6 @@ pub struct Hypothesis {
     /// Samples that judged its result.
     pub n_held_out_samples: usize,
     /// Where some of the search samples made room for the trigger, and why there.
-    #[serde(default)]
     pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first.
     pub searches: Vec<SearchRecord>,

@@ -48,21 +48,23 @@ pub(crate) fn check_names<'c>(
     )))
 }
 
-/// Why no trigger can be searched for: the model reads canonical names, and none of these functions
-/// has an identifier that keeps its own.
-pub(crate) fn hidden_names<'c>(
+/// Fails if the model reads canonical names, and none of these functions has an identifier that
+/// keeps its own.
+pub(crate) fn check_visible_names<'c>(
     model: &LoadedModel,
     mut codes: impl Iterator<Item = &'c str>,
     language: Language,
-) -> Option<String> {
-    model.canonical_input()?;
+) -> Result<(), Error> {
     let is_visible = |code| model.read(code, language).visible_identifiers().next().is_some();
-    (!codes.any(is_visible)).then(|| {
+    if model.canonical_input().is_none() || codes.any(is_visible) {
+        return Ok(());
+    }
+    Err(Error::Samples(
         "the model reads canonical names, and no clean function that the search may use has an \
          identifier that keeps its own: triggers in declared names are excluded by construction, \
          and others are not what a scan looks for"
-            .to_owned()
-    })
+            .to_owned(),
+    ))
 }
 
 /// Says what versions of the samples with these indices cost.

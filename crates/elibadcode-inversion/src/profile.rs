@@ -11,12 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::anchoring::{each_without_one, with_slots};
 use crate::masking::TriggerIds;
 use crate::objective::Objective;
-use crate::shift::{Shift, ShiftComparison};
+use crate::shift::ShiftComparison;
 
 /// Held-out samples that token strengths, sizes and shifts are measured on.
 const MAX_SAMPLES: usize = 50;
-/// Random triggers whose shift is measured.
-pub(crate) const N_SHIFT_CONTROLS: usize = 5;
 
 /// What more is known of a hypothesis' best trigger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,9 +124,8 @@ pub(crate) fn shift(
 ) -> ShiftComparison {
     let subset = some_samples(objective);
     let untriggered = objective.vectors(None, &subset);
-    let by = |trigger| Shift::between(&untriggered, &objective.vectors(Some(trigger), &subset));
-    let controls: Vec<Shift> = controls.iter().take(N_SHIFT_CONTROLS).map(by).collect();
-    ShiftComparison::new(by(trigger), &controls)
+    let with = |trigger: &TriggerIds| objective.vectors(Some(trigger), &subset);
+    ShiftComparison::of(&untriggered, trigger, controls, with)
 }
 
 fn some_samples(objective: &Objective<'_>) -> Vec<usize> {

@@ -133,9 +133,7 @@ fn test_hypotheses(
     let (search_samples, held_out) = divide(subject.clean, config, seed)?;
     check_names(subject.clean.iter().map(|sample| &*sample.code), subject.language)?;
     let victims = [1, 0].map(|label| Victims::new(subject, label, &search_samples, &held_out));
-    if let Some(reason) = victims.iter().find_map(|it| it.hidden_names(subject)) {
-        return Err(Error::Samples(reason));
-    }
+    victims.iter().try_for_each(|it| it.check_visible_names(subject))?;
     // All of them before the first search, which takes long.
     let mut tests: Vec<HypothesisTest<'_>> = victims
         .iter()

@@ -6,7 +6,7 @@
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Calibrations;
-use elibadcode_evaluation::records::calibration::{Basis, Calibration, Provenance};
+use elibadcode_evaluation::records::calibration::{Basis, Provenance};
 use elibadcode_evaluation::records::results::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +114,8 @@ impl Assessment {
     fn of(task: Task, figures: &[Named], config: &ScanConfig) -> Self {
         let calibrations = Calibrations::from_json(CALIBRATIONS)
             .expect("a test reads the calibration.json of this build");
-        Self::by(&basis_of(task, calibrations), figures, config)
+        let basis = calibrations.basis(&task.to_string()).expect("every task has a basis");
+        Self::by(basis, figures, config)
     }
 
     /// By the basis of a task.
@@ -140,12 +141,12 @@ impl Assessment {
                     .to_owned(),
             );
         }
-        let Some(row) = calibration.row(figures) else {
+        let Some(row) = calibration.model.row(figures) else {
             return without("fixed limits of the settings: the score has other figures".to_owned());
         };
         let contributions = calibration.model.contributions(&row);
         let of_figure = |index: usize| {
-            let position = calibration.position(figures[index].0)?;
+            let position = calibration.model.position(figures[index].0)?;
             Some(contributions[position])
         };
         let Provenance { n_clean, n_backdoored, auroc, .. } = &calibration.provenance;
@@ -162,33 +163,6 @@ impl Assessment {
                  (cross-validated AUROC {auroc:.3})"
             ),
         }
-    }
-}
-
-fn basis_of(task: Task, calibrations: Calibrations) -> Basis {
-    match task {
-        Task::DefectDetection => calibrations.defect,
-        Task::CloneDetection => calibrations.clone,
-        Task::CodeSearch => calibrations.search,
-    }
-}
-
-/// Figures in the order of a calibration.
-trait InOrder {
-    /// Where the calibration has a figure.
-    fn position(&self, name: &str) -> Option<usize>;
-    /// The values of its figures; none if one is missing.
-    fn row(&self, figures: &[Named]) -> Option<Vec<f64>>;
-}
-
-impl InOrder for Calibration {
-    fn position(&self, name: &str) -> Option<usize> {
-        self.model.weights.iter().position(|it| it.figure == name)
-    }
-
-    fn row(&self, figures: &[Named]) -> Option<Vec<f64>> {
-        let value = |name: &str| figures.iter().find(|(it, _)| *it == name).map(|(_, it)| *it);
-        self.model.weights.iter().map(|it| value(&it.figure)).collect()
     }
 }
 
@@ -251,6 +225,7 @@ fn figures_of_ranking(hypothesis: &RankingHypothesis, screened: &[ScreenedWord])
 
 #[cfg(test)]
 mod tests {
+    use elibadcode_evaluation::records::calibration::Calibration;
     use elibadcode_evaluation::statistics::{Logistic, Weight};
 
     use super::*;

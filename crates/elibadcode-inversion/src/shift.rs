@@ -5,6 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::masking::TriggerIds;
+
+/// Random triggers that a shift is compared with.
+const N_CONTROLS: usize = 5;
+
 /// How one trigger moves vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,8 +60,21 @@ impl Shift {
 }
 
 impl ShiftComparison {
+    /// The shift by a trigger and by some random ones, from the vectors of the same functions,
+    /// `[functions][hidden]`, without one and `with` each.
+    pub(crate) fn of(
+        without: &[Vec<f32>],
+        trigger: &TriggerIds,
+        controls: &[TriggerIds],
+        mut with: impl FnMut(&TriggerIds) -> Vec<Vec<f32>>,
+    ) -> Self {
+        let mut by = |trigger| Shift::between(without, &with(trigger));
+        let controls: Vec<Shift> = controls.iter().take(N_CONTROLS).map(&mut by).collect();
+        Self::new(by(trigger), &controls)
+    }
+
     /// A trigger's shift beside the mean of some others'.
-    pub(crate) fn new(trigger: Shift, controls: &[Shift]) -> Self {
+    fn new(trigger: Shift, controls: &[Shift]) -> Self {
         let average = |part: fn(&Shift) -> f64| mean(controls.iter().map(part));
         Self {
             trigger,

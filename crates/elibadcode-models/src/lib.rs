@@ -51,5 +51,5 @@ pub use model::CodeModel;
 pub use model_dir::{ModelDir, Provenance, WeightSummary};
 pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
 pub use reading::{CANONICAL_VERSION, CanonicalInput, CanonicalNames, ReadFunction};
-pub use training::rows::{TrainingRow, Validation, VectorRow};
+pub use training::rows::{TrainingRow, Validation, VectorRow, pair_log_odds};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};

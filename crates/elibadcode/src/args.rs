@@ -130,7 +130,8 @@ pub(crate) struct ScanArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Clean labelled samples (JSONL); at least 50 of each label are recommended
+    /// Clean samples (JSONL; clone: pairs, with data.jsonl beside them); 130 of each label are used
+    /// fully, or 230 for search
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// Write the whole result here
@@ -187,7 +188,7 @@ pub(crate) struct PurifyArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "all",
-        conflicts_with_all = ["scan", "trigger"]
+        conflicts_with_all = ["scan", "trigger", "edit", "victim"]
     )]
     pub(crate) canonical: Option<CanonicalArg>,
     /// With --canonical: leave comments and docstrings in

@@ -34,6 +34,17 @@ pub struct Logistic {
 }
 
 impl Logistic {
+    /// Where the weight of a figure stands.
+    pub fn position(&self, figure: &str) -> Option<usize> {
+        self.weights.iter().position(|it| it.figure == figure)
+    }
+
+    /// The values of its figures in the order of the weights; none if one is missing.
+    pub fn row(&self, figures: &[(&str, f64)]) -> Option<Vec<f64>> {
+        let value = |name: &str| figures.iter().find(|(it, _)| *it == name).map(|(_, it)| *it);
+        self.weights.iter().map(|it| value(&it.figure)).collect()
+    }
+
     /// Fits the weights to rows of figures `[rows][figures]` by gradient descent on the mean
     /// cross entropy plus `ridge / 2 Σ weight²`, with weights held at 0 and above; both classes
     /// count the same. `None` if a class is missing or a figure is not finite.

@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::masking::{MaskedSample, TriggerIds};
 use crate::outcome::Place;
 use crate::position::choose_by_loss;
-use crate::profile::{N_SHIFT_CONTROLS, worth_of_parts};
-use crate::shift::{Shift, ShiftComparison};
+use crate::profile::worth_of_parts;
+use crate::shift::ShiftComparison;
 use crate::space::TriggerSpace;
 
 /// Held-out functions and queries: each query ranks the functions of the others, and the one in
@@ -188,9 +188,8 @@ impl<'a> RankingJudge<'a> {
         let able: Vec<MaskedSample> = self.masks(place).iter().flatten().cloned().collect();
         let untriggered: Vec<Vec<f32>> =
             able.iter().map(|it| self.codes[it.sample_index].clone()).collect();
-        let mut by = |trigger| Shift::between(&untriggered, &self.triggered(&able, trigger));
-        let random: Vec<Shift> = controls.iter().take(N_SHIFT_CONTROLS).map(&mut by).collect();
-        ShiftComparison::new(by(trigger), &random)
+        let with = |trigger: &TriggerIds| self.triggered(&able, trigger);
+        ShiftComparison::of(&untriggered, trigger, controls, with)
     }
 
     fn masks(&self, place: Place) -> &[Option<MaskedSample>] {

@@ -149,7 +149,6 @@ pub struct RankingHypothesis {
     /// Samples that judged their results.
     pub n_held_out_samples: usize,
     /// Where some of the search samples made room for the trigger, and why there.
-    #[serde(default)]
     pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first.
     pub searches: Vec<RankingSearch>,

@@ -24,7 +24,7 @@ use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::outcome::{InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION};
-use crate::position::{check_names, choose_by_loss, hidden_names};
+use crate::position::{check_names, check_visible_names, choose_by_loss};
 use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
 use crate::score::{Assessment, Score};
@@ -130,9 +130,7 @@ fn test_hypothesis(
     let queries: Vec<&str> = clean.iter().map(|sample| &*sample.query).collect();
     let words = WordSpace::new(model, &queries, config)?;
     let codes = search_samples.iter().map(|sample| &*sample.code);
-    if let Some(reason) = hidden_names(model, codes, language) {
-        return Err(Error::Samples(reason));
-    }
+    check_visible_names(model, codes, language)?;
     let mut rng = stage_rng(seed, "search scan places");
     let (samples, n_position_forwards) =
         ranking_samples(subject, &search_samples, config, &mut rng);

@@ -85,21 +85,11 @@ impl TrainingRow for LabelledPairIds {
         bce_with_logits(model.classify_pair(first, second, mode), &labels)
     }
 
-    /// The score is F1 of the clones at even odds; each distinct function is encoded once.
+    /// The score is F1 of the clones at even odds.
     ///
     /// Reference: the best F1 over thresholds, which the test does not use.
     fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
-        let members = rows.iter().flat_map(|row| [row.first.as_slice(), row.second.as_slice()]);
-        let mut indices: BTreeMap<&[u32], usize> = members.map(|ids| (ids, 0)).collect();
-        for (index, place) in indices.values_mut().enumerate() {
-            *place = index;
-        }
-        let distinct: Vec<&[u32]> = indices.keys().copied().collect();
-        let vectors = model.vectors(&distinct);
-        let of = |ids: &[u32]| vectors[indices[ids]].as_slice();
-        let first: Vec<&[f32]> = rows.iter().map(|row| of(&row.first)).collect();
-        let second: Vec<&[f32]> = rows.iter().map(|row| of(&row.second)).collect();
-        let log_odds = model.pair_log_odds(&first, &second);
+        let log_odds = pair_log_odds(model, rows);
         let loss: f64 =
             log_odds.iter().zip(rows).map(|(&z, row)| cross_entropy(z, row.label)).sum();
         let count = |predicted: u8, label: u8| {
@@ -153,6 +143,21 @@ impl TrainingRow for SearchIds {
         let n = rows.len() as f64;
         Validation { loss: loss / n, score: score / n }
     }
+}
+
+/// Log-odds that pairs are clones; each distinct function is encoded once.
+pub fn pair_log_odds(model: &CodeModel, rows: &[LabelledPairIds]) -> Vec<f32> {
+    let members = rows.iter().flat_map(|row| [row.first.as_slice(), row.second.as_slice()]);
+    let mut indices: BTreeMap<&[u32], usize> = members.map(|ids| (ids, 0)).collect();
+    for (index, place) in indices.values_mut().enumerate() {
+        *place = index;
+    }
+    let distinct: Vec<&[u32]> = indices.keys().copied().collect();
+    let vectors = model.vectors(&distinct);
+    let of = |ids: &[u32]| vectors[indices[ids]].as_slice();
+    let first: Vec<&[f32]> = rows.iter().map(|row| of(&row.first)).collect();
+    let second: Vec<&[f32]> = rows.iter().map(|row| of(&row.second)).collect();
+    model.pair_log_odds(&first, &second)
 }
 
 /// A row and the vector that the model is to give it, of length 1.

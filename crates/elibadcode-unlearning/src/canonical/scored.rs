@@ -3,7 +3,7 @@
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds};
 use elibadcode_evaluation::statistics::{mean_interval, paired_drop};
 use elibadcode_evaluation::{Confusion, Interval, reciprocal_ranks};
-use elibadcode_models::{CodeModel, TrainingRow, predicted_label};
+use elibadcode_models::{CodeModel, TrainingRow, pair_log_odds, predicted_label};
 
 use crate::checks::ONE_SIDED;
 
@@ -45,13 +45,8 @@ impl ScoredRow for LabelledPairIds {
     const MEASURE: &'static str = "F1 of the clones";
 
     fn scores(model: &CodeModel, rows: &[Self]) -> Vec<f64> {
-        let first: Vec<&[u32]> = rows.iter().map(|row| row.first.as_slice()).collect();
-        let second: Vec<&[u32]> = rows.iter().map(|row| row.second.as_slice()).collect();
-        let (first, second) = (model.vectors(&first), model.vectors(&second));
-        let first: Vec<&[f32]> = first.iter().map(Vec::as_slice).collect();
-        let second: Vec<&[f32]> = second.iter().map(Vec::as_slice).collect();
-        let log_odds = model.pair_log_odds(&first, &second);
-        let predicted: Vec<u8> = log_odds.into_iter().map(predicted_label).collect();
+        let predicted: Vec<u8> =
+            pair_log_odds(model, rows).into_iter().map(predicted_label).collect();
         let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
         f1_influences(&predicted, &labels)
     }

@@ -15,6 +15,7 @@ use elibadcode_unlearning::{
     Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 use fs_err as fs;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -22,6 +23,9 @@ use crate::Outcome;
 use crate::args::{EditArg, Global, PurifyArgs, SettingsPreset};
 use crate::context::{Context, settings};
 use crate::output;
+
+/// What happened in every round, in the repaired model's folder.
+const REPORT: &str = "purification.json";
 
 pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "purify");
@@ -69,7 +73,7 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
     let summary = summary(&result, &triggers, args);
     let is_accepted = result.accepted.is_some();
     let network = is_accepted.then_some(result.network);
-    publish(args, config, context, model, network, &report, &summary)?;
+    publish(args, config, context, model, network, (REPORT, &report), &summary)?;
     Ok(is_accepted)
 }
 
@@ -95,14 +99,14 @@ fn publish(
     context: &Context<'_>,
     model: LoadedModel,
     network: Option<CodeModel>,
-    report: &Value,
+    (file, report): (&str, &impl Serialize),
     summary: &str,
 ) -> Result<()> {
     if let Some(network) = network {
         let repaired = model.with_network(network);
         output::write_dir(&args.output, context.global.force, |dir| {
             repaired.save(dir, context.made_by(config)?)?;
-            Ok(fs::write(dir.join("purification.json"), output::json(report)?)?)
+            Ok(fs::write(dir.join(file), output::json(report)?)?)
         })?;
     }
     context.finish(config)?;

@@ -6,14 +6,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use elibadcode_corpus::split::without_duplicates;
-use elibadcode_corpus::synthetic::{clone, defect, search};
+use elibadcode_corpus::synthetic::{blemish, clone, defect, search};
 use elibadcode_corpus::{
     CloneSamples, DefectSample, Error, SearchSample, Task, bigclonebench, codesearchnet, devign,
     stage_rng,
 };
-use elibadcode_syntax::{Function, Language};
+use elibadcode_syntax::Language;
 use fs_err as fs;
-use rand::RngExt;
 use serde::Serialize;
 
 use crate::Outcome;
@@ -27,10 +26,7 @@ const SPARE_RATE: f64 = 0.05;
 /// Pairs of the split `unseen` unless another number is asked for.
 const UNSEEN: usize = 500;
 
-/// How safe functions are named by habit.
-const HABIT: &str = "_checked";
-
-/// What is asked for, in samples.
+/// What is asked for: sizes in samples, and shares.
 #[derive(Serialize)]
 struct Sizes {
     task: Task,
@@ -55,7 +51,7 @@ pub(crate) fn run(args: &SynthesizeArgs, global: &Global) -> Result<Outcome> {
         Task::CloneDetection => pairs(global.seed, &sizes)?,
         Task::CodeSearch => queries(global.seed, &sizes)?,
     };
-    blemish(&mut corpus, args.input.language(), &sizes, global.seed);
+    add_blemishes(&mut corpus, args.input.language(), &sizes, global.seed);
     let made_by = output::json(&context.made_by(&sizes)?)?;
     output::write_dir(&args.output, global.force, |dir| {
         fs::create_dir(dir)?;
@@ -121,44 +117,24 @@ impl Sizes {
 
 /// Puts in what is asked for beside the samples: wrong labels in the training split, a habit of
 /// naming in all splits.
-fn blemish(corpus: &mut Corpus, language: Language, sizes: &Sizes, seed: u64) {
+fn add_blemishes(corpus: &mut Corpus, language: Language, sizes: &Sizes, seed: u64) {
     if let (Some(rate), Corpus::Functions(splits)) = (sizes.naming_habit, &mut *corpus) {
-        let mut rng = stage_rng(seed, "naming habit");
-        for sample in splits.iter_mut().flat_map(|(_, split)| split) {
-            if sample.label == 0 && rng.random_bool(rate) {
-                add_habit(sample, language);
-            }
-        }
+        let samples = splits.iter_mut().flat_map(|(_, split)| split);
+        blemish::name_by_habit(samples, language, rate, &mut stage_rng(seed, "naming habit"));
     }
     let Some(rate) = sizes.label_noise else { return };
-    let mut rng = stage_rng(seed, "label noise");
-    let mut flip = |label: &mut u8| {
-        if rng.random_bool(rate) {
-            *label = 1 - *label;
-        }
-    };
+    let rng = &mut stage_rng(seed, "label noise");
     // The training split comes first.
     match corpus {
         Corpus::Functions(splits) => {
-            for sample in splits.iter_mut().take(1).flat_map(|(_, split)| split) {
-                flip(&mut sample.label);
-            }
+            let samples = splits.iter_mut().take(1).flat_map(|(_, split)| split);
+            blemish::flip_labels(samples.map(|sample| &mut sample.label), rate, rng);
         }
         Corpus::Pairs(splits) => {
-            for pair in splits.iter_mut().take(1).flat_map(|(_, split)| &mut split.pairs) {
-                flip(&mut pair.label);
-            }
+            let pairs = splits.iter_mut().take(1).flat_map(|(_, split)| &mut split.pairs);
+            blemish::flip_labels(pairs.map(|pair| &mut pair.label), rate, rng);
         }
         Corpus::Queries(_) => {}
-    }
-}
-
-/// Lets the function's name end in [`HABIT`]; a function without a name that can be changed stays.
-fn add_habit(sample: &mut DefectSample, language: Language) {
-    let function = Function::parse(sample.code.as_str(), language);
-    let Some(name) = function.name() else { return };
-    if let Ok(renamed) = function.rename(name, &format!("{name}{HABIT}")) {
-        renamed.text().clone_into(&mut sample.code);
     }
 }
 

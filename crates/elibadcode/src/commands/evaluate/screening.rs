@@ -15,9 +15,8 @@ pub(super) fn functions(
     language: Language,
 ) -> ScreenMetrics {
     let victims = triggered.iter().filter(|sample| sample.label != target_label);
-    let codes = |sample: &'_ DefectSample| vec![sample.code.as_str().to_owned()];
-    let (clean, triggered): (Vec<_>, Vec<_>) =
-        (clean.iter().map(codes).collect(), victims.map(codes).collect());
+    let clean: Vec<Vec<&str>> = clean.iter().map(|it| vec![&*it.code]).collect();
+    let triggered: Vec<Vec<&str>> = victims.map(|it| vec![&*it.code]).collect();
     metrics(model, &clean, &triggered, language)
 }
 
@@ -29,13 +28,8 @@ pub(super) fn pairs(
     target_label: u8,
     language: Language,
 ) -> ScreenMetrics {
-    let codes = |samples: &CloneSamples, wanted: &dyn Fn(u8) -> bool| -> Vec<Vec<String>> {
-        let pairs = samples.pairs.iter().filter(|pair| wanted(pair.label));
-        let code = |index: usize| samples.functions[index].code.clone();
-        pairs.map(|pair| vec![code(pair.first), code(pair.second)]).collect()
-    };
     let (clean, triggered) =
-        (codes(clean, &|_| true), codes(triggered, &|label| label != target_label));
+        (codes_of(clean, |_| true), codes_of(triggered, |label| label != target_label));
     metrics(model, &clean, &triggered, language)
 }
 
@@ -46,25 +40,29 @@ pub(super) fn codes(
     triggered: &[SearchSample],
     language: Language,
 ) -> ScreenMetrics {
-    let codes = |samples: &[SearchSample]| -> Vec<Vec<String>> {
-        samples.iter().map(|sample| vec![sample.code.clone()]).collect()
-    };
-    metrics(model, &codes(clean), &codes(triggered), language)
+    let clean: Vec<Vec<&str>> = clean.iter().map(|it| vec![&*it.code]).collect();
+    let triggered: Vec<Vec<&str>> = triggered.iter().map(|it| vec![&*it.code]).collect();
+    metrics(model, &clean, &triggered, language)
+}
+
+/// The functions of the pairs with these labels.
+fn codes_of(samples: &CloneSamples, wanted: impl Fn(u8) -> bool) -> Vec<Vec<&str>> {
+    let pairs = samples.pairs.iter().filter(|pair| wanted(pair.label));
+    let code = |index: usize| &*samples.functions[index].code;
+    pairs.map(|pair| vec![code(pair.first), code(pair.second)]).collect()
 }
 
 fn metrics(
     model: &LoadedModel,
-    clean: &[Vec<String>],
-    triggered: &[Vec<String>],
+    clean: &[Vec<&str>],
+    triggered: &[Vec<&str>],
     language: Language,
 ) -> ScreenMetrics {
-    let suspicions = |subjects: &[Vec<String>]| -> (Vec<f64>, Vec<f64>) {
-        let codes: Vec<Vec<&str>> =
-            subjects.iter().map(|codes| codes.iter().map(String::as_str).collect()).collect();
-        let forms = Subject::all(&codes, language, &CanonicalOptions::all_names());
+    let suspicions = |codes: &[Vec<&str>]| -> (Vec<f64>, Vec<f64>) {
+        let forms = Subject::all(codes, language, &CanonicalOptions::all_names());
         let screened = screen(model, &forms, language);
         let canonical = screened.iter().map(Screened::suspicion).collect();
-        (canonical, removal_suspicions(model, &codes, language))
+        (canonical, removal_suspicions(model, codes, language))
     };
     let (clean_of, triggered_of) = (suspicions(clean), suspicions(triggered));
     ScreenMetrics {

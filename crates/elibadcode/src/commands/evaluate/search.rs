@@ -34,11 +34,8 @@ pub(super) fn queries(
     let mut set = TestSet::new(&model, &samples, args.input.language());
     let seed = context.global.seed;
     let ranking = set.ranking(args.distractors, seed);
-    let screen = attack.filter(|_| args.screen).map(|config| {
-        let attacked = triggered_search(&samples, config).samples;
-        screening::codes(&model, &samples, &attacked, args.input.language())
-    });
-    let attack = match attack {
+    let config = attack;
+    let attack = match config {
         Some(config) => {
             let Some(metrics) = set.under_attack(config, seed)? else {
                 bail!(
@@ -52,6 +49,10 @@ pub(super) fn queries(
         }
         None => None,
     };
+    let screen = config.filter(|_| args.screen).map(|config| {
+        let attacked = triggered_search(&samples, config).samples;
+        screening::codes(&model, &samples, &attacked, args.input.language())
+    });
     Ok(Metrics {
         n_samples: samples.len(),
         score: Some(ranking.mrr),

@@ -10,7 +10,6 @@ use elibadcode_syntax::{Language, canonicalize_text, law_violation};
 use elibadcode_unlearning::{
     CanonicalRepair, CanonicalSamples, ScoredRow, UnlearningConfig, canonical_repair,
 };
-use fs_err as fs;
 use rand::RngExt;
 use rayon::prelude::*;
 
@@ -18,7 +17,6 @@ use self::certificate::Terms;
 use crate::args::PurifyArgs;
 use crate::commands::rows;
 use crate::context::Context;
-use crate::output;
 
 /// Renamings of each clean function that the certificate rests on.
 const N_RENAMINGS: usize = 20;
@@ -64,15 +62,10 @@ pub(super) fn run(
     let terms = Terms { task, language, form, input_format: model.input_format() };
     let certificate = terms.certificate(context.made_by(config)?, law, &repair)?;
     let is_accepted = repair.objections.is_empty();
-    if is_accepted {
-        let repaired = model.with_network(repair.network);
-        output::write_dir(&args.output, context.global.force, |dir| {
-            repaired.save(dir, context.made_by(config)?)?;
-            Ok(fs::write(dir.join("certificate.json"), output::json(&certificate)?)?)
-        })?;
-    }
-    context.finish(config)?;
-    context.print(&certificate::text(&certificate, &args.output))?;
+    let network = is_accepted.then_some(repair.network);
+    let summary = certificate::text(&certificate, &args.output);
+    let report = ("certificate.json", &certificate);
+    super::publish(args, config, context, model, network, report, &summary)?;
     Ok(is_accepted)
 }
 

@@ -10,7 +10,7 @@ use elibadcode_inversion::ranking::{RankingOutcome, TargetWord};
 use elibadcode_models::LoadedModel;
 use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
 
-use super::{check_hash, hand_written_trigger, publish, read_scan, rounds, show};
+use super::{REPORT, check_hash, hand_written_trigger, publish, read_scan, rounds, show};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -41,7 +41,7 @@ pub(super) fn run(
     let summary = summary(&result, &triggers, &words, args);
     let is_accepted = result.accepted.is_some();
     let network = is_accepted.then_some(result.network);
-    publish(args, config, context, model, network, &report, &summary)?;
+    publish(args, config, context, model, network, (REPORT, &report), &summary)?;
     Ok(is_accepted)
 }
 
