@@ -36,7 +36,7 @@ pub struct UnlearningConfig {
     pub mixing_rate: f64,
     /// Whether a search model is taught its own vectors: with a trigger a function must get the one
     /// that it had without. The task's loss on the few clean samples costs mean reciprocal rank
-    /// (2.8 points of 72 where this costs 0.9). Paper: the task's loss.
+    /// (BadCode, seed 1: 2.8 points of 72 where this cost 0.9). Paper: the task's loss.
     pub keeps_vectors: bool,
     /// Passes over the clean samples. Paper: 1.
     pub epochs: usize,

@@ -16,8 +16,8 @@ pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, ScreenArgs, Tra
 
 /// Find and remove backdoors in neural code models
 ///
-/// Exit codes: 0 done, nothing found; 1 backdoor found, or a gate failed; 2 error or bad usage;
-/// 3 inconclusive.
+/// Exit codes: 0 done, nothing found; 1 backdoor found, a function flagged, or a gate or a repair's
+/// checks failed; 2 error or bad usage; 3 inconclusive.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 pub(crate) struct Cli {
