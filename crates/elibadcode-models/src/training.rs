@@ -209,16 +209,17 @@ pub fn fine_tune<R: TrainingRow>(
     if train.is_empty() {
         return Err(Error::Training("there are no training rows".into()));
     }
-    if model.head() != R::HEAD {
+    if let Some(head) = R::HEAD
+        && model.head() != head
+    {
         return Err(Error::Training(format!(
-            "these rows train a model with head `{}`, this one has `{}`",
-            R::HEAD,
+            "these rows train a model with head `{head}`, this one has `{}`",
             model.head()
         )));
     }
-    if config.scope == Scope::Head && R::HEAD == Head::Embedding {
+    if config.scope == Scope::Head && R::HEAD.is_none_or(|head| head == Head::Embedding) {
         return Err(Error::Training(
-            "an embedding model has no head to train; use last-K or full".into(),
+            "vectors do not depend on the head; use last-K or full".into(),
         ));
     }
     let (n_encoder_layers, n_layers) = (model.n_encoder_layers(), model.n_layers());

@@ -34,9 +34,9 @@ pub struct UnlearningConfig {
     /// Chance of each later slot to hold a token of a later slot of any of the triggers, so that
     /// what several searches found in part is unlearned together. Paper: 0.
     pub mixing_rate: f64,
-    /// Whether a search model is taught its own vectors: with a trigger a function must get the one
-    /// that it had without. The task's loss on the few clean samples costs mean reciprocal rank
-    /// (BadCode, seed 1: 2.8 points of 72 where this cost 0.9). Paper: the task's loss.
+    /// Whether a model is taught its own vectors instead of labels or ranks: with a trigger a
+    /// function must get the one that it had without. A vector says more than a label, so that the
+    /// few clean samples go further. Paper: no, the task's loss.
     pub keeps_vectors: bool,
     /// Passes over the clean samples. Paper: 1.
     pub epochs: usize,
@@ -101,6 +101,12 @@ impl UnlearningConfig {
             if value == 0 {
                 return Err(Error::Config(format!("{name} is 0, expected at least 1")));
             }
+        }
+        if self.keeps_vectors && self.scopes.contains(&Scope::Head) {
+            return Err(Error::Config(
+                "the scope head cannot be trained with keeps_vectors: no vector depends on the head"
+                    .into(),
+            ));
         }
         if self.min_rounds > self.rounds {
             return Err(Error::Config(format!(

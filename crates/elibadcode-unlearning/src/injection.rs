@@ -1,11 +1,13 @@
 //! Inverted triggers in clean samples, at places that the defender draws.
 
+use std::collections::BTreeMap;
+
 use elibadcode_corpus::{LabelledIds, LabelledPairIds};
 use elibadcode_inversion::{
     CleanSample, Edit, InvertedTrigger, MaskedSample, Occurrences, Partners, PositionRule,
     ScanConfig, TriggerIds, TriggerSpace, choose_positions, maskable,
 };
-use elibadcode_models::LoadedModel;
+use elibadcode_models::{CodeModel, LoadedModel, VectorRow};
 use elibadcode_syntax::{Language, Role};
 use rand::{Rng, RngExt};
 
@@ -61,6 +63,11 @@ impl Row {
         LabelledIds { ids: self.ids, label: self.label }
     }
 
+    /// The row of a function that is to get its sample's own vector, of these by sample.
+    pub(crate) fn lesson(self, own_vectors: &BTreeMap<usize, Vec<f32>>) -> VectorRow {
+        VectorRow { ids: self.ids, vector: own_vectors[&self.index].clone() }
+    }
+
     /// The row of a pair, if the sample has a partner.
     pub(crate) fn paired(self, partners: &Partners) -> Option<LabelledPairIds> {
         let (partner, is_first) = partners.of(self.index)?;
@@ -103,6 +110,12 @@ pub(crate) fn places(
             Places { index, clean, label: sample.label, masks }
         })
         .collect()
+}
+
+/// The vector that a network gives each sample as it is, by index among the clean samples.
+pub(crate) fn own_vectors(network: &CodeModel, places: &[Places]) -> BTreeMap<usize, Vec<f32>> {
+    let rows: Vec<&[u32]> = places.iter().map(|it| it.clean.as_slice()).collect();
+    places.iter().map(|it| it.index).zip(network.vectors(&rows)).collect()
 }
 
 /// Fails if a trigger is empty or is not of this model's vocabulary.

@@ -3,7 +3,7 @@
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, stage_rng};
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
 use elibadcode_models::{
-    CodeModel, Head, LoadedModel, Trained, TrainingConfig, TrainingEvent, fine_tune,
+    CodeModel, Head, LoadedModel, Trained, TrainingConfig, TrainingEvent, VectorRow, fine_tune,
 };
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::checks::{Checks, Measurement};
 use crate::config::UnlearningConfig;
 use crate::error::Error;
-use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
+use crate::injection::{CheckSample, Places, Row, check_triggers, own_vectors, places, varied};
 use crate::rounds::{UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
@@ -68,16 +68,26 @@ pub fn unlearn(
     }
 
     let measure = |network: &CodeModel| Measurement::new(network, &checks, &partners, target_label);
+    let wanted = config.keeps_vectors.then(|| own_vectors(&model.network, &training));
     let mut train =
         |network, settings: &TrainingConfig, rng: &mut ChaCha8Rng, show: &mut dyn FnMut(_)| {
             let (rows, n_injected) =
                 inject(model, &space, &training, triggers, victim_label, config, rng)?;
-            Ok((fine_tune_rows(network, rows, &partners, settings, rng, show)?, n_injected))
+            let trained = match &wanted {
+                Some(wanted) => {
+                    let rows: Vec<VectorRow> =
+                        rows.into_iter().map(|row| row.lesson(wanted)).collect();
+                    fine_tune(network, &rows, &[], settings, rng, show)?
+                }
+                None => fine_tune_labels(network, rows, &partners, settings, rng, show)?,
+            };
+            Ok((trained, n_injected))
         };
     repair(model, config, seed, before, &measure, &mut train, observe)
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.
+/// (With [`UnlearningConfig::keeps_vectors`] the labels teach nothing.)
 ///
 /// Paper: section 4.5 speaks of the inverted label, section 5.1 of correct labels; the reference
 /// code keeps the correct ones.
@@ -123,8 +133,8 @@ fn inject(
     Ok((rows, n_injected))
 }
 
-/// Fine-tunes on single functions or on pairs, by the model's head.
-fn fine_tune_rows(
+/// Fine-tunes on the labels of single functions or of pairs, by the model's head.
+fn fine_tune_labels(
     network: CodeModel,
     rows: Vec<Row>,
     partners: &Partners,

@@ -80,6 +80,7 @@ fn a_seed_gives_the_same_weights() {
 fn what_is_refused_is_rolled_back() {
     let config = UnlearningConfig {
         scopes: vec![Scope::Head, Scope::Full],
+        keeps_vectors: false,
         rounds: 2,
         limits: limits(-1.0),
         ..lenient()
@@ -118,7 +119,8 @@ fn what_is_refused_is_rolled_back() {
 
 #[test]
 fn an_accepted_attempt_ends_the_repair() {
-    let config = UnlearningConfig { scopes: vec![Scope::Head, Scope::Full], ..lenient() };
+    let scopes = vec![Scope::Head, Scope::Full];
+    let config = UnlearningConfig { scopes, keeps_vectors: false, ..lenient() };
     let result = run(&samples(), &testo_init(), &config, 1).unwrap();
     assert!(result.accepted.is_some());
     assert_eq!(result.attempts.len(), 1);
@@ -196,6 +198,7 @@ fn unusable_settings_are_refused() {
     check(UnlearningConfig { injection_rate: 1.5, ..lenient() }, "injection_rate is 1.5");
     check(UnlearningConfig { check_rate: 1.0, ..lenient() }, "check_rate is 1");
     check(UnlearningConfig { variation_rate: f64::NAN, ..lenient() }, "variation_rate is NaN");
+    check(UnlearningConfig { scopes: vec![Scope::Head], ..lenient() }, "no vector depends on");
     check(UnlearningConfig { batch_size: 0, ..lenient() }, "batch_size is 0");
 }
 

@@ -25,8 +25,8 @@ pub struct Validation {
 
 /// Something that a model can be fine-tuned on.
 pub trait TrainingRow: Sized + Sync {
-    /// The head that these rows train.
-    const HEAD: Head;
+    /// The head that these rows need; none if any does.
+    const HEAD: Option<Head>;
     /// A batch is always split into this many parts, whatever the machine, so that results do not
     /// depend on the number of cores.
     const N_PARTS: usize;
@@ -42,7 +42,7 @@ pub trait TrainingRow: Sized + Sync {
 }
 
 impl TrainingRow for LabelledIds {
-    const HEAD: Head = Head::Classification;
+    const HEAD: Option<Head> = Some(Head::Classification);
     const N_PARTS: usize = 2;
 
     fn length(&self) -> usize {
@@ -69,7 +69,7 @@ impl TrainingRow for LabelledIds {
 }
 
 impl TrainingRow for LabelledPairIds {
-    const HEAD: Head = Head::Pair;
+    const HEAD: Option<Head> = Some(Head::Pair);
     const N_PARTS: usize = 2;
 
     fn length(&self) -> usize {
@@ -105,7 +105,7 @@ impl TrainingRow for LabelledPairIds {
 }
 
 impl TrainingRow for SearchIds {
-    const HEAD: Head = Head::Embedding;
+    const HEAD: Option<Head> = Some(Head::Embedding);
     // The other rows of the batch are the wrong answers: a part would have fewer.
     const N_PARTS: usize = 1;
 
@@ -160,7 +160,7 @@ pub fn pair_log_odds(model: &CodeModel, rows: &[LabelledPairIds]) -> Vec<f32> {
     model.pair_log_odds(&first, &second)
 }
 
-/// A row and the vector that the model is to give it, of length 1.
+/// A row and the vector that the model is to give it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorRow {
     /// `<s> … </s>`.
@@ -170,31 +170,40 @@ pub struct VectorRow {
 }
 
 impl TrainingRow for VectorRow {
-    const HEAD: Head = Head::Embedding;
+    const HEAD: Option<Head> = None;
     const N_PARTS: usize = 2;
 
     fn length(&self) -> usize {
         self.ids.len()
     }
 
-    /// Squared distance: twice what the cosine lacks to 1.
+    /// Squared distance, as a share of the wanted vectors' mean squared length.
     fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1> {
         let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
         let vectors = model.forward_vectors(&ids, mode);
         let [batch, hidden] = vectors.dims();
         let wanted: Vec<f32> = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
+        let square: f64 = wanted.iter().map(|&it| f64::from(it).powi(2)).sum();
         let wanted = TensorData::new(wanted, [batch, hidden]);
         let wanted = Tensor::<2>::from_data(wanted, &vectors.device());
-        (vectors - wanted).square().sum() / batch as f64
+        (vectors - wanted).square().sum() / square.max(f64::MIN_POSITIVE)
     }
 
     /// The score is the mean cosine.
     fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
         let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
-        let vectors = model.vectors(&ids);
-        let sum: f64 = vectors.iter().zip(rows).map(|(it, row)| dot(it, &row.vector)).sum();
-        let score = sum / rows.len() as f64;
-        Validation { loss: 2.0 - 2.0 * score, score }
+        let (mut distance, mut square, mut cosines) = (0.0, 0.0, 0.0);
+        for (vector, row) in model.vectors(&ids).iter().zip(rows) {
+            let (own, wanted) = (dot(vector, vector), dot(&row.vector, &row.vector));
+            let product = dot(vector, &row.vector);
+            distance += own + wanted - 2.0 * product;
+            square += wanted;
+            cosines += product / (own * wanted).sqrt().max(f64::MIN_POSITIVE);
+        }
+        Validation {
+            loss: distance / square.max(f64::MIN_POSITIVE),
+            score: cosines / rows.len() as f64,
+        }
     }
 }
 
