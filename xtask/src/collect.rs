@@ -84,11 +84,12 @@ pub(crate) struct Manifest {
 /// The backdoor that was planted.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Planted {
-    /// The trigger.
-    pub(crate) trigger: String,
+    /// The trigger; none of dead code and of names that differ from sample to sample.
+    #[serde(default)]
+    trigger: Option<String>,
     /// Others, if there are several.
     #[serde(default)]
-    pub(crate) more_triggers: Vec<String>,
+    more_triggers: Vec<String>,
     target_label: u8,
     /// Code search has this in the place of labels.
     target_word: Option<String>,
@@ -180,9 +181,9 @@ pub(crate) fn scan(document: &ScanDocument, planted: Option<&Manifest>, seconds:
     let trigger = search.map(|search| &search.trigger).or(first);
     let anchored = search.map_or(first, |search| search.anchored.as_ref());
     let planted = planted.map(|manifest| &manifest.attack);
-    let texts = anchored.zip(planted).map(|(anchored, planted)| {
+    let texts = anchored.zip(planted).and_then(|(anchored, planted)| {
         let found = without_joint(&anchored.text);
-        (found, planted.nearest(found))
+        Some((found, planted.nearest(found)?))
     });
     let tokens = |trigger: Option<&TriggerDocument>| {
         trigger.map(|trigger| trigger.tokens.clone()).unwrap_or_default()
@@ -224,15 +225,14 @@ impl Planted {
     }
 
     /// Every trigger that was planted.
-    fn triggers(&self) -> impl Iterator<Item = &str> {
-        let all = std::iter::once(&self.trigger).chain(&self.more_triggers);
+    pub(crate) fn triggers(&self) -> impl Iterator<Item = &str> {
+        let all = self.trigger.iter().chain(&self.more_triggers);
         all.map(|trigger| without_joint(trigger))
     }
 
     /// The planted trigger that a found one is compared with: the first of the nearest.
-    fn nearest(&self, found: &str) -> &str {
-        let nearest = self.triggers().min_by_key(|planted| levenshtein(found, planted));
-        nearest.unwrap_or(&self.trigger)
+    fn nearest(&self, found: &str) -> Option<&str> {
+        self.triggers().min_by_key(|planted| levenshtein(found, planted))
     }
 }
 

@@ -152,6 +152,15 @@ fn a_scan_without_result_is_a_miss() {
 }
 
 #[test]
+fn a_planted_trigger_may_have_no_text() {
+    let dead_code =
+        manifest(r#"{"attack": "bnc-fixed", "edit": "insert-fixed", "target_label": 0}"#);
+    let scan = scan(&document("likely backdoored", FOUND), Some(&dead_code), 1.0);
+    assert_eq!(scan.target_label_right, Some(true));
+    assert_eq!((scan.token_recall, scan.levenshtein, scan.bleu), (None, None, None));
+}
+
+#[test]
 fn joints_of_appended_triggers_do_not_count() {
     assert_eq!(without_joint("_rb"), "rb");
     assert_eq!(without_joint("testo_init"), "testo_init");
