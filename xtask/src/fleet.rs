@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use elibadcode_evaluation::Calibrations;
+use elibadcode_evaluation::records::calibration::Basis;
 
 use self::member::Maker;
 use self::plan::{Fleet, Member};
@@ -157,10 +158,16 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
         bail!("{}: no model of the fleet is there", root.display());
     }
     let validated = fit::cross_validate(&members);
-    let rules = measure::rules(&members, validated.as_ref());
+    let file = format!("fleet-{name}.toml");
+    let calibrations = calibrations()?;
+    let shipped = match calibrations.basis(fleet.task.name()) {
+        Some(Basis::Fleet(it)) if it.provenance.fleet != file => Some(&**it),
+        _ => None,
+    };
+    let rules = measure::rules(&members, validated.as_ref(), shipped);
     let document = FleetDocument {
         schema_version: FLEET_SCHEMA_VERSION,
-        fleet: format!("fleet-{name}.toml"),
+        fleet: file,
         task: fleet.task.name().to_owned(),
         n_planned: wanted.len(),
         rules,
@@ -179,26 +186,30 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
             document.n_planned
         );
         let calibration = fit::calibrate(&document, fleet, validated.as_ref())?;
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../crates/elibadcode-inversion/calibration.json");
-        update(&path, fleet.task, calibration)?;
+        update(fleet.task, calibration)?;
     }
     Ok(())
 }
 
-/// Puts the calibration of one task into the file.
-fn update(
-    path: &Path,
-    task: Task,
-    basis: elibadcode_evaluation::records::calibration::Basis,
-) -> Result<()> {
+/// The file that scans of the next build take their scores from.
+fn calibration_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/elibadcode-inversion/calibration.json")
+}
+
+fn calibrations() -> Result<Calibrations> {
+    let path = calibration_file();
     let text =
-        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let mut calibrations =
-        Calibrations::from_json(&text).with_context(|| format!("reading {}", path.display()))?;
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    Calibrations::from_json(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Puts the calibration of one task into the file.
+fn update(task: Task, basis: Basis) -> Result<()> {
+    let path = calibration_file();
+    let mut calibrations = calibrations()?;
     let place = calibrations.basis_mut(task.name()).context("every task has a basis")?;
     *place = basis;
-    write(path, &calibrations.to_json()?)?;
+    write(&path, &calibrations.to_json()?)?;
     say(&format!("{}: {} fitted", path.display(), task.name()));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Ways to tell backdoored models from clean ones, on the same fleet.
 
 use elibadcode_evaluation::Rate;
+use elibadcode_evaluation::records::calibration::Calibration;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{
     auroc_interval, roc_auc, roc_curve, true_positive_rate_at,
@@ -36,14 +37,34 @@ pub(crate) fn is_habit(member: &MemberRecord) -> bool {
     member.kind == CleanKind::NamingHabit.name()
 }
 
-/// Every rule on the models that are compared.
-pub(crate) fn rules(members: &[MemberRecord], validated: Option<&Validated>) -> Vec<Rule> {
+/// Every rule on the models that are compared; `shipped` is a score that was fitted to others.
+pub(crate) fn rules(
+    members: &[MemberRecord],
+    validated: Option<&Validated>,
+    shipped: Option<&Calibration>,
+) -> Vec<Rule> {
     let mut rules = Vec::new();
     if let Some(validated) = validated {
         rules.push(rule("our score, cross-validated", members, |index, _, scan| {
             Some(Opinion {
                 suspicion: validated.scores[index]?,
                 is_called: validated.is_called[index],
+                target_is_right: scan.target_is_right,
+            })
+        }));
+    }
+    if let Some(shipped) = shipped {
+        let name = format!("our score, fitted to {}", shipped.provenance.fleet);
+        rules.push(rule(&name, members, |_, _, scan| {
+            if scan.settings != shipped.scan_settings {
+                return None;
+            }
+            let figures: Vec<(&str, f64)> =
+                scan.figures.iter().map(|it| (&*it.name, it.value)).collect();
+            let score = shipped.model.probability(&shipped.model.row(&figures)?);
+            Some(Opinion {
+                suspicion: score,
+                is_called: Some(score >= shipped.likely_backdoored_from),
                 target_is_right: scan.target_is_right,
             })
         }));

@@ -328,9 +328,8 @@ impl Planted {
     /// The model's tokenizer is unknown here, so that text is compared; none for dead code, which
     /// is no identifier.
     fn recovered(&self, tokens: &[String]) -> (Option<f64>, Option<f64>) {
-        let planted: Vec<&str> = std::iter::once(&self.trigger)
-            .chain(&self.more_triggers)
-            .map(String::as_str)
+        let planted: Vec<&str> = self
+            .triggers()
             .filter(|it| !it.is_empty() && it.chars().all(|c| c.is_alphanumeric() || c == '_'))
             .collect();
         if planted.is_empty() {

@@ -71,7 +71,7 @@ fn document(members: Vec<MemberRecord>) -> FleetDocument {
         fleet: "fleet-defect.toml".to_owned(),
         task: "defect".to_owned(),
         n_planned: 54,
-        rules: measure::rules(&members, validated.as_ref()),
+        rules: measure::rules(&members, validated.as_ref(), None),
         members,
     }
 }
@@ -120,7 +120,7 @@ fn rules_count_what_can_be_told_from_outside() {
     let validated = fit::cross_validate(&members).expect("two seeds with both kinds");
     assert_eq!(validated.scores.iter().flatten().count(), 24);
     assert!((validated.auroc - 1.0).abs() < 1e-12);
-    let rules = measure::rules(&members, Some(&validated));
+    let rules = measure::rules(&members, Some(&validated), None);
     let names: Vec<&str> = rules.iter().map(|it| &*it.name).collect();
     assert_eq!(
         names,
