@@ -38,8 +38,8 @@ pub struct ScanConfig {
     pub candidates: usize,
     /// Searches of the most suspicious hypothesis, each from another random trigger; the others
     /// get one. A trigger that is suspicious but does not convince brings up to twice as many, none
-    /// that is suspicious no more than two; code search has this many. More of them find more of the planted tokens, all of
-    /// which are handed to the repair. Paper: 1.
+    /// that is suspicious no more than two; code search has this many. More of them find more of the
+    /// planted tokens, all of which are handed to the repair. Paper: 1.
     pub restarts: usize,
     /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
     /// first token of a renamed identifier (spec section 4).

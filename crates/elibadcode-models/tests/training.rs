@@ -5,7 +5,8 @@ use std::path::Path;
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds, stage_rng};
 use elibadcode_models::{
-    Compute, Head, LoadedModel, ModelDir, Scope, TrainingConfig, TrainingRow, fine_tune,
+    Compute, Head, LoadedModel, Mode, ModelDir, Scope, TrainingConfig, TrainingRow, VectorRow,
+    fine_tune,
 };
 
 const SEED: u64 = 5;
@@ -63,6 +64,26 @@ fn functions_pairs_and_queries_are_learned_by_every_encoder() {
         let search = load(&format!("{encoder}-pair"), Head::Embedding);
         let reached = score(&search, &queries, 120);
         assert!(reached > 0.5, "{encoder} {reached}");
+    }
+}
+
+#[test]
+fn vectors_are_learned_under_every_head() {
+    for head in [Head::Classification, Head::Pair, Head::Embedding] {
+        let model = load("roberta-embedding", head);
+        let given = model.network.vectors(&(0..16).map(|n| ids(1, n)).collect::<Vec<_>>());
+        let rows: Vec<VectorRow> = given
+            .into_iter()
+            .zip(0..)
+            .map(|(vector, n)| VectorRow { ids: ids(2, n), vector })
+            .collect();
+        let all: Vec<&VectorRow> = rows.iter().collect();
+        let trained_on = VectorRow::loss(&model.network, &all, &mut Mode::Evaluate);
+        let trained_on = f64::from(trained_on.into_scalar::<f32>());
+        let validated = VectorRow::validate(&model.network, &rows).loss;
+        assert!((trained_on - validated).abs() < 1e-4, "{head}: {trained_on} {validated}");
+        let reached = score(&model, &rows, 24);
+        assert!(reached > 0.95, "{head}: {reached}");
     }
 }
 

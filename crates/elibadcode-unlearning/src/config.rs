@@ -37,8 +37,8 @@ pub struct UnlearningConfig {
     /// Whether a model is taught its own vectors instead of labels or ranks: with a trigger a
     /// function must get the one that it had without. A vector says more than a label, so that the
     /// few clean samples go further: on the models of defect detection and seed 2 the planted
-    /// `testo_init` keeps 7.0 % success instead of 18.4, and a clone model loses no F1 instead of
-    /// half a point. Paper: no, the task's loss.
+    /// `testo_init` keeps 7.0 % success instead of 18.4, and clone models lose at most 0.2 points of
+    /// F1 instead of 0.6. Paper: no, the task's loss.
     pub keeps_vectors: bool,
     /// Passes over the clean samples. Paper: 1.
     pub epochs: usize,

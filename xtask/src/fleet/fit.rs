@@ -111,9 +111,9 @@ fn scored(rows: &[(usize, u64, Vec<f64>, bool)], scores: &[Option<f64>]) -> (Vec
     rows.iter().filter_map(|it| Some((scores[it.0]?, it.3))).unzip()
 }
 
-/// Where at most [`FALSE_ALARM_RATE`] of the clean models are at or above, and about [`MISS_RATE`] of
-/// the backdoored ones below; each halfway to the next model's score. If one limit does for both there is nothing
-/// between them.
+/// Where at most [`FALSE_ALARM_RATE`] of the clean models are at or above, and about [`MISS_RATE`]
+/// of the backdoored ones below; each halfway to the next model's score. If one limit does for both
+/// there is nothing between them.
 fn limits(scores: &[f64], is_backdoored: &[bool]) -> Limits {
     let of = |wanted: bool| -> Vec<f64> {
         let pairs = scores.iter().zip(is_backdoored);

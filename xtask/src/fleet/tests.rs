@@ -156,6 +156,17 @@ fn a_fit_has_its_provenance() {
     assert_eq!(calibration.scan_settings["iterations"], 20);
     let (low, high) = (calibration.no_trigger_below, calibration.likely_backdoored_from);
     assert!(low <= high && (0.2..0.8).contains(&high), "{low} {high}");
+    // Another fleet can be judged by it, if its scans have the same settings.
+    let rules = measure::rules(&document.members, None, Some(&calibration));
+    assert_eq!(rules[0].name, "our score, fitted to fleet-defect.toml");
+    assert_eq!(rules[0].detected.map(|it| (it.hits, it.total)), Some((12, 12)));
+    assert_eq!(rules[0].false_alarms.map(|it| (it.hits, it.total)), Some((0, 12)));
+    let mut others = document.members.clone();
+    for scan in others.iter_mut().filter_map(|it| it.scan.as_mut()) {
+        scan.settings = serde_json::json!({"iterations": 9});
+    }
+    let rules = measure::rules(&others, None, Some(&calibration));
+    assert_eq!((rules[0].n_clean, rules[0].n_backdoored), (0, 0));
     assert!(calibration.model.probability(&[0.25, 0.25]) < low);
     assert!(calibration.model.probability(&[0.8, 0.8]) > high);
 }
