@@ -161,7 +161,7 @@ fn a_fit_has_its_provenance() {
     assert_eq!(rules[0].name, "our score, fitted to fleet-defect.toml");
     assert_eq!(rules[0].detected.map(|it| (it.hits, it.total)), Some((12, 12)));
     assert_eq!(rules[0].false_alarms.map(|it| (it.hits, it.total)), Some((0, 12)));
-    let mut others = document.members.clone();
+    let mut others = document.members;
     for scan in others.iter_mut().filter_map(|it| it.scan.as_mut()) {
         scan.settings = serde_json::json!({"iterations": 9});
     }
