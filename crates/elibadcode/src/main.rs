@@ -42,7 +42,7 @@ impl From<Outcome> for ExitCode {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match commands::run(&cli) {
+    match run(&cli) {
         Ok(outcome) => outcome.into(),
         Err(error) if is_broken_pipe(&error) => Outcome::Done.into(),
         Err(error) => {
@@ -52,6 +52,15 @@ fn main() -> ExitCode {
             }
             Outcome::Error.into()
         }
+    }
+}
+
+/// Runs the command: with a single thread, on the thread pool's own, which would otherwise be woken
+/// for every operation while this one waits (a tenth of the time of small models).
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    match rayon::current_num_threads() {
+        1 => rayon::scope(|_| commands::run(cli)),
+        _ => commands::run(cli),
     }
 }
 
