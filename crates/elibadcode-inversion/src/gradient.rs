@@ -3,7 +3,7 @@
 //! `∂L/∂one-hot = ∂L/∂e · Eᵀ`, so the gradient at the embeddings is all that a search needs.
 
 use burn::tensor::Tensor;
-use elibadcode_models::{CodeModel, length_batches};
+use elibadcode_models::{CodeModel, length_batches, side_by_side};
 
 use crate::masking::Stamped;
 
@@ -55,13 +55,7 @@ pub(crate) fn slot_gradient(
         }
         (sums, value)
     };
-    let parts: Vec<(Vec<Vec<f64>>, f64)> = std::thread::scope(|scope| {
-        let handles: Vec<_> = batches.iter().map(|batch| scope.spawn(|| run(batch))).collect();
-        handles
-            .into_iter()
-            .map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
+    let parts = side_by_side(&frozen.device(), &batches, run);
     let hidden = parts.first().and_then(|(sums, _)| sums.first()).map_or(0, Vec::len);
     let mut total = vec![vec![0.0; hidden]; n_slots];
     let mut loss = 0.0;

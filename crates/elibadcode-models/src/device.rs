@@ -102,13 +102,6 @@ fn missing(what: &str, feature: &str) -> Error {
     Error::Device(format!("this build has no {what} backend; rebuild with --features {feature}"))
 }
 
-/// Threads that may run forward passes side by side: a GPU serializes them anyway.
-///
-/// As many as matrix products use, so that `RAYON_NUM_THREADS` sets both.
-pub(crate) fn n_workers(device: &Device) -> usize {
-    if is_cpu(device) { rayon::current_num_threads() } else { 1 }
-}
-
 /// Whether tensors of the device lie in main memory.
 pub(crate) fn is_cpu(device: &Device) -> bool {
     let device = device.clone().without_autodiff();

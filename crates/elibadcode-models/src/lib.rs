@@ -37,6 +37,7 @@ mod softmax;
 mod t5;
 mod training;
 mod weights;
+mod workers;
 
 pub use batch::length_batches;
 pub use checkpoint::HostTensor;
@@ -53,3 +54,4 @@ pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
 pub use reading::{CANONICAL_VERSION, CanonicalInput, CanonicalNames, ReadFunction};
 pub use training::rows::{TrainingRow, Validation, VectorRow, pair_log_odds};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};
+pub use workers::side_by_side;

@@ -1,16 +1,13 @@
 //! Answers for many inputs at once, and the loss that goes with them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
 use burn::tensor::activation::softplus;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::batch::length_batches;
-use crate::device::n_workers;
 use crate::dropout::Mode;
 use crate::model::CodeModel;
 use crate::parameters::host_values;
+use crate::workers::side_by_side;
 
 /// Rows a forward pass takes at most.
 const BATCH: usize = 32;
@@ -57,25 +54,15 @@ impl CodeModel {
     ) -> Vec<A> {
         let lengths: Vec<usize> = inputs.iter().map(|row| row.as_ref().len()).collect();
         let batches = length_batches(&lengths, BATCH);
-        let next = AtomicUsize::new(0);
-        let answers = Mutex::new(vec![A::default(); inputs.len()]);
-        let work = || {
-            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let rows: Vec<&[u32]> = batch.iter().map(|&index| inputs[index].as_ref()).collect();
-                let values = forward(&rows);
-                let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-                for (&index, value) in batch.iter().zip(values) {
-                    answers[index] = value;
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..n_workers(&self.device()).min(batches.len()) {
-                scope.spawn(work);
-            }
-            work();
+        let by_batch = side_by_side(&self.device(), &batches, |batch| {
+            let rows: Vec<&[u32]> = batch.iter().map(|&index| inputs[index].as_ref()).collect();
+            forward(&rows)
         });
-        answers.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut answers = vec![A::default(); inputs.len()];
+        for (&index, value) in batches.iter().flatten().zip(by_batch.into_iter().flatten()) {
+            answers[index] = value;
+        }
+        answers
     }
 }
 

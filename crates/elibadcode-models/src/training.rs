@@ -13,13 +13,13 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use self::rows::{TrainingRow, Validation};
-use crate::device::n_workers;
 use crate::dropout::Mode;
 use crate::error::Error;
 use crate::head::Head;
 use crate::model::CodeModel;
 use crate::parameters::with_trainable;
 use crate::weights::HEADS;
+use crate::workers::side_by_side;
 
 /// Batches among which rows are sorted by length; the batches themselves stay shuffled.
 const BUCKET_BATCHES: usize = 16;
@@ -320,13 +320,13 @@ fn batch_gradients<R: TrainingRow>(
         .chunks(batch.len().div_ceil(R::N_PARTS))
         .map(|part| (part, ChaCha8Rng::seed_from_u64(rng.random())))
         .collect();
-    let run = |(part, mut rng): (&[usize], ChaCha8Rng)| {
+    let run = |(part, rng): &(&[usize], ChaCha8Rng)| {
         // Fresh leaves under the same parameter ids: two graphs over the same leaves would be one
         // graph to burn, and the first backward pass would consume both.
         let model = &Module::train(model.valid());
         let part_rows: Vec<&R> = part.iter().map(|&index| &rows[index]).collect();
         let share = part.len() as f64 / batch.len() as f64;
-        let loss = R::loss(model, &part_rows, &mut Mode::Train(&mut rng)) * share;
+        let loss = R::loss(model, &part_rows, &mut Mode::Train(&mut rng.clone())) * share;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         (GradientsParams::from_grads(loss.backward(), model), value)
     };
@@ -336,15 +336,10 @@ fn batch_gradients<R: TrainingRow>(
         accumulator.accumulate(model, gradients);
         loss += part_loss;
     };
-    if n_workers(&model.device()) > 1 && model.num_params() < LARGE_MODEL {
-        std::thread::scope(|scope| {
-            let handles: Vec<_> = parts.into_iter().map(|part| scope.spawn(|| run(part))).collect();
-            for handle in handles {
-                add(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-        });
+    if model.num_params() < LARGE_MODEL {
+        side_by_side(&model.device(), &parts, run).into_iter().for_each(&mut add);
     } else {
-        parts.into_iter().map(run).for_each(add);
+        parts.iter().map(run).for_each(&mut add);
     }
     (accumulator.grads(), loss)
 }
