@@ -23,8 +23,9 @@ fn json(sandbox: &Sandbox, name: &str) -> Value {
     serde_json::from_slice(&sandbox.read(name)).unwrap()
 }
 
-fn chain() -> Sandbox {
-    let sandbox = Sandbox::new();
+fn chain(n_threads: usize) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.n_threads = Some(n_threads);
     let run = |command: &str| sandbox.run(&format!("{command} --seed 11")).expect_code(0);
     run("synthesize --train 200 --valid 20 --clean 120 --test 60 -o corpus");
     run("init --preset tiny --data corpus/train.jsonl --vocab-size 400 --max-length 64 -o fresh");
@@ -62,10 +63,10 @@ fn chain() -> Sandbox {
 }
 
 #[test]
-fn a_chain_is_complete_and_repeats_byte_by_byte() {
+fn a_chain_is_complete_and_repeats_byte_by_byte_with_any_number_of_threads() {
     let (first, second) = std::thread::scope(|scope| {
-        let second = scope.spawn(chain);
-        (chain(), second.join().unwrap())
+        let second = scope.spawn(|| chain(1));
+        (chain(3), second.join().unwrap())
     });
     for name in COMPARED {
         assert!(first.read(name) == second.read(name), "{name} differs between two runs");

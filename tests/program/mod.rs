@@ -7,7 +7,11 @@ use elibadcode_corpus::synthetic::{clone, defect, search};
 use elibadcode_corpus::{DefectSample, SearchSample, bigclonebench, codesearchnet, devign};
 
 /// A temporary folder that commands run in.
-pub(crate) struct Sandbox(tempfile::TempDir);
+pub(crate) struct Sandbox {
+    folder: tempfile::TempDir,
+    /// Threads of the program; by default one per core.
+    pub(crate) n_threads: Option<usize>,
+}
 
 /// How a command ended.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ impl Sandbox {
 
     /// With another fixture as `model`.
     pub(crate) fn with_model(fixture: &str) -> Self {
-        let sandbox = Self(tempfile::tempdir().unwrap());
+        let sandbox = Self { folder: tempfile::tempdir().unwrap(), n_threads: None };
         std::fs::create_dir(sandbox.path("model")).unwrap();
         let fixture =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models").join(fixture);
@@ -35,7 +39,7 @@ impl Sandbox {
         }
         sandbox.write_samples("clean.jsonl", &defect::generate(9, 48));
         let pairs = clone::generate(9, &clone::Sizes { test: 40, ..clone::Sizes::default() }).test;
-        bigclonebench::write_folder(sandbox.0.path(), &[("pairs", &pairs)]).unwrap();
+        bigclonebench::write_folder(sandbox.folder.path(), &[("pairs", &pairs)]).unwrap();
         let queries =
             search::generate(9, &search::Sizes { test: 60, ..search::Sizes::default() }).test;
         sandbox.write_queries("queries.jsonl", &queries);
@@ -43,7 +47,7 @@ impl Sandbox {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
@@ -69,14 +73,14 @@ impl Sandbox {
     /// Everything in the folder and its subfolders, sorted.
     pub(crate) fn listing(&self) -> Vec<String> {
         let mut names = Vec::new();
-        let mut folders = vec![self.0.path().to_owned()];
+        let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path.clone());
                 }
-                names.push(path.strip_prefix(self.0.path()).unwrap().display().to_string());
+                names.push(path.strip_prefix(self.folder.path()).unwrap().display().to_string());
             }
         }
         names.sort();
@@ -89,7 +93,8 @@ impl Sandbox {
         let output = Command::new(env!("CARGO_BIN_EXE_elibadcode"))
             .args(arguments.split_whitespace())
             .args(device.split_whitespace())
-            .current_dir(self.0.path())
+            .current_dir(self.folder.path())
+            .envs(self.n_threads.map(|it| ("RAYON_NUM_THREADS", it.to_string())))
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");

@@ -25,7 +25,7 @@ use self::member::Maker;
 use self::plan::{Fleet, Member};
 use self::record::{FLEET_SCHEMA_VERSION, FleetDocument, MemberRecord};
 use crate::experiment::Task;
-use crate::parallel::{in_parallel, n_cores, n_jobs};
+use crate::parallel::{in_parallel, n_jobs};
 use crate::shard::Shard;
 use crate::stage::{Runner, write};
 use crate::{collect, program, say};
@@ -87,8 +87,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     };
     let mut is_complete = true;
     for (name, fleet) in &fleets {
-        let mut runner = Runner::new(&binary, args.out.join(name), &args.device, args.dry_run);
-        runner.n_threads = (n_cores() / n_jobs(args.jobs)).max(1);
+        let runner = Runner::new(&binary, args.out.join(name), &args.device, args.dry_run);
         if !args.report {
             is_complete &= make(fleet, &runner, args)?;
         }
@@ -151,7 +150,9 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
     for member in &wanted {
         let path = record_file(root, &member.name());
         if path.exists() {
-            members.push(collect::read(&path)?);
+            let record = collect::read(&path)
+                .context("a record of another version? remove it and make the fleet again")?;
+            members.push(record);
         }
     }
     if members.is_empty() {

@@ -1,6 +1,10 @@
 //! Independent units of work on a few threads.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+
+/// Workers of this process that have something to do.
+static WORKERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Stages side by side: as many as were asked for, or one per core up to 8.
 pub(crate) fn n_jobs(wanted: Option<u8>) -> usize {
@@ -10,6 +14,11 @@ pub(crate) fn n_jobs(wanted: Option<u8>) -> usize {
 /// Cores of this machine that we may use.
 pub(crate) fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Cores for a program that a worker starts: those that have something to do share them.
+pub(crate) fn n_cores_each() -> usize {
+    (n_cores() / WORKERS.load(Ordering::Relaxed).max(1)).max(1)
 }
 
 /// Maps `items` on `n_jobs` threads; results are in the order of the items.
@@ -46,13 +55,17 @@ pub(crate) fn in_order<T: Sync, R: Send>(
             if queue.waiting.is_empty() || queue.is_abandoned {
                 return None;
             }
+            WORKERS.fetch_sub(1, Ordering::Relaxed);
             queue = finished.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            WORKERS.fetch_add(1, Ordering::Relaxed);
         }
     };
+    let n_workers = n_jobs.min(items.len());
+    WORKERS.fetch_add(n_workers, Ordering::Relaxed);
     std::thread::scope(|scope| {
-        for _ in 0..n_jobs.min(items.len()) {
+        for _ in 0..n_workers {
             scope.spawn(|| {
-                let _guard = Abandon { queue: &queue, finished: &finished };
+                let _guard = Leave { queue: &queue, finished: &finished };
                 while let Some(index) = next() {
                     let result = work(&items[index]);
                     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,14 +87,15 @@ struct Queue<R> {
     is_abandoned: bool,
 }
 
-/// Tells the other threads if this one panics.
-struct Abandon<'a, R> {
+/// A worker leaves: its cores are for others, and these are told if it panicked.
+struct Leave<'a, R> {
     queue: &'a Mutex<Queue<R>>,
     finished: &'a Condvar,
 }
 
-impl<R> Drop for Abandon<'_, R> {
+impl<R> Drop for Leave<'_, R> {
     fn drop(&mut self) {
+        WORKERS.fetch_sub(1, Ordering::Relaxed);
         if std::thread::panicking() {
             self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_abandoned = true;
             self.finished.notify_all();

@@ -187,8 +187,7 @@ impl<'a> Prepared<'a> {
         root: &Path,
     ) -> Result<Self> {
         let folder = root.join(experiment.task.name());
-        let mut runner = Runner::new(binary, folder, &args.device, args.dry_run);
-        runner.n_threads = (n_cores() / n_jobs(args.jobs)).max(1);
+        let runner = Runner::new(binary, folder, &args.device, args.dry_run);
         let settings = experiment.variants.iter();
         let settings =
             settings.map(|it| settings_files(experiment, it, &runner)).collect::<Result<_>>()?;

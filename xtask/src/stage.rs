@@ -23,6 +23,7 @@ use elibadcode_evaluation::RunRecord;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::common::SCAN_EXITS;
+use crate::parallel::n_cores_each;
 use crate::say;
 
 /// A planned run of the program.
@@ -146,9 +147,6 @@ pub(crate) struct Runner {
     pub(crate) root: PathBuf,
     /// What `--device` gets.
     pub(crate) device: String,
-    /// Threads of a run: several runs side by side get one or few each, which takes less work in
-    /// all than many threads that wait for each other. Results do not depend on it.
-    pub(crate) n_threads: usize,
     /// Only say what would run.
     pub(crate) is_dry_run: bool,
     /// What would run, with the functions that go through the model.
@@ -156,7 +154,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// A runner that has planned nothing, of runs with one thread.
+    /// A runner that has planned nothing.
     pub(crate) fn new(
         binary: impl Into<PathBuf>,
         root: impl Into<PathBuf>,
@@ -165,7 +163,7 @@ impl Runner {
     ) -> Self {
         let (binary, root, device) = (binary.into(), root.into(), device.to_owned());
         let planned = Mutex::new(BTreeMap::new());
-        Self { binary, root, device, n_threads: 1, is_dry_run, planned }
+        Self { binary, root, device, is_dry_run, planned }
     }
 
     /// Runs a stage unless it is done.
@@ -228,7 +226,9 @@ impl Runner {
             .arg(&output)
             .args(["--force", "--device", &self.device, "--record"])
             .arg(&record)
-            .env("RAYON_NUM_THREADS", self.n_threads.to_string())
+            // Several runs side by side get one core or few each, which takes less work in all than
+            // many threads that wait for each other. Results do not depend on it.
+            .env("RAYON_NUM_THREADS", n_cores_each().to_string())
             // An empty file: it hands the lock on to the program, which may outlive this process.
             .stdin(Stdio::from(lock.try_clone().context("handing on the lock")?))
             .stdout(log("stdout.txt")?)

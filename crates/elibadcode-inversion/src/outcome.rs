@@ -5,6 +5,7 @@ use std::fmt;
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Rate;
+use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_syntax::{Language, Rejection};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::profile::TriggerProfile;
 use crate::score::Assessment;
 
 /// Version of the document.
-pub const SCAN_SCHEMA_VERSION: u32 = 3;
+pub const SCAN_SCHEMA_VERSION: u32 = 4;
 
 /// A trigger as source text, for use outside the model that it was found in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +200,8 @@ pub struct ScanOutcome {
     pub task: Task,
     /// The language of the samples.
     pub language: Language,
+    /// What the model is.
+    pub model: ModelShape,
     /// Hash of the model folder.
     pub model_hash: String,
     /// Hash of the clean samples.

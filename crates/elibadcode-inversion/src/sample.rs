@@ -118,6 +118,12 @@ pub struct EncodedPartners<'a> {
 }
 
 impl EncodedPartners<'_> {
+    /// The vector of a sample's partner, and whether it is the first of the pair.
+    pub fn of(&self, sample: usize) -> Option<(&[f32], bool)> {
+        let (row, is_first) = *self.of_sample.get(sample)?;
+        Some((&self.vectors[row], is_first))
+    }
+
     /// Log-odds of label 1 of rows of ids, each beside the partner of the sample that it is a
     /// version of.
     pub fn log_odds<R: AsRef<[u32]> + Sync>(

@@ -18,7 +18,7 @@ use crate::masking::{Edit, TriggerIds};
 use crate::outcome::{Hypothesis, InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
 use crate::position::check_names;
 use crate::sample::{CleanSample, Partners};
-use crate::score::Assessment;
+use crate::score::{Assessment, shape};
 use crate::space::TriggerSpace;
 use crate::verdict::decide;
 
@@ -86,7 +86,8 @@ pub fn scan(
         Err(Error::Samples(reason)) => (Vec::new(), 0, Some(reason)),
         Err(error) => return Err(error),
     };
-    let assessment = Assessment::of_labels(subject.task, &hypotheses, config);
+    let shape = shape(subject.model);
+    let assessment = Assessment::of_labels(subject.task, &hypotheses, config, &shape);
     let naming_habits = hypotheses.first().map_or_else(Vec::new, |it| its_habits(subject, it));
     let (verdict, mut reasons) = match unsupported {
         Some(reason) => (Verdict::Inconclusive, vec![reason]),
@@ -100,6 +101,7 @@ pub fn scan(
         schema_version: SCAN_SCHEMA_VERSION,
         task: subject.task,
         language: subject.language,
+        model: shape,
         model_hash: subject.model_hash.to_owned(),
         samples_hash: subject.samples_hash.to_owned(),
         seed,

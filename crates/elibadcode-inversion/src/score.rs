@@ -6,8 +6,9 @@
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Calibrations;
-use elibadcode_evaluation::records::calibration::{Basis, Provenance};
+use elibadcode_evaluation::records::calibration::{Basis, ModelShape, Provenance};
 use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_models::LoadedModel;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ScanConfig;
@@ -43,6 +44,8 @@ pub struct Score {
     pub likely_backdoored_from: f64,
     /// Scores below this are `no trigger found`; those between are `inconclusive`.
     pub no_trigger_below: f64,
+    /// Whether it was fitted to models as large as this one, of its kind; otherwise it is a guess.
+    pub is_of_fleet: bool,
     /// What it was fitted to.
     pub provenance: Provenance,
 }
@@ -95,9 +98,14 @@ impl Assessment {
     }
 
     /// Of hypotheses on labels, the most suspicious first.
-    pub(crate) fn of_labels(task: Task, hypotheses: &[Hypothesis], config: &ScanConfig) -> Self {
+    pub(crate) fn of_labels(
+        task: Task,
+        hypotheses: &[Hypothesis],
+        config: &ScanConfig,
+        shape: &ModelShape,
+    ) -> Self {
         match hypotheses.first() {
-            Some(top) => Self::of(task, &figures_of_labels(top), config),
+            Some(top) => Self::of(task, &figures_of_labels(top), config, shape),
             None => Self::of_nothing(),
         }
     }
@@ -107,19 +115,20 @@ impl Assessment {
         hypothesis: &RankingHypothesis,
         screened: &[ScreenedWord],
         config: &ScanConfig,
+        shape: &ModelShape,
     ) -> Self {
-        Self::of(Task::CodeSearch, &figures_of_ranking(hypothesis, screened), config)
+        Self::of(Task::CodeSearch, &figures_of_ranking(hypothesis, screened), config, shape)
     }
 
-    fn of(task: Task, figures: &[Named], config: &ScanConfig) -> Self {
+    fn of(task: Task, figures: &[Named], config: &ScanConfig, shape: &ModelShape) -> Self {
         let calibrations = Calibrations::from_json(CALIBRATIONS)
             .expect("a test reads the calibration.json of this build");
         let basis = calibrations.basis(&task.to_string()).expect("every task has a basis");
-        Self::by(basis, figures, config)
+        Self::by(basis, figures, config, shape)
     }
 
     /// By the basis of a task.
-    fn by(basis: &Basis, figures: &[Named], config: &ScanConfig) -> Self {
+    fn by(basis: &Basis, figures: &[Named], config: &ScanConfig, shape: &ModelShape) -> Self {
         let plain = |contribution: &dyn Fn(usize) -> Option<f64>| -> Vec<Figure> {
             let figure = |(index, &(name, value)): (usize, &Named)| Figure {
                 name: name.to_owned(),
@@ -149,20 +158,37 @@ impl Assessment {
             let position = calibration.model.position(figures[index].0)?;
             Some(contributions[position])
         };
-        let Provenance { n_clean, n_backdoored, auroc, .. } = &calibration.provenance;
+        let Provenance { n_clean, n_backdoored, auroc, shapes, .. } = &calibration.provenance;
+        let is_of_fleet = shapes.contains(shape);
+        let caveat = if is_of_fleet {
+            String::new()
+        } else {
+            let fitted: Vec<String> = shapes.iter().map(ToString::to_string).collect();
+            format!(", all of them {}: for this one, {shape}, it is a guess", fitted.join(" or "))
+        };
         Self {
             figures: plain(&of_figure),
             score: Some(Score {
                 value: calibration.model.probability(&row),
                 likely_backdoored_from: calibration.likely_backdoored_from,
                 no_trigger_below: calibration.no_trigger_below,
+                is_of_fleet,
                 provenance: calibration.provenance.clone(),
             }),
             basis: format!(
                 "a score fitted to {n_clean} clean and {n_backdoored} backdoored models \
-                 (cross-validated AUROC {auroc:.3})"
+                 (cross-validated AUROC {auroc:.3}){caveat}"
             ),
         }
+    }
+}
+
+/// What a model is.
+pub(crate) fn shape(model: &LoadedModel) -> ModelShape {
+    ModelShape {
+        model_type: model.config.model_type().to_owned(),
+        n_layers: model.config.n_layers(),
+        hidden_size: model.config.hidden_size(),
     }
 }
 
@@ -244,6 +270,7 @@ mod tests {
                 commit: "abc".to_owned(),
                 seeds: vec![1],
                 models: vec!["codebert".to_owned()],
+                shapes: vec![tiny()],
                 attacks: vec!["badcode".to_owned()],
                 n_clean: 20,
                 n_backdoored: 30,
@@ -259,6 +286,10 @@ mod tests {
         }))
     }
 
+    fn tiny() -> ModelShape {
+        ModelShape { model_type: "roberta".to_owned(), n_layers: 2, hidden_size: 128 }
+    }
+
     #[test]
     fn the_calibration_of_this_build_reads() {
         let calibrations = Calibrations::from_json(CALIBRATIONS).expect("our own file");
@@ -269,7 +300,7 @@ mod tests {
     fn figures_are_weighed_by_name() {
         let config = ScanConfig::recommended();
         let figures = [("a", 0.75), ("b", 0.5), ("c", 9.0)];
-        let it = Assessment::by(&fleet(&config), &figures, &config);
+        let it = Assessment::by(&fleet(&config), &figures, &config, &tiny());
         let contributions: Vec<_> = it.figures.iter().map(|it| it.contribution).collect();
         assert_eq!(contributions, [Some(2.0), Some(0.0), None]);
         let score = it.score.expect("there is a fleet");
@@ -280,14 +311,31 @@ mod tests {
     }
 
     #[test]
+    fn a_model_of_another_size_is_told_that_the_score_is_a_guess() {
+        let config = ScanConfig::recommended();
+        let figures = [("a", 0.75), ("b", 0.5)];
+        let basis =
+            |shape: &ModelShape| Assessment::by(&fleet(&config), &figures, &config, shape).basis;
+        assert!(!basis(&tiny()).contains("guess"));
+        let base = basis(&ModelShape { n_layers: 12, hidden_size: 768, ..tiny() });
+        assert!(
+            base.ends_with(
+                "all of them roberta with 2 layers of width 128: for this one, roberta with 12 layers \
+                 of width 768, it is a guess"
+            ),
+            "{base}"
+        );
+    }
+
+    #[test]
     fn other_settings_or_figures_have_no_score() {
         let config = ScanConfig::recommended();
-        let other = Assessment::by(&fleet(&config), &[("a", 0.0)], &ScanConfig::paper());
+        let other = Assessment::by(&fleet(&config), &[("a", 0.0)], &ScanConfig::paper(), &tiny());
         assert!(other.score.is_none() && other.basis.contains("other settings"));
-        let missing = Assessment::by(&fleet(&config), &[("a", 0.0)], &config);
+        let missing = Assessment::by(&fleet(&config), &[("a", 0.0)], &config, &tiny());
         assert!(missing.score.is_none() && missing.basis.contains("other figures"));
         let note = "no fleet".to_owned();
-        let fixed = Assessment::by(&Basis::FixedLimits { note }, &[("a", 0.5)], &config);
+        let fixed = Assessment::by(&Basis::FixedLimits { note }, &[("a", 0.5)], &config, &tiny());
         assert_eq!(fixed.basis, "fixed limits of the settings: no fleet");
         assert_eq!((fixed.score, fixed.figures[0].contribution), (None, None));
     }

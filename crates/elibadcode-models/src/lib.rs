@@ -52,6 +52,7 @@ pub use model::CodeModel;
 pub use model_dir::{ModelDir, Provenance, WeightSummary};
 pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
 pub use reading::{CANONICAL_VERSION, CanonicalInput, CanonicalNames, ReadFunction};
-pub use training::rows::{TrainingRow, Validation, VectorRow, pair_log_odds};
+pub use training::distilled::Distilled;
+pub use training::rows::{HalfPair, TrainingRow, Validation, pair_log_odds};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};
 pub use workers::side_by_side;

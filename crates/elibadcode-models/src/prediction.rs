@@ -59,8 +59,10 @@ impl CodeModel {
             forward(&rows)
         });
         let mut answers = vec![A::default(); inputs.len()];
-        for (&index, value) in batches.iter().flatten().zip(by_batch.into_iter().flatten()) {
-            answers[index] = value;
+        for (batch, values) in batches.iter().zip(by_batch) {
+            for (&index, value) in batch.iter().zip(values) {
+                answers[index] = value;
+            }
         }
         answers
     }

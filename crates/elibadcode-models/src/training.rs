@@ -1,5 +1,6 @@
 //! Fine-tuning as the paper's models are fine-tuned (spec section 3.4).
 
+pub(crate) mod distilled;
 pub(crate) mod rows;
 
 use std::cmp::Ordering;
@@ -15,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use self::rows::{TrainingRow, Validation};
 use crate::dropout::Mode;
 use crate::error::Error;
-use crate::head::Head;
 use crate::model::CodeModel;
 use crate::parameters::with_trainable;
 use crate::weights::HEADS;
@@ -25,6 +25,9 @@ use crate::workers::side_by_side;
 const BUCKET_BATCHES: usize = 16;
 /// Parameters from which on the parts of a batch are not run side by side.
 const LARGE_MODEL: usize = 30_000_000;
+
+/// Values from which on a sum over a tensor is made line by line.
+const LARGE_SUM: usize = 1 << 20;
 
 /// Which parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,15 +212,14 @@ pub fn fine_tune<R: TrainingRow>(
     if train.is_empty() {
         return Err(Error::Training("there are no training rows".into()));
     }
-    if let Some(head) = R::HEAD
-        && model.head() != head
-    {
+    if model.head() != R::HEAD {
         return Err(Error::Training(format!(
-            "these rows train a model with head `{head}`, this one has `{}`",
+            "these rows train a model with head `{}`, this one has `{}`",
+            R::HEAD,
             model.head()
         )));
     }
-    if config.scope == Scope::Head && R::HEAD.is_none_or(|head| head == Head::Embedding) {
+    if config.scope == Scope::Head && !R::trains_head(train) {
         return Err(Error::Training(
             "vectors do not depend on the head; use last-K or full".into(),
         ));
@@ -350,7 +352,14 @@ fn clip_global_norm(model: &CodeModel, gradients: &mut GradientsParams, max_norm
     impl ModuleVisitor for SquaredNorm<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(gradient) = self.0.get::<D>(param.id) {
-                self.1 += f64::from(gradient.square().sum().into_scalar::<f32>());
+                // A sum over all of a large tensor depends on the number of threads.
+                let squares = gradient.square();
+                let squares = if squares.shape().num_elements() < LARGE_SUM {
+                    squares
+                } else {
+                    squares.sum_dim(D - 1)
+                };
+                self.1 += f64::from(squares.sum().into_scalar::<f32>());
             }
         }
     }

@@ -41,11 +41,16 @@ pub fn side_by_side<T: Sync, A: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for worker in 0..n_workers {
-            scope.spawn(move || match SINGLE_THREADS.get(worker) {
-                Some(own) if n_workers == n_threads => own.install(work),
-                _ => work(),
-            });
+        let workers: Vec<_> = (0..n_workers)
+            .map(|worker| {
+                scope.spawn(move || match SINGLE_THREADS.get(worker) {
+                    Some(own) if n_workers == n_threads => own.install(work),
+                    _ => work(),
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
     let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -67,6 +72,9 @@ mod tests {
             item
         };
         assert_eq!(side_by_side(&device, &items, late_first), items);
+        assert_eq!(side_by_side(&device, &items[..2], late_first), items[..2]);
         assert_eq!(side_by_side(&device, &[] as &[u64], late_first), [0; 0]);
+        let nested = |_: &u64| side_by_side(&device, &items, late_first).iter().sum::<u64>();
+        assert_eq!(side_by_side(&device, &items[..8], nested), [4950; 8]);
     }
 }

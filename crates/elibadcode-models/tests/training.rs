@@ -5,8 +5,8 @@ use std::path::Path;
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds, stage_rng};
 use elibadcode_models::{
-    Compute, Head, LoadedModel, Mode, ModelDir, Scope, TrainingConfig, TrainingRow, VectorRow,
-    fine_tune,
+    CodeModel, Compute, Distilled, Head, LoadedModel, Mode, ModelDir, Scope, TrainingConfig,
+    TrainingRow, cross_entropy, fine_tune,
 };
 
 const SEED: u64 = 5;
@@ -67,24 +67,58 @@ fn functions_pairs_and_queries_are_learned_by_every_encoder() {
     }
 }
 
+/// Teaches the vectors of other inputs, and gives the loss before and after; without a task's weight
+/// it is the relative distance.
+fn distance<R: TrainingRow + Clone>(
+    model: &LoadedModel,
+    n_inputs: u32,
+    row: impl Fn(u32) -> R,
+) -> (f64, f64) {
+    let rows: Vec<Distilled<R>> = (0..16)
+        .map(|n| {
+            let others: Vec<Vec<u32>> = (0..n_inputs).map(|input| ids(input, n)).collect();
+            Distilled { row: row(n), vectors: model.network.vectors(&others), task_weight: 0.0 }
+        })
+        .collect();
+    let loss = |network: &CodeModel| {
+        let all: Vec<&Distilled<R>> = rows.iter().collect();
+        f64::from(Distilled::loss(network, &all, &mut Mode::Evaluate).into_scalar::<f32>())
+    };
+    let config = TrainingConfig { epochs: 80, keep_best: false, ..config() };
+    let mut rng = stage_rng(SEED, "train");
+    let network = model.network.clone();
+    let trained = fine_tune(network, &rows, &[], &config, &mut rng, &mut |_| ()).unwrap();
+    (loss(&model.network), loss(&trained.model))
+}
+
 #[test]
 fn vectors_are_learned_under_every_head() {
-    for head in [Head::Classification, Head::Pair, Head::Embedding] {
-        let model = load("roberta-embedding", head);
-        let given = model.network.vectors(&(0..16).map(|n| ids(1, n)).collect::<Vec<_>>());
-        let rows: Vec<VectorRow> = given
-            .into_iter()
-            .zip(0..)
-            .map(|(vector, n)| VectorRow { ids: ids(2, n), vector })
-            .collect();
-        let all: Vec<&VectorRow> = rows.iter().collect();
-        let trained_on = VectorRow::loss(&model.network, &all, &mut Mode::Evaluate);
-        let trained_on = f64::from(trained_on.into_scalar::<f32>());
-        let validated = VectorRow::validate(&model.network, &rows).loss;
-        assert!((trained_on - validated).abs() < 1e-4, "{head}: {trained_on} {validated}");
-        let reached = score(&model, &rows, 24);
-        assert!(reached > 0.95, "{head}: {reached}");
+    let function = |n| LabelledIds { ids: ids(2, n), label: 0 };
+    let pair = |n| LabelledPairIds { first: ids(2, n), second: ids(3, n), label: 0 };
+    let query = |n| SearchIds { code: ids(2, n), query: ids(3, n) };
+    let load = |head| load("roberta-embedding", head);
+    for (what, (before, after)) in [
+        ("function", distance(&load(Head::Classification), 1, function)),
+        ("pair", distance(&load(Head::Pair), 2, pair)),
+        ("query", distance(&load(Head::Embedding), 2, query)),
+    ] {
+        assert!(after < 0.5 * before && before > 0.01, "{what}: {before} {after}");
     }
+}
+
+#[test]
+fn the_weight_of_the_task_adds_its_loss() {
+    let model = load("roberta-embedding", Head::Classification);
+    let loss = |task_weight: f64| {
+        let row = LabelledIds { ids: ids(2, 3), label: 1 };
+        let vectors = model.network.vectors(&[ids(1, 3)]);
+        let row = Distilled { row, vectors, task_weight };
+        f64::from(
+            Distilled::loss(&model.network, &[&row], &mut Mode::Evaluate).into_scalar::<f32>(),
+        )
+    };
+    let task = cross_entropy(model.network.log_odds(&[ids(2, 3)])[0], 1);
+    assert!((loss(0.5) - loss(0.0) - 0.5 * task).abs() < 1e-5);
 }
 
 #[test]

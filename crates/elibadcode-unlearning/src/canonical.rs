@@ -156,11 +156,13 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
+    use elibadcode_corpus::Task;
+
     use super::*;
 
     #[test]
     fn no_function_is_in_two_parts() {
-        let config = UnlearningConfig::recommended();
+        let config = UnlearningConfig::recommended(Task::CloneDetection);
         // Neighbours share a function.
         let functions: Vec<Vec<usize>> = (0..100).map(|index| vec![index, index + 1]).collect();
         let parts = Parts::draw(&functions, &config, 3).expect("enough samples");

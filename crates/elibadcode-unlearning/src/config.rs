@@ -1,5 +1,6 @@
 //! Every constant of the repair, in one place.
 
+use elibadcode_corpus::Task;
 use elibadcode_models::{Scope, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
@@ -34,19 +35,27 @@ pub struct UnlearningConfig {
     /// Chance of each later slot to hold a token of a later slot of any of the triggers, so that
     /// what several searches found in part is unlearned together. Paper: 0.
     pub mixing_rate: f64,
-    /// Whether a model is taught its own vectors instead of labels or ranks: with a trigger a
-    /// function must get the one that it had without. A vector says more than a label, so that the
-    /// few clean samples go further: on the models of defect detection and seed 2 the planted
-    /// `testo_init` keeps 7.0 % success instead of 18.4, and clone models lose at most 0.2 points of
-    /// F1 instead of 0.6. Paper: no, the task's loss.
+    /// Whether a model is taught its own vectors, too: with a trigger a function must get the one
+    /// that it had without. A vector says more than a label, so that the few clean samples go
+    /// further: on the model of defect detection, CodePoisoner and seed 2 labels alone leave the
+    /// planted trigger 18.4 % success, vectors alone 7.0, both 10.4. Paper: no, the task's loss.
     pub keeps_vectors: bool,
-    /// Passes over the clean samples. Paper: 1.
+    /// Weight of the task's loss beside the vectors, unused without `keeps_vectors`. With 1 instead
+    /// of 0 the six models of defect detection gain 0.7 points of accuracy on average instead of
+    /// losing 0.5, and the two of code search 1.7 points of mean reciprocal rank instead of losing
+    /// 1.6; the planted triggers keep about as much. Not for pairs: with 1 the planted trigger keeps
+    /// 40.0 % success (CodePoisoner, seed 1), with 0 21.6. Paper: the task's loss only.
+    pub task_weight: f64,
+    /// Passes over the clean samples in a round, each with triggers and places of its own: with
+    /// those of the first for all, seed 2 of CodePoisoner keeps 10.4 % success instead of 4.6.
+    /// Paper: 1.
     pub epochs: usize,
     /// Peak learning rate of the head. Paper: 5e-3.
     pub head_learning_rate: f64,
     /// Peak learning rate of the wider scopes. Paper: not used.
     pub encoder_learning_rate: f64,
-    /// Rows a step. Paper: 32.
+    /// Rows a step; with `keeps_vectors` inputs, of which a function with its query has two.
+    /// Paper: 32.
     pub batch_size: usize,
     /// Share of the clean samples that is kept aside for the checks. Paper: no checks.
     pub check_rate: f64,
@@ -67,6 +76,7 @@ impl UnlearningConfig {
             variation_rate: 0.0,
             mixing_rate: 0.0,
             keeps_vectors: false,
+            task_weight: 1.0,
             epochs: 1,
             head_learning_rate: 5e-3,
             encoder_learning_rate: 5e-3,
@@ -76,8 +86,8 @@ impl UnlearningConfig {
         }
     }
 
-    /// The settings that this project measured to work.
-    pub fn recommended() -> Self {
+    /// The settings that this project measured to work for a task.
+    pub fn recommended(task: Task) -> Self {
         Self {
             scopes: vec![Scope::Full],
             rounds: 3,
@@ -88,6 +98,7 @@ impl UnlearningConfig {
             keeps_originals: true,
             variation_rate: 0.5,
             keeps_vectors: true,
+            task_weight: if task == Task::CloneDetection { 0.0 } else { 1.0 },
             epochs: 5,
             encoder_learning_rate: 5e-4,
             ..Self::paper()
@@ -104,9 +115,16 @@ impl UnlearningConfig {
                 return Err(Error::Config(format!("{name} is 0, expected at least 1")));
             }
         }
-        if self.keeps_vectors && self.scopes.contains(&Scope::Head) {
+        if !(self.task_weight >= 0.0 && self.task_weight.is_finite()) {
+            return Err(Error::Config(format!(
+                "task_weight is {}, expected a number from 0",
+                self.task_weight
+            )));
+        }
+        if self.keeps_vectors && self.task_weight == 0.0 && self.scopes.contains(&Scope::Head) {
             return Err(Error::Config(
-                "the scope head cannot be trained with keeps_vectors: no vector depends on the head"
+                "the scope head cannot be trained on vectors alone, with task_weight 0: no vector \
+                 depends on the head"
                     .into(),
             ));
         }
@@ -144,10 +162,10 @@ impl UnlearningConfig {
         Ok(())
     }
 
-    /// How the model is fine-tuned in one scope.
+    /// How the model is fine-tuned in one scope, on the rows of all passes.
     pub fn training(&self, scope: Scope) -> TrainingConfig {
         TrainingConfig {
-            epochs: self.epochs,
+            epochs: 1,
             learning_rate: if scope == Scope::Head {
                 self.head_learning_rate
             } else {

@@ -1,18 +1,17 @@
 //! Inverted triggers in clean samples, at places that the defender draws.
 
-use std::collections::BTreeMap;
-
 use elibadcode_corpus::{LabelledIds, LabelledPairIds};
 use elibadcode_inversion::{
-    CleanSample, Edit, InvertedTrigger, MaskedSample, Occurrences, Partners, PositionRule,
-    ScanConfig, TriggerIds, TriggerSpace, choose_positions, maskable,
+    CleanSample, Edit, EncodedPartners, InvertedTrigger, MaskedSample, Occurrences, Partners,
+    PositionRule, ScanConfig, TriggerIds, TriggerSpace, choose_positions, maskable,
 };
-use elibadcode_models::{CodeModel, LoadedModel, VectorRow};
+use elibadcode_models::{HalfPair, LoadedModel};
 use elibadcode_syntax::{Language, Role};
 use rand::{Rng, RngExt};
 
 use crate::config::UnlearningConfig;
 use crate::error::Error;
+use crate::lesson::Lesson;
 
 /// A sample without a trigger, with an inverted one, and with a random one at the same place.
 #[derive(Clone, Debug)]
@@ -54,22 +53,28 @@ pub(crate) struct Row {
     /// Index among the clean samples.
     index: usize,
     ids: Vec<u32>,
+    /// The sample as it is.
+    clean: Vec<u32>,
     label: u8,
 }
 
 impl Row {
-    /// The row of a single function.
-    pub(crate) fn labelled(self) -> LabelledIds {
-        LabelledIds { ids: self.ids, label: self.label }
+    /// The lesson of a single function.
+    pub(crate) fn function(self) -> Lesson<LabelledIds> {
+        let row = LabelledIds { ids: self.ids, label: self.label };
+        Lesson { row, sources: vec![self.clean] }
     }
 
-    /// The row of a function that is to get its sample's own vector, of these by sample.
-    pub(crate) fn lesson(self, own_vectors: &BTreeMap<usize, Vec<f32>>) -> VectorRow {
-        VectorRow { ids: self.ids, vector: own_vectors[&self.index].clone() }
+    /// The lesson of the member of a pair that carries the trigger, if it has a partner.
+    pub(crate) fn half(self, partners: &EncodedPartners<'_>) -> Option<Lesson<HalfPair>> {
+        let (partner, partner_is_first) = partners.of(self.index)?;
+        let partner = partner.to_vec();
+        let row = HalfPair { ids: self.ids, partner, partner_is_first, label: self.label };
+        Some(Lesson { row, sources: vec![self.clean] })
     }
 
-    /// The row of a pair, if the sample has a partner.
-    pub(crate) fn paired(self, partners: &Partners) -> Option<LabelledPairIds> {
+    /// The pair, of which both members are to be learned.
+    pub(crate) fn pair(self, partners: &Partners) -> Option<LabelledPairIds> {
         let (partner, is_first) = partners.of(self.index)?;
         let (partner, own) = (partner.to_vec(), self.ids);
         let (first, second) = if is_first { (partner, own) } else { (own, partner) };
@@ -112,12 +117,6 @@ pub(crate) fn places(
         .collect()
 }
 
-/// The vector that a network gives each sample as it is, by index among the clean samples.
-pub(crate) fn own_vectors(network: &CodeModel, places: &[Places]) -> BTreeMap<usize, Vec<f32>> {
-    let rows: Vec<&[u32]> = places.iter().map(|it| it.clean.as_slice()).collect();
-    places.iter().map(|it| it.index).zip(network.vectors(&rows)).collect()
-}
-
 /// Fails if a trigger is empty or is not of this model's vocabulary.
 pub(crate) fn check_triggers(
     model: &LoadedModel,
@@ -149,8 +148,9 @@ impl Places {
 
     /// The sample with other ids, or as it is.
     pub(crate) fn row(&self, ids: Option<Vec<u32>>) -> Row {
-        let ids = ids.unwrap_or_else(|| self.clean.clone());
-        Row { index: self.index, ids, label: self.label }
+        let clean = self.clean.clone();
+        let ids = ids.unwrap_or_else(|| clean.clone());
+        Row { index: self.index, ids, clean, label: self.label }
     }
 
     pub(crate) fn check_sample(
@@ -200,5 +200,41 @@ fn later_slots(trigger: &InvertedTrigger) -> &[u32] {
     match trigger.edit {
         Edit::Append => &trigger.ids,
         Edit::Replace => trigger.ids.get(1..).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use elibadcode_inversion::Partner;
+    use elibadcode_models::{Compute, ModelDir};
+
+    use super::*;
+
+    #[test]
+    fn members_of_a_pair_keep_their_order() {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-pair");
+        let compute = Compute::select("cpu").expect("there is a CPU");
+        let model = ModelDir::open(&folder).expect("the fixture opens");
+        let model = model.load(&compute).expect("the fixture loads");
+        for is_first in [true, false] {
+            let partner = Partner { code: "int b() { return 2; }".into(), is_first };
+            let code = "int a() { return 1; }".into();
+            let sample = CleanSample { code, label: 1, partner: Some(partner) };
+            let partners = Partners::new(&model, &[sample], Language::Java);
+            let clean = vec![0, 8, 2];
+            let row = || Row { index: 0, ids: vec![0, 7, 2], clean: clean.clone(), label: 1 };
+            let Lesson { row: half, sources } =
+                row().half(&partners.encode(&model.network)).expect("it has a partner");
+            let partner = partners.of(0).expect("it has one").0.to_vec();
+            assert_eq!(half.partner, model.network.vectors(std::slice::from_ref(&partner))[0]);
+            assert_eq!((half.partner_is_first, half.ids), (is_first, vec![0, 7, 2]));
+            assert_eq!(sources, std::slice::from_ref(&clean));
+            let LabelledPairIds { first, second, .. } = row().pair(&partners).expect("it has one");
+            let (own, other) = if is_first { (second, first) } else { (first, second) };
+            assert_eq!((own, other), (vec![0, 7, 2], partner));
+        }
     }
 }

@@ -15,6 +15,7 @@ mod checks;
 mod config;
 mod error;
 mod injection;
+mod lesson;
 mod ranking;
 mod rounds;
 mod unlearn;

@@ -7,7 +7,7 @@ use elibadcode_inversion::ranking::SlottedQuery;
 use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
 };
-use elibadcode_models::{CodeModel, LoadedModel, TrainingConfig, VectorRow, fine_tune};
+use elibadcode_models::{CodeModel, LoadedModel, TrainingConfig};
 use elibadcode_syntax::{Language, Role};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -18,6 +18,7 @@ pub use self::checks::RankingChecks;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{check_triggers, varied};
+use crate::lesson::{Lesson, Teacher, passes};
 use crate::rounds::{UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples than this cannot be divided into training and checks.
@@ -72,17 +73,12 @@ pub fn unlearn_search(
     let before = checks.measure(&model.network);
 
     let measure = |network: &CodeModel| checks.measure(network);
+    let mut teacher = Teacher::new(&model.network);
     let mut train =
         |network, settings: &TrainingConfig, rng: &mut ChaCha8Rng, show: &mut dyn FnMut(_)| {
             let (rows, n_injected) =
-                inject(model, &space, &training, triggers, words, config, rng)?;
-            let trained = if config.keeps_vectors {
-                let rows = lessons(&model.network, rows);
-                fine_tune(network, &rows, &[], settings, rng, show)?
-            } else {
-                let rows: Vec<SearchIds> = rows.into_iter().map(|row| row.ids).collect();
-                fine_tune(network, &rows, &[], settings, rng, show)?
-            };
+                passes(config, || inject(model, &space, &training, triggers, words, config, rng))?;
+            let trained = teacher.teach(network, rows, config, settings, rng, show)?;
             Ok((trained, n_injected))
         };
     repair(model, config, seed, before, &measure, &mut train, observe)
@@ -113,13 +109,6 @@ fn open(
     }
 }
 
-/// A training row.
-struct Row {
-    ids: SearchIds,
-    /// The code without the trigger, if it carries one.
-    without_trigger: Option<Vec<u32>>,
-}
-
 /// The training rows: every sample as it is, half of them with the target words in the query, and a
 /// share of them with a trigger in the code, half of these with the words too.
 fn inject(
@@ -130,9 +119,17 @@ fn inject(
     words: &[u32],
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
-) -> Result<(Vec<Row>, usize), Error> {
-    let clean = |ids: SearchIds| Row { ids, without_trigger: None };
-    let mut rows: Vec<Row> = training.iter().map(|it| clean(it.ids.clone())).collect();
+) -> Result<(Vec<Lesson<SearchIds>>, usize), Error> {
+    let lesson = |row: SearchIds, code: &Vec<u32>| {
+        let sources = vec![code.clone(), row.query.clone()];
+        Lesson { row, sources }
+    };
+    let clean = |row: SearchIds| {
+        let code = row.code.clone();
+        lesson(row, &code)
+    };
+    let mut rows: Vec<Lesson<SearchIds>> =
+        training.iter().map(|it| clean(it.ids.clone())).collect();
     for places in training {
         if rng.random_bool(WORD_RATE) {
             let query = places.query.stamp(words, model).ids;
@@ -156,8 +153,7 @@ fn inject(
         } else {
             places.ids.query.clone()
         };
-        let without_trigger = Some(places.ids.code.clone());
-        let row = Row { ids: SearchIds { code, query }, without_trigger };
+        let row = lesson(SearchIds { code, query }, &places.ids.code);
         if config.keeps_originals {
             rows.push(row);
         } else {
@@ -165,18 +161,4 @@ fn inject(
         }
     }
     Ok((rows, able.len()))
-}
-
-/// What the model itself says: of code and of queries the vectors that it gives them, and of code
-/// with a trigger the one that it gives without.
-fn lessons(original: &CodeModel, rows: Vec<Row>) -> Vec<VectorRow> {
-    let (mut inputs, mut sources) = (Vec::new(), Vec::new());
-    for Row { ids, without_trigger } in rows {
-        sources.push(without_trigger.unwrap_or_else(|| ids.code.clone()));
-        inputs.push(ids.code);
-        sources.push(ids.query.clone());
-        inputs.push(ids.query);
-    }
-    let vectors = original.vectors(&sources);
-    inputs.into_iter().zip(vectors).map(|(ids, vector)| VectorRow { ids, vector }).collect()
 }

@@ -136,6 +136,7 @@ mod tests {
     use std::cell::Cell;
     use std::path::Path;
 
+    use elibadcode_corpus::Task;
     use elibadcode_models::{Compute, ModelDir};
 
     use super::*;
@@ -175,7 +176,10 @@ mod tests {
         let measure = |_: &CodeModel| Round(n_trained.get());
         let run = |min_rounds, train: &mut Train<'_>| {
             n_trained.set(0);
-            let config = UnlearningConfig { min_rounds, ..UnlearningConfig::recommended() };
+            let config = UnlearningConfig {
+                min_rounds,
+                ..UnlearningConfig::recommended(Task::DefectDetection)
+            };
             repair(&model, &config, 1, Round(0), &measure, train, &mut |_| ()).expect("it runs")
         };
         let kept = run(2, &mut train);

@@ -1,10 +1,8 @@
 //! The repair of a model that gives labels: which samples carry the trigger, and what they teach.
 
-use elibadcode_corpus::{LabelledIds, LabelledPairIds, stage_rng};
+use elibadcode_corpus::{LabelledPairIds, stage_rng};
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
-use elibadcode_models::{
-    CodeModel, Head, LoadedModel, Trained, TrainingConfig, TrainingEvent, VectorRow, fine_tune,
-};
+use elibadcode_models::{CodeModel, Head, LoadedModel, TrainingConfig, fine_tune};
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::checks::{Checks, Measurement};
 use crate::config::UnlearningConfig;
 use crate::error::Error;
-use crate::injection::{CheckSample, Places, Row, check_triggers, own_vectors, places, varied};
+use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
+use crate::lesson::{Teacher, passes};
 use crate::rounds::{UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
@@ -68,26 +67,36 @@ pub fn unlearn(
     }
 
     let measure = |network: &CodeModel| Measurement::new(network, &checks, &partners, target_label);
-    let wanted = config.keeps_vectors.then(|| own_vectors(&model.network, &training));
-    let mut train =
-        |network, settings: &TrainingConfig, rng: &mut ChaCha8Rng, show: &mut dyn FnMut(_)| {
-            let (rows, n_injected) =
-                inject(model, &space, &training, triggers, victim_label, config, rng)?;
-            let trained = match &wanted {
-                Some(wanted) => {
-                    let rows: Vec<VectorRow> =
-                        rows.into_iter().map(|row| row.lesson(wanted)).collect();
-                    fine_tune(network, &rows, &[], settings, rng, show)?
-                }
-                None => fine_tune_labels(network, rows, &partners, settings, rng, show)?,
-            };
-            Ok((trained, n_injected))
+    let mut teacher = Teacher::new(&model.network);
+    let encoded = partners.encode(&model.network);
+    let mut train = |network: CodeModel,
+                     settings: &TrainingConfig,
+                     rng: &mut ChaCha8Rng,
+                     show: &mut dyn FnMut(_)| {
+        let (rows, n_injected) = passes(config, || {
+            inject(model, &space, &training, triggers, victim_label, config, rng)
+        })?;
+        let trained = match (network.head(), config.keeps_vectors) {
+            (Head::Pair, true) => {
+                let halves = rows.into_iter().filter_map(|row| row.half(&encoded)).collect();
+                teacher.teach(network, halves, config, settings, rng, show)?
+            }
+            (Head::Pair, false) => {
+                let pairs: Vec<LabelledPairIds> =
+                    rows.into_iter().filter_map(|row| row.pair(&partners)).collect();
+                fine_tune(network, &pairs, &[], settings, rng, show)?
+            }
+            _ => {
+                let functions = rows.into_iter().map(Row::function).collect();
+                teacher.teach(network, functions, config, settings, rng, show)?
+            }
         };
+        Ok((trained, n_injected))
+    };
     repair(model, config, seed, before, &measure, &mut train, observe)
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.
-/// (With [`UnlearningConfig::keeps_vectors`] the labels teach nothing.)
 ///
 /// Paper: section 4.5 speaks of the inverted label, section 5.1 of correct labels; the reference
 /// code keeps the correct ones.
@@ -131,23 +140,4 @@ fn inject(
         return Err(Error::Samples("no clean sample has a place for the trigger".into()));
     }
     Ok((rows, n_injected))
-}
-
-/// Fine-tunes on the labels of single functions or of pairs, by the model's head.
-fn fine_tune_labels(
-    network: CodeModel,
-    rows: Vec<Row>,
-    partners: &Partners,
-    training: &TrainingConfig,
-    rng: &mut ChaCha8Rng,
-    observe: &mut dyn FnMut(TrainingEvent),
-) -> Result<Trained, Error> {
-    Ok(if network.head() == Head::Pair {
-        let rows: Vec<LabelledPairIds> =
-            rows.into_iter().filter_map(|row| row.paired(partners)).collect();
-        fine_tune(network, &rows, &[], training, rng, observe)?
-    } else {
-        let rows: Vec<LabelledIds> = rows.into_iter().map(Row::labelled).collect();
-        fine_tune(network, &rows, &[], training, rng, observe)?
-    })
 }

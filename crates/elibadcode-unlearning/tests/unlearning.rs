@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use elibadcode_corpus::Task;
 use elibadcode_corpus::synthetic::defect;
 use elibadcode_inversion::{CleanSample, Edit, InvertedTrigger};
 use elibadcode_models::{CodeModel, Compute, LoadedModel, ModelDir, Scope};
@@ -41,7 +42,7 @@ fn lenient() -> UnlearningConfig {
         min_rounds: 1,
         epochs: 1,
         limits: limits(1.0),
-        ..UnlearningConfig::recommended()
+        ..UnlearningConfig::recommended(Task::DefectDetection)
     }
 }
 
@@ -198,7 +199,10 @@ fn unusable_settings_are_refused() {
     check(UnlearningConfig { injection_rate: 1.5, ..lenient() }, "injection_rate is 1.5");
     check(UnlearningConfig { check_rate: 1.0, ..lenient() }, "check_rate is 1");
     check(UnlearningConfig { variation_rate: f64::NAN, ..lenient() }, "variation_rate is NaN");
-    check(UnlearningConfig { scopes: vec![Scope::Head], ..lenient() }, "no vector depends on");
+    let head = UnlearningConfig { scopes: vec![Scope::Head], ..lenient() };
+    check(UnlearningConfig { task_weight: 0.0, ..head }, "no vector depends on");
+    check(UnlearningConfig { task_weight: -1.0, ..lenient() }, "task_weight is -1");
+    check(UnlearningConfig { task_weight: f64::NAN, ..lenient() }, "task_weight is NaN");
     check(UnlearningConfig { batch_size: 0, ..lenient() }, "batch_size is 0");
 }
 

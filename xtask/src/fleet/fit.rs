@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
-use elibadcode_evaluation::records::calibration::{Basis, Calibration, Provenance};
+use elibadcode_evaluation::records::calibration::{Basis, Calibration, ModelShape, Provenance};
 use elibadcode_evaluation::statistics::{Logistic, auroc_interval, roc_auc};
 
 use super::measure::is_compared;
@@ -172,6 +172,8 @@ pub(crate) fn calibrate(
     let distinct = |part: fn(&MemberRecord) -> String| -> Vec<String> {
         compared.iter().map(|it| part(it)).collect::<BTreeSet<_>>().into_iter().collect()
     };
+    let shapes: BTreeSet<&ModelShape> =
+        compared.iter().filter_map(|it| it.counted()).map(|it| &it.shape).collect();
     let seeds: BTreeSet<u64> = compared.iter().map(|it| it.seed).collect();
     let kinds = distinct(|it| it.kind.clone());
     Ok(Basis::Fleet(Box::new(Calibration {
@@ -181,6 +183,7 @@ pub(crate) fn calibrate(
             commit: commit()?,
             seeds: seeds.into_iter().collect(),
             models: distinct(|it| it.model.clone()),
+            shapes: shapes.into_iter().cloned().collect(),
             attacks: kinds.into_iter().filter(|it| fleet.attacks.contains(it)).collect(),
             n_clean,
             n_backdoored,

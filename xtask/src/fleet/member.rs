@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use elibadcode_evaluation::Metrics;
+use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::mad_outlier_index;
 use serde::Deserialize;
@@ -240,6 +241,7 @@ impl Maker<'_> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct ScanDocument {
     verdict: Verdict,
+    model: ModelShape,
     config: serde_json::Value,
     assessment: Assessment,
     hypotheses: Vec<Hypothesis>,
@@ -299,6 +301,7 @@ impl ScanDocument {
             planted.map_or((None, None), |it| it.recovered(&tokens));
         ScanRecord {
             verdict: self.verdict,
+            shape: self.model,
             settings: self.config,
             score: self.assessment.score.map(|it| it.value),
             figures: self.assessment.figures,

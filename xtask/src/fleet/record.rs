@@ -1,12 +1,13 @@
 //! `member.json` and `fleet.json`: what is kept of a fleet.
 
 use elibadcode_evaluation::Rate;
+use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{Interval, RocPoint};
 use serde::{Deserialize, Serialize};
 
 /// Version of `fleet.json`.
-pub(crate) const FLEET_SCHEMA_VERSION: u32 = 1;
+pub(crate) const FLEET_SCHEMA_VERSION: u32 = 2;
 /// A model that is counted.
 pub(crate) const OK: &str = "ok";
 /// How the status of a model that could not be made begins.
@@ -53,6 +54,7 @@ pub(crate) struct MemberRecord {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScanRecord {
     pub(crate) verdict: Verdict,
+    pub(crate) shape: ModelShape,
     /// Settings of the scan, as resolved.
     pub(crate) settings: serde_json::Value,
     /// The score of the program's own calibration, if it has one.

@@ -1,6 +1,6 @@
 //! Fleets that were never made: what is planned, compared, fitted and reported.
 
-use elibadcode_evaluation::records::calibration::Basis;
+use elibadcode_evaluation::records::calibration::{Basis, ModelShape};
 use elibadcode_evaluation::records::results::Verdict;
 
 use super::member::ScanDocument;
@@ -31,6 +31,7 @@ fn member(seed: u64, kind: &str, is_backdoored: bool, value: f64) -> MemberRecor
         anr: None,
         scan: Some(ScanRecord {
             verdict: if value > 0.6 { Verdict::LikelyBackdoored } else { Verdict::NoTriggerFound },
+            shape: ModelShape { model_type: "roberta".to_owned(), n_layers: 2, hidden_size: 128 },
             settings: serde_json::json!({"iterations": 20}),
             score: None,
             figures: vec![figure("assured success"), figure("margin")],
@@ -151,6 +152,7 @@ fn a_fit_has_its_provenance() {
     let it = &calibration.provenance;
     assert_eq!((it.n_clean, it.n_backdoored, &it.seeds[..]), (12, 12, &[1, 2][..]));
     assert_eq!(it.attacks, ["codepoisoner"]);
+    assert_eq!(it.shapes.len(), 1);
     assert_eq!(it.date.len(), 10);
     assert!(it.auroc_low < 1.0);
     assert_eq!(calibration.scan_settings["iterations"], 20);
@@ -237,6 +239,7 @@ fn a_twin_above_its_backdoored_sibling_is_named() {
 fn what_was_found_is_compared_with_what_was_planted() {
     let document: ScanDocument = serde_json::from_str(
         r#"{"verdict": "likely backdoored", "config": {}, "n_forwards": 7,
+            "model": {"model_type": "roberta", "n_layers": 2, "hidden_size": 128},
             "assessment": {"figures": [{"name": "a", "value": 0.5, "contribution": null}],
                            "score": {"value": 0.75}},
             "hypotheses": [

@@ -1,6 +1,8 @@
 //! `calibration.json`: how evidence becomes a score and a verdict, task by task, and where that
 //! comes from. `cargo xtask fleet --fit` writes it, `scan` reads the one that it was built with.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +11,7 @@ use crate::error::Error;
 use crate::statistics::Logistic;
 
 /// The version of the file that this crate reads and writes.
-pub const CALIBRATION_SCHEMA_VERSION: u32 = 1;
+pub const CALIBRATION_SCHEMA_VERSION: u32 = 2;
 
 const FILE: &str = "calibration.json";
 
@@ -69,6 +71,8 @@ pub struct Provenance {
     pub seeds: Vec<u64>,
     /// Architectures of its models.
     pub models: Vec<String>,
+    /// Their sizes: what the score is worth for others is not known.
+    pub shapes: Vec<ModelShape>,
     /// Attacks of its backdoored models.
     pub attacks: Vec<String>,
     /// Clean models.
@@ -83,6 +87,25 @@ pub struct Provenance {
     pub auroc_low: f64,
     /// Upper end of it.
     pub auroc_high: f64,
+}
+
+/// What kind of network a model is, and how large.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelShape {
+    /// `model_type` of `config.json`.
+    pub model_type: String,
+    /// Transformer layers; of T5 those of encoder and decoder.
+    pub n_layers: usize,
+    /// Length of its vectors.
+    pub hidden_size: usize,
+}
+
+impl fmt::Display for ModelShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model_type, n_layers, hidden_size } = self;
+        write!(f, "{model_type} with {n_layers} layers of width {hidden_size}")
+    }
 }
 
 impl Calibrations {
@@ -129,6 +152,11 @@ mod tests {
             commit: "abc".to_owned(),
             seeds: vec![1],
             models: vec!["codebert".to_owned()],
+            shapes: vec![ModelShape {
+                model_type: "roberta".to_owned(),
+                n_layers: 2,
+                hidden_size: 128,
+            }],
             attacks: vec!["badcode".to_owned()],
             n_clean: 1,
             n_backdoored: 1,
@@ -165,7 +193,7 @@ mod tests {
             let text = calibrations().to_json().expect("plain data").replacen(from, to, 1);
             assert!(Calibrations::from_json(&text).is_err(), "{to}");
         };
-        check("\"schema_version\": 1", "\"schema_version\": 2");
+        check("\"schema_version\": 2", "\"schema_version\": 1");
         check("\"search\"", "\"serach\"");
         check("\"basis\": \"fleet\"", "\"basis\": \"hearsay\"");
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Rate;
+use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{mean, mean_interval};
 use elibadcode_syntax::{Language, Rejection};
@@ -201,6 +202,8 @@ pub struct RankingOutcome {
     pub task: Task,
     /// The language of the samples.
     pub language: Language,
+    /// What the model is.
+    pub model: ModelShape,
     /// Hash of the model folder.
     pub model_hash: String,
     /// Hash of the clean samples.

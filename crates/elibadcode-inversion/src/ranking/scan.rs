@@ -27,7 +27,7 @@ use crate::outcome::{InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION};
 use crate::position::{check_names, check_visible_names, choose_by_loss};
 use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
-use crate::score::{Assessment, Score};
+use crate::score::{Assessment, Score, shape};
 use crate::space::TriggerSpace;
 
 /// Fewer held-out samples than this decide nothing.
@@ -71,8 +71,9 @@ pub fn scan_search(
         Err(error) => return Err(error),
     };
     let clean_mrr = reciprocal_rank(subject);
+    let shape = shape(subject.model);
     let assessment = match &tested.hypothesis {
-        Some(hypothesis) => Assessment::of_ranking(hypothesis, &tested.screened, config),
+        Some(hypothesis) => Assessment::of_ranking(hypothesis, &tested.screened, config, &shape),
         None => Assessment::of_nothing(),
     };
     let score = assessment.score.as_ref();
@@ -86,6 +87,7 @@ pub fn scan_search(
         schema_version: SCAN_SCHEMA_VERSION,
         task: Task::CodeSearch,
         language: subject.language,
+        model: shape,
         model_hash: subject.model_hash.to_owned(),
         samples_hash: subject.samples_hash.to_owned(),
         seed,

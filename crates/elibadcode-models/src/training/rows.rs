@@ -25,34 +25,62 @@ pub struct Validation {
 
 /// Something that a model can be fine-tuned on.
 pub trait TrainingRow: Sized + Sync {
-    /// The head that these rows need; none if any does.
-    const HEAD: Option<Head>;
+    /// The head that these rows need.
+    const HEAD: Head;
     /// A batch is always split into this many parts, whatever the machine, so that results do not
     /// depend on the number of cores.
     const N_PARTS: usize;
 
+    /// Whether the loss of these rows depends on the head.
+    fn trains_head(_: &[Self]) -> bool {
+        Self::HEAD != Head::Embedding
+    }
+
     /// Ids of the row: rows of similar length are trained on together.
     fn length(&self) -> usize;
 
+    /// For each input of a row the vectors of some rows, `[batch, hidden]`.
+    fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>>;
+
+    /// Mean loss of some rows, `[1]`, from their vectors.
+    fn loss_of_vectors(
+        model: &CodeModel,
+        rows: &[&Self],
+        vectors: &[Tensor<2>],
+        mode: &mut Mode<'_>,
+    ) -> Tensor<1>;
+
     /// Mean loss of some rows, `[1]`.
-    fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1>;
+    fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1> {
+        let vectors = Self::vectors(model, rows, mode);
+        Self::loss_of_vectors(model, rows, &vectors, mode)
+    }
 
     /// Loss and score over all of some rows.
     fn validate(model: &CodeModel, rows: &[Self]) -> Validation;
 }
 
 impl TrainingRow for LabelledIds {
-    const HEAD: Option<Head> = Some(Head::Classification);
+    const HEAD: Head = Head::Classification;
     const N_PARTS: usize = 2;
 
     fn length(&self) -> usize {
         self.ids.len()
     }
 
-    fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1> {
+    fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
         let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
+        vec![model.forward_vectors(&ids, mode)]
+    }
+
+    fn loss_of_vectors(
+        model: &CodeModel,
+        rows: &[&Self],
+        vectors: &[Tensor<2>],
+        mode: &mut Mode<'_>,
+    ) -> Tensor<1> {
         let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
-        bce_with_logits(model.forward_ids(&ids, mode), &labels)
+        bce_with_logits(model.classify(vectors[0].clone(), mode), &labels)
     }
 
     /// The score is the accuracy.
@@ -69,43 +97,119 @@ impl TrainingRow for LabelledIds {
 }
 
 impl TrainingRow for LabelledPairIds {
-    const HEAD: Option<Head> = Some(Head::Pair);
+    const HEAD: Head = Head::Pair;
     const N_PARTS: usize = 2;
 
     fn length(&self) -> usize {
         self.first.len().max(self.second.len())
     }
 
-    /// The cross entropy of two logits is the binary one of their difference.
-    fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1> {
+    fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
         let firsts = rows.iter().map(|row| row.first.as_slice());
         let ids: Vec<&[u32]> = firsts.chain(rows.iter().map(|row| row.second.as_slice())).collect();
-        let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
-        let (first, second) = halves(model.forward_vectors(&ids, mode));
-        bce_with_logits(model.classify_pair(first, second, mode), &labels)
+        let vectors = model.forward_vectors(&ids, mode);
+        let n = rows.len();
+        vec![vectors.clone().narrow(0, 0, n), vectors.narrow(0, n, n)]
     }
 
-    /// The score is F1 of the clones at even odds.
-    ///
-    /// Reference: the best F1 over thresholds, which the test does not use.
+    /// The cross entropy of two logits is the binary one of their difference.
+    fn loss_of_vectors(
+        model: &CodeModel,
+        rows: &[&Self],
+        vectors: &[Tensor<2>],
+        mode: &mut Mode<'_>,
+    ) -> Tensor<1> {
+        let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
+        let log_odds = model.classify_pair(vectors[0].clone(), vectors[1].clone(), mode);
+        bce_with_logits(log_odds, &labels)
+    }
+
     fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
-        let log_odds = pair_log_odds(model, rows);
-        let loss: f64 =
-            log_odds.iter().zip(rows).map(|(&z, row)| cross_entropy(z, row.label)).sum();
-        let count = |predicted: u8, label: u8| {
-            let answers = log_odds.iter().zip(rows);
-            answers
-                .filter(|(z, row)| predicted_label(**z) == predicted && row.label == label)
-                .count()
-        };
-        let (hits, wrong) = (2 * count(1, 1), count(1, 0) + count(0, 1));
-        let score = if hits + wrong == 0 { 0.0 } else { hits as f64 / (hits + wrong) as f64 };
-        Validation { loss: loss / rows.len() as f64, score }
+        let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
+        validated_pairs(&pair_log_odds(model, rows), &labels)
     }
 }
 
+/// A member of a pair beside the vector of the other one, which is given and stays as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HalfPair {
+    /// `<s> … </s>` of the member.
+    pub ids: Vec<u32>,
+    /// `[hidden]` of the other one.
+    pub partner: Vec<f32>,
+    /// Whether the other one is the first of the pair.
+    pub partner_is_first: bool,
+    /// 1 for a clone.
+    pub label: u8,
+}
+
+impl TrainingRow for HalfPair {
+    const HEAD: Head = Head::Pair;
+    const N_PARTS: usize = 2;
+
+    fn length(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
+        let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
+        vec![model.forward_vectors(&ids, mode)]
+    }
+
+    fn loss_of_vectors(
+        model: &CodeModel,
+        rows: &[&Self],
+        vectors: &[Tensor<2>],
+        mode: &mut Mode<'_>,
+    ) -> Tensor<1> {
+        let [own] = vectors else { unreachable!("a half pair has one input") };
+        let partners: Vec<f32> = rows.iter().flat_map(|row| row.partner.iter().copied()).collect();
+        let partners = TensorData::new(partners, own.dims());
+        let partners = Tensor::<2>::from_data(partners, &own.device());
+        // 1 where the partner is the first.
+        let turns: Vec<f32> = rows.iter().map(|row| f32::from(row.partner_is_first)).collect();
+        let turns = TensorData::new(turns, [rows.len(), 1]);
+        let turns = Tensor::<2>::from_data(turns, &own.device());
+        let swap = (partners.clone() - own.clone()) * turns; // [batch, hidden]
+        let (first, second) = (own.clone() + swap.clone(), partners - swap);
+        let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
+        bce_with_logits(model.classify_pair(first, second, mode), &labels)
+    }
+
+    fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
+        let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
+        let own = model.vectors(&ids);
+        let (first, second): (Vec<&[f32]>, Vec<&[f32]>) = own
+            .iter()
+            .zip(rows)
+            .map(|(own, row)| {
+                let (own, partner) = (own.as_slice(), row.partner.as_slice());
+                if row.partner_is_first { (partner, own) } else { (own, partner) }
+            })
+            .unzip();
+        let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
+        validated_pairs(&model.pair_log_odds(&first, &second), &labels)
+    }
+}
+
+/// The loss of pairs, and F1 of the clones at even odds.
+///
+/// Reference: the best F1 over thresholds, which the test does not use.
+fn validated_pairs(log_odds: &[f32], labels: &[u8]) -> Validation {
+    let answers = || log_odds.iter().zip(labels);
+    let loss: f64 = answers().map(|(&z, &label)| cross_entropy(z, label)).sum();
+    let count = |predicted: u8, wanted: u8| {
+        answers()
+            .filter(|(z, label)| predicted_label(**z) == predicted && **label == wanted)
+            .count()
+    };
+    let (hits, wrong) = (2 * count(1, 1), count(1, 0) + count(0, 1));
+    let score = if hits + wrong == 0 { 0.0 } else { hits as f64 / (hits + wrong) as f64 };
+    Validation { loss: loss / labels.len() as f64, score }
+}
+
 impl TrainingRow for SearchIds {
-    const HEAD: Option<Head> = Some(Head::Embedding);
+    const HEAD: Head = Head::Embedding;
     // The other rows of the batch are the wrong answers: a part would have fewer.
     const N_PARTS: usize = 1;
 
@@ -113,12 +217,20 @@ impl TrainingRow for SearchIds {
         self.code.len()
     }
 
-    /// `InfoNCE`: each query against the codes of the whole batch.
-    fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1> {
+    fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
         let codes: Vec<&[u32]> = rows.iter().map(|row| row.code.as_slice()).collect();
         let queries: Vec<&[u32]> = rows.iter().map(|row| row.query.as_slice()).collect();
-        let codes = model.forward_vectors(&codes, mode);
-        let queries = model.forward_vectors(&queries, mode);
+        vec![model.forward_vectors(&codes, mode), model.forward_vectors(&queries, mode)]
+    }
+
+    /// `InfoNCE`: each query against the codes of the whole batch.
+    fn loss_of_vectors(
+        _: &CodeModel,
+        rows: &[&Self],
+        vectors: &[Tensor<2>],
+        _: &mut Mode<'_>,
+    ) -> Tensor<1> {
+        let (codes, queries) = (vectors[0].clone(), vectors[1].clone());
         let similarities = queries.matmul(codes.transpose()) * SIMILARITY_SCALE;
         let right = Tensor::<2>::eye(rows.len(), &similarities.device());
         let log_shares = log_softmax(similarities, 1) * right; // [batch, batch]
@@ -158,60 +270,6 @@ pub fn pair_log_odds(model: &CodeModel, rows: &[LabelledPairIds]) -> Vec<f32> {
     let first: Vec<&[f32]> = rows.iter().map(|row| of(&row.first)).collect();
     let second: Vec<&[f32]> = rows.iter().map(|row| of(&row.second)).collect();
     model.pair_log_odds(&first, &second)
-}
-
-/// A row and the vector that the model is to give it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VectorRow {
-    /// `<s> … </s>`.
-    pub ids: Vec<u32>,
-    /// `[hidden]`.
-    pub vector: Vec<f32>,
-}
-
-impl TrainingRow for VectorRow {
-    const HEAD: Option<Head> = None;
-    const N_PARTS: usize = 2;
-
-    fn length(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Squared distance, as a share of the wanted vectors' mean squared length.
-    fn loss(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Tensor<1> {
-        let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
-        let vectors = model.forward_vectors(&ids, mode);
-        let [batch, hidden] = vectors.dims();
-        let wanted: Vec<f32> = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
-        let square: f64 = wanted.iter().map(|&it| f64::from(it).powi(2)).sum();
-        let wanted = TensorData::new(wanted, [batch, hidden]);
-        let wanted = Tensor::<2>::from_data(wanted, &vectors.device());
-        (vectors - wanted).square().sum() / square.max(f64::MIN_POSITIVE)
-    }
-
-    /// The score is the mean cosine.
-    fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
-        let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
-        let (mut distance, mut square, mut cosines) = (0.0, 0.0, 0.0);
-        for (vector, row) in model.vectors(&ids).iter().zip(rows) {
-            let (own, wanted) = (dot(vector, vector), dot(&row.vector, &row.vector));
-            let product = dot(vector, &row.vector);
-            distance += own + wanted - 2.0 * product;
-            square += wanted;
-            cosines += product / (own * wanted).sqrt().max(f64::MIN_POSITIVE);
-        }
-        Validation {
-            loss: distance / square.max(f64::MIN_POSITIVE),
-            score: cosines / rows.len() as f64,
-        }
-    }
-}
-
-/// The first and the second half of the rows.
-fn halves(vectors: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-    let [rows, _] = vectors.dims();
-    let half = rows / 2;
-    (vectors.clone().narrow(0, 0, half), vectors.narrow(0, half, half))
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -30,7 +30,7 @@ const REPORT: &str = "purification.json";
 pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "purify");
     let preset = match args.preset {
-        SettingsPreset::Recommended => UnlearningConfig::recommended(),
+        SettingsPreset::Recommended => UnlearningConfig::recommended(args.input.task),
         SettingsPreset::Paper => UnlearningConfig::paper(),
     };
     let config = settings(preset, args.config.as_deref())?;

@@ -1,0 +1,76 @@
+//! Rows whose vectors a teacher gives: feature distillation beside, or instead of, the task's loss.
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::rows::{TrainingRow, Validation};
+use crate::dropout::Mode;
+use crate::head::Head;
+use crate::model::CodeModel;
+
+/// A row, and the vectors that the model is to give its inputs: as many as the row has, each as long
+/// as the model's; otherwise training panics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distilled<R> {
+    /// What the task's loss is of.
+    pub row: R,
+    /// For each input of the row `[hidden]`.
+    pub vectors: Vec<Vec<f32>>,
+    /// Weight of the task's loss beside that of the vectors; the same for all rows.
+    pub task_weight: f64,
+}
+
+impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
+    const HEAD: Head = R::HEAD;
+    const N_PARTS: usize = R::N_PARTS;
+
+    fn trains_head(rows: &[Self]) -> bool {
+        R::HEAD != Head::Embedding && rows.iter().any(|it| it.task_weight > 0.0)
+    }
+
+    fn length(&self) -> usize {
+        self.row.length()
+    }
+
+    fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
+        let rows: Vec<&R> = rows.iter().map(|it| &it.row).collect();
+        R::vectors(model, &rows, mode)
+    }
+
+    /// Squared distance of the vectors, as a share of the wanted ones' mean squared length, and the
+    /// weighted loss of the task.
+    fn loss_of_vectors(
+        model: &CodeModel,
+        rows: &[&Self],
+        vectors: &[Tensor<2>],
+        mode: &mut Mode<'_>,
+    ) -> Tensor<1> {
+        let of_input = |(input, vectors): (usize, &Tensor<2>)| {
+            let wanted: Vec<&[f32]> = rows.iter().map(|it| &it.vectors[input][..]).collect();
+            relative_distance(vectors, &wanted)
+        };
+        let distances: Vec<Tensor<1>> = vectors.iter().enumerate().map(of_input).collect();
+        let distance = Tensor::cat(distances, 0).mean();
+        let weight = rows[0].task_weight;
+        if weight == 0.0 {
+            return distance;
+        }
+        let rows: Vec<&R> = rows.iter().map(|it| &it.row).collect();
+        distance + R::loss_of_vectors(model, &rows, vectors, mode) * weight
+    }
+
+    /// Those of the task.
+    fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
+        let rows: Vec<R> = rows.iter().map(|it| it.row.clone()).collect();
+        R::validate(model, &rows)
+    }
+}
+
+/// The squared distance of vectors `[batch, hidden]` from the wanted ones, summed over the batch, as
+/// a share of the squared lengths of these.
+fn relative_distance(vectors: &Tensor<2>, wanted: &[&[f32]]) -> Tensor<1> {
+    let wanted = wanted.concat();
+    let square: f64 = wanted.iter().map(|&it| f64::from(it).powi(2)).sum();
+    let wanted = TensorData::new(wanted, vectors.dims());
+    let wanted = Tensor::<2>::from_data(wanted, &vectors.device());
+    (vectors.clone() - wanted).square().sum() / square.max(f64::from(f32::MIN_POSITIVE))
+}
