@@ -37,14 +37,15 @@ pub struct UnlearningConfig {
     pub mixing_rate: f64,
     /// Whether a model is taught its own vectors, too: with a trigger a function must get the one
     /// that it had without. A vector says more than a label, so that the few clean samples go
-    /// further: on the model of defect detection, CodePoisoner and seed 2 labels alone leave the
-    /// planted trigger 18.4 % success, vectors alone 7.0, both 10.4. Paper: no, the task's loss.
+    /// further: on the model of defect detection, CodePoisoner and seed 2 labels alone left the
+    /// planted trigger 18.4 % success, vectors alone 7.0. Paper: no, the task's loss.
     pub keeps_vectors: bool,
     /// Weight of the task's loss beside the vectors, unused without `keeps_vectors`. With 1 instead
-    /// of 0 the six models of defect detection gain 0.7 points of accuracy on average instead of
-    /// losing 0.5, and the two of code search 1.7 points of mean reciprocal rank instead of losing
-    /// 1.6; the planted triggers keep about as much. Not for pairs: with 1 the planted trigger keeps
-    /// 40.0 % success (CodePoisoner, seed 1), with 0 21.6. Paper: the task's loss only.
+    /// of 0 the six models of defect detection gain 0.8 points of accuracy on average instead of
+    /// losing 0.5, and the two of code search 1.6 points of mean reciprocal rank instead of losing
+    /// them; the planted triggers keep about as much. Not for pairs: with 1 the planted trigger keeps
+    /// 40.0 % success (CodePoisoner, seed 1), with 0 21.6. (All with the same triggers in every pass
+    /// of a round.) Paper: the task's loss only.
     pub task_weight: f64,
     /// Passes over the clean samples in a round, each with triggers and places of its own: with
     /// those of the first for all, seed 2 of CodePoisoner keeps 10.4 % success instead of 4.6.
