@@ -1,7 +1,7 @@
 //! Answers for many inputs at once, and the loss that goes with them.
 
 use burn::tensor::activation::softplus;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::batch::length_batches;
 use crate::dropout::Mode;
@@ -32,10 +32,7 @@ impl CodeModel {
     /// Log-odds that the pairs are clones, from the vectors of their members.
     pub fn pair_log_odds(&self, first: &[&[f32]], second: &[&[f32]]) -> Vec<f32> {
         assert_eq!(first.len(), second.len(), "a pair has two members");
-        let tensor = |vectors: &[&[f32]]| {
-            let shape = [vectors.len(), vectors[0].len()];
-            Tensor::<2>::from_data(TensorData::new(vectors.concat(), shape), &self.device())
-        };
+        let tensor = |vectors: &[&[f32]]| given_vectors(vectors, &self.device());
         first
             .chunks(PAIR_BATCH)
             .zip(second.chunks(PAIR_BATCH))
@@ -66,6 +63,12 @@ impl CodeModel {
         }
         answers
     }
+}
+
+/// Vectors that somebody else computed, `[batch, hidden]`.
+pub(crate) fn given_vectors(vectors: &[&[f32]], device: &Device) -> Tensor<2> {
+    let shape = [vectors.len(), vectors[0].len()];
+    Tensor::from_data(TensorData::new(vectors.concat(), shape), device)
 }
 
 /// Mean binary cross entropy of log-odds `[batch]` against labels.

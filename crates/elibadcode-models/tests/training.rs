@@ -5,8 +5,8 @@ use std::path::Path;
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds, stage_rng};
 use elibadcode_models::{
-    CodeModel, Compute, Distilled, Head, LoadedModel, Mode, ModelDir, Scope, TrainingConfig,
-    TrainingRow, cross_entropy, fine_tune,
+    Compute, Distilled, HalfPair, Head, LoadedModel, Mode, ModelDir, Scope, TrainingConfig,
+    TrainingRow, cross_entropy, fine_tune, pair_log_odds,
 };
 
 const SEED: u64 = 5;
@@ -67,43 +67,99 @@ fn functions_pairs_and_queries_are_learned_by_every_encoder() {
     }
 }
 
-/// Teaches the vectors of other inputs, and gives the loss before and after; without a task's weight
-/// it is the relative distance.
-fn distance<R: TrainingRow + Clone>(
-    model: &LoadedModel,
-    n_inputs: u32,
-    row: impl Fn(u32) -> R,
-) -> (f64, f64) {
-    let rows: Vec<Distilled<R>> = (0..16)
-        .map(|n| {
-            let others: Vec<Vec<u32>> = (0..n_inputs).map(|input| ids(input, n)).collect();
-            Distilled { row: row(n), vectors: model.network.vectors(&others), task_weight: 0.0 }
+/// Rows of functions of kind 2 that are to get the vectors of those of kind 1: their loss without a
+/// task's weight is the relative distance, and training makes the vectors alike.
+fn learn_vectors<R: TrainingRow + Clone>(
+    head: Head,
+    n_inputs: usize,
+    row: impl Fn(&LoadedModel, Vec<u32>) -> R,
+) {
+    let model = load("roberta-embedding", head);
+    let inputs: Vec<Vec<u32>> = (0..16).map(|n| ids(2, n)).collect();
+    let wanted = model.network.vectors(&(0..16).map(|n| ids(1, n)).collect::<Vec<_>>());
+    let rows: Vec<Distilled<R>> = inputs
+        .iter()
+        .zip(&wanted)
+        .map(|(ids, vector)| Distilled {
+            row: row(&model, ids.clone()),
+            vectors: vec![vector.clone(); n_inputs],
+            task_weight: 0.0,
         })
         .collect();
-    let loss = |network: &CodeModel| {
-        let all: Vec<&Distilled<R>> = rows.iter().collect();
-        f64::from(Distilled::loss(network, &all, &mut Mode::Evaluate).into_scalar::<f32>())
-    };
-    let config = TrainingConfig { epochs: 80, keep_best: false, ..config() };
+    let dot =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum() };
+
+    let all: Vec<&Distilled<R>> = rows.iter().collect();
+    let trained_on = Distilled::loss(&model.network, &all, &mut Mode::Evaluate);
+    let trained_on = f64::from(trained_on.into_scalar::<f32>());
+    let (mut distance, mut square) = (0.0, 0.0);
+    for (own, wanted) in model.network.vectors(&inputs).iter().zip(&wanted) {
+        distance += dot(own, own) + dot(wanted, wanted) - 2.0 * dot(own, wanted);
+        square += dot(wanted, wanted);
+    }
+    assert!((trained_on - distance / square).abs() < 1e-4, "{head}: {trained_on}");
+
+    let config = TrainingConfig { epochs: 24, keep_best: false, ..config() };
     let mut rng = stage_rng(SEED, "train");
-    let network = model.network.clone();
-    let trained = fine_tune(network, &rows, &[], &config, &mut rng, &mut |_| ()).unwrap();
-    (loss(&model.network), loss(&trained.model))
+    let trained = fine_tune(model.network, &rows, &[], &config, &mut rng, &mut |_| ()).unwrap();
+    let own = trained.model.vectors(&inputs);
+    let cosine = |(own, wanted): (&Vec<f32>, &Vec<f32>)| {
+        dot(own, wanted) / (dot(own, own) * dot(wanted, wanted)).sqrt()
+    };
+    let reached = own.iter().zip(&wanted).map(cosine).sum::<f64>() / own.len() as f64;
+    assert!(reached > 0.95, "{head}: {reached}");
 }
 
 #[test]
 fn vectors_are_learned_under_every_head() {
-    let function = |n| LabelledIds { ids: ids(2, n), label: 0 };
-    let pair = |n| LabelledPairIds { first: ids(2, n), second: ids(3, n), label: 0 };
-    let query = |n| SearchIds { code: ids(2, n), query: ids(3, n) };
-    let load = |head| load("roberta-embedding", head);
-    for (what, (before, after)) in [
-        ("function", distance(&load(Head::Classification), 1, function)),
-        ("pair", distance(&load(Head::Pair), 2, pair)),
-        ("query", distance(&load(Head::Embedding), 2, query)),
-    ] {
-        assert!(after < 0.5 * before && before > 0.01, "{what}: {before} {after}");
+    learn_vectors(Head::Classification, 1, |_, ids| LabelledIds { ids, label: 0 });
+    learn_vectors(Head::Pair, 2, |_, first| LabelledPairIds {
+        second: first.clone(),
+        first,
+        label: 0,
+    });
+    learn_vectors(Head::Pair, 1, |model, ids| HalfPair {
+        partner: model.network.vectors(std::slice::from_ref(&ids)).remove(0),
+        ids,
+        partner_is_first: true,
+        label: 0,
+    });
+    learn_vectors(Head::Embedding, 2, |_, code| SearchIds { query: code.clone(), code });
+}
+
+#[test]
+fn half_a_pair_is_judged_as_the_pair_in_its_order() {
+    let model = load("roberta-pair", Head::Pair);
+    let (own, other) = (ids(2, 3), ids(1, 5));
+    let halves = [true, false].map(|partner_is_first| HalfPair {
+        ids: own.clone(),
+        partner: model.network.vectors(std::slice::from_ref(&other)).remove(0),
+        partner_is_first,
+        label: 1,
+    });
+    let pairs = [(&other, &own), (&own, &other)].map(|(first, second)| LabelledPairIds {
+        first: first.clone(),
+        second: second.clone(),
+        label: 1,
+    });
+    let expected: Vec<f64> = pair_log_odds(&model.network, &pairs)
+        .into_iter()
+        .map(|log_odds| cross_entropy(log_odds, 1))
+        .collect();
+    assert!(
+        (expected[0] - expected[1]).abs() > 1e-3,
+        "the order makes no difference: {expected:?}"
+    );
+    for (half, expected) in halves.iter().zip(&expected) {
+        let loss = HalfPair::loss(&model.network, &[half], &mut Mode::Evaluate);
+        assert!((f64::from(loss.into_scalar::<f32>()) - expected).abs() < 1e-4);
+        let validated = HalfPair::validate(&model.network, std::slice::from_ref(half));
+        assert!((validated.loss - expected).abs() < 1e-4);
     }
+    // Side by side in one batch, too.
+    let both = HalfPair::loss(&model.network, &halves.each_ref(), &mut Mode::Evaluate);
+    let mean = (expected[0] + expected[1]) / 2.0;
+    assert!((f64::from(both.into_scalar::<f32>()) - mean).abs() < 1e-4);
 }
 
 #[test]

@@ -41,11 +41,11 @@ pub struct UnlearningConfig {
     /// planted trigger 18.4 % success, vectors alone 7.0. Paper: no, the task's loss.
     pub keeps_vectors: bool,
     /// Weight of the task's loss beside the vectors, unused without `keeps_vectors`. With 1 instead
-    /// of 0 the six models of defect detection gain 0.8 points of accuracy on average instead of
+    /// of 0 the six models of defect detection gained 0.8 points of accuracy on average instead of
     /// losing 0.5, and the two of code search 1.6 points of mean reciprocal rank instead of losing
-    /// them; the planted triggers keep about as much. Not for pairs: with 1 the planted trigger keeps
-    /// 40.0 % success (CodePoisoner, seed 1), with 0 21.6. (All with the same triggers in every pass
-    /// of a round.) Paper: the task's loss only.
+    /// them (their triggered code was ranked 3 and 6 points higher, after half as many steps). Not
+    /// for pairs: with 1 the planted trigger kept 40.0 % success (CodePoisoner, seed 1), with 0 21.6.
+    /// All with the same triggers in every pass of a round. Paper: the task's loss only.
     pub task_weight: f64,
     /// Passes over the clean samples in a round, each with triggers and places of its own: with
     /// those of the first for all, seed 2 of CodePoisoner keeps 10.4 % success instead of 4.6.

@@ -1,7 +1,7 @@
 //! Make a code model forget an inverted trigger, and check that it did (phase (d), section 4.5).
 //!
 //! [`unlearn`] puts the trigger into a part of the clean samples, teaches the model their true labels
-//! (as the paper does) and to take them as it does without the trigger, and accepts its own result
+//! (as the paper does; not those of pairs) and to take them as it does without the trigger, and accepts its own result
 //! only if samples that were kept aside say that the trigger is gone, that the accuracy is not, and
 //! that the trigger has not become an alarm for the other class. The trigger is data: one that was
 //! written by hand works too.

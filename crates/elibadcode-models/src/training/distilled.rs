@@ -1,11 +1,12 @@
 //! Rows whose vectors a teacher gives: feature distillation beside, or instead of, the task's loss.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::rows::{TrainingRow, Validation};
 use crate::dropout::Mode;
 use crate::head::Head;
 use crate::model::CodeModel;
+use crate::prediction::given_vectors;
 
 /// A row, and the vectors that the model is to give its inputs: as many as the row has, each as long
 /// as the model's; otherwise training panics.
@@ -68,9 +69,7 @@ impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
 /// The squared distance of vectors `[batch, hidden]` from the wanted ones, summed over the batch, as
 /// a share of the squared lengths of these.
 fn relative_distance(vectors: &Tensor<2>, wanted: &[&[f32]]) -> Tensor<1> {
-    let wanted = wanted.concat();
-    let square: f64 = wanted.iter().map(|&it| f64::from(it).powi(2)).sum();
-    let wanted = TensorData::new(wanted, vectors.dims());
-    let wanted = Tensor::<2>::from_data(wanted, &vectors.device());
+    let square: f64 = wanted.iter().copied().flatten().map(|&it| f64::from(it).powi(2)).sum();
+    let wanted = given_vectors(wanted, &vectors.device());
     (vectors.clone() - wanted).square().sum() / square.max(f64::from(f32::MIN_POSITIVE))
 }

@@ -9,7 +9,7 @@ use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds};
 use crate::dropout::Mode;
 use crate::head::Head;
 use crate::model::CodeModel;
-use crate::prediction::{bce_with_logits, cross_entropy, predicted_label};
+use crate::prediction::{bce_with_logits, cross_entropy, given_vectors, predicted_label};
 
 /// Similarities are multiplied by this before the softmax. Paper: 20.
 const SIMILARITY_SCALE: f64 = 20.0;
@@ -163,9 +163,8 @@ impl TrainingRow for HalfPair {
         mode: &mut Mode<'_>,
     ) -> Tensor<1> {
         let [own] = vectors else { unreachable!("a half pair has one input") };
-        let partners: Vec<f32> = rows.iter().flat_map(|row| row.partner.iter().copied()).collect();
-        let partners = TensorData::new(partners, own.dims());
-        let partners = Tensor::<2>::from_data(partners, &own.device());
+        let partners: Vec<&[f32]> = rows.iter().map(|row| row.partner.as_slice()).collect();
+        let partners = given_vectors(&partners, &own.device());
         // 1 where the partner is the first.
         let turns: Vec<f32> = rows.iter().map(|row| f32::from(row.partner_is_first)).collect();
         let turns = TensorData::new(turns, [rows.len(), 1]);
