@@ -158,7 +158,7 @@ fn half_a_pair_is_judged_as_the_pair_in_its_order() {
     }
     // Side by side in one batch, too.
     let both = HalfPair::loss(&model.network, &halves.each_ref(), &mut Mode::Evaluate);
-    let mean = (expected[0] + expected[1]) / 2.0;
+    let mean = f64::midpoint(expected[0], expected[1]);
     assert!((f64::from(both.into_scalar::<f32>()) - mean).abs() < 1e-4);
 }
 
