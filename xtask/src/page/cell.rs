@@ -10,7 +10,7 @@ use elibadcode_evaluation::report::escape_html;
 
 use super::plots::{self, Bar};
 use super::source::highlighted;
-use super::{code, percent};
+use super::{code, percent, with_code};
 use crate::bundle::Entry;
 use crate::detail::{AttackView, Detail, RepairView, ScanView};
 use crate::experiment::Experiment;
@@ -266,7 +266,7 @@ fn sure(cell: &Cell, detail: &Detail) -> String {
     if let Some(scan) = &detail.scan {
         if !scan.reasons.is_empty() {
             let reasons: Vec<String> =
-                scan.reasons.iter().map(|it| format!("<li>{}</li>", escape_html(it))).collect();
+                scan.reasons.iter().map(|it| format!("<li>{}</li>", with_code(it))).collect();
             let _ = write!(html, "<ul>{}</ul>", reasons.concat());
         }
         if let Some(controls) = &scan.controls {
