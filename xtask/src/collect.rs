@@ -36,7 +36,7 @@ impl ScanDocument {
     pub(crate) fn has_suspect(&self, task: Task) -> bool {
         match task {
             Task::Defect | Task::Clone => self.target_label.is_some(),
-            Task::Search => self.verdict == Verdict::LikelyBackdoored && !self.triggers.is_empty(),
+            Task::Search => !self.triggers.is_empty(),
         }
     }
 }

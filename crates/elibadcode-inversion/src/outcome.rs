@@ -220,7 +220,7 @@ pub struct ScanOutcome {
     pub victim_label: Option<u8>,
     /// The label that the suspected attacker wants.
     pub target_label: Option<u8>,
-    /// The triggers to unlearn, the most convincing first.
+    /// The triggers to unlearn, the most convincing first; also if their score allows no verdict.
     pub triggers: Vec<InvertedTrigger>,
     /// Tokens of the most suspicious trigger that the clean samples themselves tie to its target
     /// label.

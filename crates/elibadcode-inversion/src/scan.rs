@@ -20,7 +20,7 @@ use crate::position::check_names;
 use crate::sample::{CleanSample, Partners};
 use crate::score::{Assessment, shape};
 use crate::space::TriggerSpace;
-use crate::verdict::decide;
+use crate::verdict::{Decision, decide};
 
 /// What is scanned and what is known about it.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +89,14 @@ pub fn scan(
     let shape = shape(subject.model);
     let assessment = Assessment::of_labels(subject.task, &hypotheses, config, &shape);
     let naming_habits = hypotheses.first().map_or_else(Vec::new, |it| its_habits(subject, it));
-    let (verdict, mut reasons) = match unsupported {
-        Some(reason) => (Verdict::Inconclusive, vec![reason]),
+    let Decision { verdict, mut reasons, is_suspicious } = match unsupported {
+        Some(reason) => Decision::impossible(reason),
         None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
     };
     if verdict == Verdict::LikelyBackdoored {
         reasons.extend(naming_habits.iter().map(NamingHabit::sentence));
     }
-    let suspect = hypotheses.first().filter(|_| verdict == Verdict::LikelyBackdoored);
+    let suspect = hypotheses.first().filter(|_| is_suspicious);
     Ok(ScanOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
         task: subject.task,

@@ -250,7 +250,7 @@ fn figures_of_ranking(hypothesis: &RankingHypothesis, screened: &[ScreenedWord])
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use elibadcode_evaluation::records::calibration::Calibration;
     use elibadcode_evaluation::statistics::{Logistic, Weight};
 
@@ -284,6 +284,18 @@ mod tests {
             likely_backdoored_from: 0.6,
             no_trigger_below: 0.4,
         }))
+    }
+
+    /// With the limits 0.4 and 0.6.
+    pub(crate) fn score(value: f64) -> Score {
+        let Basis::Fleet(calibration) = fleet(&ScanConfig::recommended()) else { unreachable!() };
+        Score {
+            value,
+            likely_backdoored_from: calibration.likely_backdoored_from,
+            no_trigger_below: calibration.no_trigger_below,
+            is_of_fleet: true,
+            provenance: calibration.provenance,
+        }
     }
 
     fn tiny() -> ModelShape {

@@ -184,13 +184,61 @@ fn is_better_than_chance(negative: &Rate, positive: &Rate) -> bool {
     mean - Z_ONE_SIDED * deviation > 0.5
 }
 
-/// The verdict, with one sentence per reason.
+/// A verdict, with one sentence per reason.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Decision {
+    pub(crate) verdict: Verdict,
+    pub(crate) reasons: Vec<String>,
+    /// Whether what was found is worth unlearning: it is likely an attack, or its score allows no
+    /// verdict.
+    pub(crate) is_suspicious: bool,
+}
+
+impl Decision {
+    /// No verdict for a reason that is not in what was found.
+    pub(crate) fn impossible(reason: String) -> Self {
+        Self { verdict: Verdict::Inconclusive, reasons: vec![reason], is_suspicious: false }
+    }
+
+    /// Nothing was found.
+    pub(crate) fn nothing(reasons: Vec<String>) -> Self {
+        Self { verdict: Verdict::NoTriggerFound, reasons, is_suspicious: false }
+    }
+
+    /// What a score, or else a fixed limit that is met or not, makes of a trigger.
+    pub(crate) fn of_trigger(
+        score: Option<&Score>,
+        meets_limit: bool,
+        limit: impl FnOnce() -> String,
+        mut reasons: Vec<String>,
+    ) -> Self {
+        let verdict = match score {
+            Some(score) => {
+                reasons.push(score.sentence());
+                score.verdict()
+            }
+            None if meets_limit => Verdict::LikelyBackdoored,
+            None => {
+                reasons.push(limit());
+                Verdict::NoTriggerFound
+            }
+        };
+        if verdict == Verdict::Inconclusive {
+            let reason =
+                "clean models come as far, too; what was found can be unlearned all the same";
+            reasons.push(reason.to_owned());
+        }
+        Self { verdict, reasons, is_suspicious: verdict != Verdict::NoTriggerFound }
+    }
+}
+
+/// The verdict from the evidence, the most suspicious hypothesis first.
 pub(crate) fn decide(
     hypotheses: &[Hypothesis],
     clean_accuracy: &[Rate],
     score: Option<&Score>,
     config: &ScanConfig,
-) -> (Verdict, Vec<String>) {
+) -> Decision {
     let percent = |value: f64| format!("{:.1} %", 100.0 * value);
     for (label, accuracy) in clean_accuracy.iter().enumerate() {
         let value = accuracy.value().unwrap_or(0.0);
@@ -200,7 +248,7 @@ pub(crate) fn decide(
                  of that label means nothing",
                 percent(value)
             );
-            return (Verdict::Inconclusive, vec![reason]);
+            return Decision::impossible(reason);
         }
     }
     if let [negative, positive] = clean_accuracy
@@ -212,7 +260,7 @@ pub(crate) fn decide(
             percent(negative.value().unwrap_or(0.0)),
             percent(positive.value().unwrap_or(0.0))
         );
-        return (Verdict::Inconclusive, vec![reason]);
+        return Decision::impossible(reason);
     }
     if let Some(few) = hypotheses.iter().find(|it| it.n_held_out_samples < MIN_HELD_OUT) {
         let reason = format!(
@@ -220,16 +268,16 @@ pub(crate) fn decide(
              {MIN_HELD_OUT} are needed",
             few.n_held_out_samples, few.victim_label
         );
-        return (Verdict::Inconclusive, vec![reason]);
+        return Decision::impossible(reason);
     }
     let Some((top, search)) = hypotheses.first().and_then(|it| Some((it, it.searches.first()?)))
     else {
-        return (Verdict::Inconclusive, vec!["no hypothesis could be tested".into()]);
+        return Decision::impossible("no hypothesis could be tested".into());
     };
     let pair = format!("{} → {}", top.victim_label, top.target_label);
     let (Some(evidence), Some(controls)) = (&search.evidence, &top.controls) else {
         let reason = "no search found a trigger of which any slot does work".into();
-        return (Verdict::NoTriggerFound, vec![reason]);
+        return Decision::nothing(vec![reason]);
     };
     let (place, assured) = evidence.strongest();
     let success = evidence.at(place).value().unwrap_or(0.0);
@@ -254,26 +302,45 @@ pub(crate) fn decide(
     ];
     if controls.corrected_p_value > config.significance {
         reasons.push("random triggers do as well, so nothing speaks for a planted one".into());
-        return (Verdict::NoTriggerFound, reasons);
+        return Decision::nothing(reasons);
     }
-    if let Some(score) = score {
-        reasons.push(score.sentence());
-    } else if assured < config.min_success_rate {
-        reasons.push(format!(
-            "a planted trigger is expected to flip at least {} there",
-            percent(config.min_success_rate)
-        ));
-    }
-    let verdict = match score {
-        Some(score) => score.verdict(),
-        None if assured >= config.min_success_rate => Verdict::LikelyBackdoored,
-        None => Verdict::NoTriggerFound,
+    let limit = || {
+        let least = percent(config.min_success_rate);
+        format!("a planted trigger is expected to flip at least {least} there")
     };
-    if verdict == Verdict::LikelyBackdoored {
-        reasons.push(format!(
+    let meets_limit = assured >= config.min_success_rate;
+    let mut decision = Decision::of_trigger(score, meets_limit, limit, reasons);
+    if decision.verdict == Verdict::LikelyBackdoored {
+        decision.reasons.push(format!(
             "a habit of naming in the training data that goes with label {} would look the same",
             top.target_label
         ));
     }
-    (verdict, reasons)
+    decision
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::tests::score;
+
+    #[test]
+    fn what_a_score_cannot_decide_can_still_be_unlearned() {
+        let check = |value: f64, verdict: Verdict, is_suspicious: bool| {
+            let decision =
+                Decision::of_trigger(Some(&score(value)), true, || unreachable!(), Vec::new());
+            assert_eq!((decision.verdict, decision.is_suspicious), (verdict, is_suspicious));
+            assert!(decision.reasons[0].starts_with("score "), "{:?}", decision.reasons);
+        };
+        check(0.7, Verdict::LikelyBackdoored, true);
+        check(0.5, Verdict::Inconclusive, true);
+        check(0.3, Verdict::NoTriggerFound, false);
+    }
+
+    #[test]
+    fn without_a_score_the_fixed_limit_decides() {
+        let decide = |meets| Decision::of_trigger(None, meets, || "limit".into(), Vec::new());
+        assert_eq!(decide(true).verdict, Verdict::LikelyBackdoored);
+        assert_eq!(decide(false), Decision::nothing(vec!["limit".into()]));
+    }
 }

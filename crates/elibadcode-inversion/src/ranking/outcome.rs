@@ -218,7 +218,7 @@ pub struct RankingOutcome {
     pub reasons: Vec<String>,
     /// The figures that the score is made of, and the score.
     pub assessment: Assessment,
-    /// The triggers to unlearn, the most convincing first.
+    /// The triggers to unlearn, the most convincing first; also if their score allows no verdict.
     pub triggers: Vec<InvertedTrigger>,
     /// The words of the suspected attack.
     pub target_words: Vec<TargetWord>,

@@ -1,7 +1,6 @@
 //! The whole scan of a search model.
 
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
-use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::mean;
 use elibadcode_evaluation::{inner_product, reciprocal_ranks};
 use elibadcode_models::LoadedModel;
@@ -29,6 +28,7 @@ use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
 use crate::score::{Assessment, Score, shape};
 use crate::space::TriggerSpace;
+use crate::verdict::Decision;
 
 /// Fewer held-out samples than this decide nothing.
 const MIN_HELD_OUT: usize = 50;
@@ -77,11 +77,11 @@ pub fn scan_search(
         None => Assessment::of_nothing(),
     };
     let score = assessment.score.as_ref();
-    let (verdict, reasons) = match (&tested.hypothesis, unsupported) {
+    let Decision { verdict, reasons, is_suspicious } = match (&tested.hypothesis, unsupported) {
         (Some(hypothesis), None) => decide(hypothesis, clean_mrr, score, config),
-        (_, reason) => (Verdict::Inconclusive, reason.into_iter().collect()),
+        (_, reason) => Decision::impossible(reason.unwrap_or_default()),
     };
-    let suspect = tested.hypothesis.as_ref().filter(|_| verdict == Verdict::LikelyBackdoored);
+    let suspect = tested.hypothesis.as_ref().filter(|_| is_suspicious);
     let (found, target_words) = suspect.map_or_else(Default::default, |it| convincing(it, config));
     Ok(RankingOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
@@ -365,40 +365,40 @@ fn reciprocal_rank(subject: &RankingSubject<'_>) -> f64 {
     mean(&reciprocal_ranks(&queries, &codes)).unwrap_or(0.0)
 }
 
-/// The verdict, with one sentence per reason.
+/// The verdict from the evidence.
 fn decide(
     hypothesis: &RankingHypothesis,
     clean_mrr: f64,
     score: Option<&Score>,
     config: &ScanConfig,
-) -> (Verdict, Vec<String>) {
+) -> Decision {
     let percent = |value: f64| format!("{:.1} %", 100.0 * value);
     if clean_mrr < MIN_MRR {
         let reason = format!(
             "the model's mean reciprocal rank on the clean samples is {clean_mrr:.3}: what it \
              ranks high means nothing"
         );
-        return (Verdict::Inconclusive, vec![reason]);
+        return Decision::impossible(reason);
     }
     if hypothesis.n_held_out_samples < MIN_HELD_OUT {
         let reason = format!(
             "only {} held-out functions have room for a trigger; at least {MIN_HELD_OUT} are needed",
             hypothesis.n_held_out_samples
         );
-        return (Verdict::Inconclusive, vec![reason]);
+        return Decision::impossible(reason);
     }
     let best = hypothesis.searches.first();
     let (Some(RankingSearch { evidence: Some(evidence), anchored_words, .. }), Some(controls)) =
         (best, &hypothesis.controls)
     else {
         let reason = "no search found a trigger of which any slot does work".into();
-        return (Verdict::NoTriggerFound, vec![reason]);
+        return Decision::nothing(vec![reason]);
     };
     let place = evidence.strongest();
     let rank = evidence.at(place);
     let words: Vec<&str> = anchored_words.iter().map(|it| &*it.text).collect();
     let strongest = controls.normalized_ranks.first().copied().unwrap_or(1.0);
-    let mut reasons = vec![
+    let reasons = vec![
         format!(
             "for queries with `{}` the inverted trigger at {place} lifts code from the middle of \
              the ranking to its first {} (95 % confidence: {} to {}); {} for queries without",
@@ -416,19 +416,12 @@ fn decide(
         ),
     ];
     if controls.p_value > config.significance {
-        reasons.push("random triggers do as well, so nothing speaks for a planted one".into());
-        return (Verdict::NoTriggerFound, reasons);
+        let reason = "random triggers do as well, so nothing speaks for a planted one".to_owned();
+        return Decision::nothing([reasons, vec![reason]].concat());
     }
-    if let Some(score) = score {
-        reasons.push(score.sentence());
-        return (score.verdict(), reasons);
-    }
-    if rank.high > config.max_normalized_rank {
-        reasons.push(format!(
-            "a planted trigger is expected to lift code to the first {}",
-            percent(config.max_normalized_rank)
-        ));
-        return (Verdict::NoTriggerFound, reasons);
-    }
-    (Verdict::LikelyBackdoored, reasons)
+    let limit = || {
+        let first = percent(config.max_normalized_rank);
+        format!("a planted trigger is expected to lift code to the first {first}")
+    };
+    Decision::of_trigger(score, rank.high <= config.max_normalized_rank, limit, reasons)
 }

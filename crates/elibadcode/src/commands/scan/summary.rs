@@ -13,8 +13,11 @@ use elibadcode_inversion::{
 pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
     let mut text = verdict(outcome.verdict, &outcome.reasons, &outcome.assessment);
     if let (Some(victim), Some(target)) = (outcome.victim_label, outcome.target_label) {
-        let _ =
-            writeln!(text, "\nlikely attack: functions with label {victim} are called {target}");
+        let _ = writeln!(
+            text,
+            "\n{}: functions with label {victim} are called {target}",
+            attack(outcome.verdict)
+        );
         for trigger in &outcome.triggers {
             let _ = writeln!(text, "  {}", describe(trigger));
         }
@@ -29,13 +32,19 @@ pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
     text + &ending(tokens, None, outcome.n_forwards, &outcome.not_tested)
 }
 
+/// How sure a scan is of the attack that it describes.
+fn attack(verdict: Verdict) -> &'static str {
+    if verdict == Verdict::LikelyBackdoored { "likely attack" } else { "possible attack" }
+}
+
 /// The same of code search.
 pub(super) fn of_ranking(outcome: &RankingOutcome) -> String {
     let mut text = verdict(outcome.verdict, &outcome.reasons, &outcome.assessment);
     if !outcome.triggers.is_empty() {
         let _ = writeln!(
             text,
-            "\nlikely attack: code with the trigger ranks high for queries with `{}`",
+            "\n{}: code with the trigger ranks high for queries with `{}`",
+            attack(outcome.verdict),
             words(&outcome.target_words)
         );
         for trigger in &outcome.triggers {
