@@ -138,8 +138,9 @@ fn a_repair_needs_a_suspect() {
     };
     check(&document("likely backdoored", FOUND), Task::Defect, true);
     check(&document("inconclusive", FOUND), Task::Clone, false);
-    check(&document("inconclusive", FOUND), Task::Search, false);
-    let nothing = ScanDocument { triggers: Vec::new(), ..search_document("[]") };
+    // Its score allowed no verdict.
+    check(&document("inconclusive", FOUND), Task::Search, true);
+    let nothing = ScanDocument { triggers: Vec::new(), ..document("inconclusive", FOUND) };
     check(&nothing, Task::Search, false);
 }
 
