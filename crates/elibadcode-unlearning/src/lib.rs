@@ -1,10 +1,10 @@
 //! Make a code model forget an inverted trigger, and check that it did (phase (d), section 4.5).
 //!
 //! [`unlearn`] puts the trigger into a part of the clean samples, teaches the model their true labels
-//! (as the paper does; not those of pairs) and to take them as it does without the trigger, and accepts its own result
-//! only if samples that were kept aside say that the trigger is gone, that the accuracy is not, and
-//! that the trigger has not become an alarm for the other class. The trigger is data: one that was
-//! written by hand works too.
+//! (as the paper does; not those of pairs) and to take them as it does without the trigger, and
+//! accepts its own result only if samples that were kept aside say that the trigger is gone, that the
+//! accuracy is not, and that the trigger has not become an alarm for the other class. The trigger is
+//! data: one that was written by hand works too.
 //! [`unlearn_search`] is the same for code search.
 //!
 //! [`canonical_repair`] needs no trigger at all: the model reads canonical names from then on, and

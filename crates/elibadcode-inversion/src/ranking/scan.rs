@@ -391,8 +391,7 @@ fn decide(
     let (Some(RankingSearch { evidence: Some(evidence), anchored_words, .. }), Some(controls)) =
         (best, &hypothesis.controls)
     else {
-        let reason = "no search found a trigger of which any slot does work".into();
-        return Decision::nothing(vec![reason]);
+        return Decision::nothing();
     };
     let place = evidence.strongest();
     let rank = evidence.at(place);
@@ -416,8 +415,7 @@ fn decide(
         ),
     ];
     if controls.p_value > config.significance {
-        let reason = "random triggers do as well, so nothing speaks for a planted one".to_owned();
-        return Decision::nothing([reasons, vec![reason]].concat());
+        return Decision::as_random(reasons);
     }
     let limit = || {
         let first = percent(config.max_normalized_rank);
