@@ -9,7 +9,7 @@ use serde_json::Value;
 const QUICK_SCAN: &str = "samples_per_class = 6\nheld_out_per_class = 20\ntrigger_len = 3\n\
      iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n";
 /// One attempt that is always accepted.
-const QUICK_REPAIR: &str = "rounds = 1\nmin_rounds = 1\nepochs = 1\n\
+const QUICK_REPAIR: &str = "rounds = 1\nmin_rounds = 1\nepochs = 1\nsearches = 3\n\
      limits = { accuracy_drop = 1.0, excess_success = 1.0, other_class_drop = 1.0 }\n";
 
 fn json(sandbox: &Sandbox, name: &str) -> Value {
@@ -80,6 +80,14 @@ fn search_models_are_scanned_and_repaired() {
     let report = json(&sandbox, "repaired/purification.json");
     assert_eq!(report["is_accepted"], true);
     assert!(report["before"]["n"].as_u64().unwrap() >= 20);
+    // More triggers for the word are searched for in the model itself, and found by every search
+    // here; none spells the word.
+    let searched = report["attempts"][0]["searched"].as_array().unwrap();
+    let ids = |it: &Value| it["ids"].as_array().unwrap().len();
+    assert_eq!(searched.iter().map(ids).collect::<Vec<_>>(), [5, 7, 5]);
+    assert!(searched.iter().all(|it| !it["text"].as_str().unwrap().contains("file")));
+    sandbox.run(&format!("{repair} {trigger} -o same")).expect_code(0);
+    assert_eq!(sandbox.read("same/model.safetensors"), sandbox.read("repaired/model.safetensors"));
     sandbox.run("evaluate repaired --task search --data c/test.jsonl").expect_code(0);
     // The scan of another task, or of another model, is not taken.
     sandbox.write(

@@ -18,6 +18,8 @@ use crate::experiment::{CorpusPlan, Experiment, Task, TrainingPlan};
 const TRAINING: u64 = 3;
 /// Identifiers per function, about, each of which is masked once.
 const IDENTIFIERS: u64 = 6;
+/// A search of a repair: 12 steps of 32 candidates and a gradient, on 6 functions.
+const REPAIR_SEARCH: u64 = 12 * (32 + TRAINING) * 6;
 /// Ordered pairs of two labels.
 const HYPOTHESES: u64 = 2;
 
@@ -52,6 +54,7 @@ struct ScanSettings {
 struct RepairSettings {
     rounds: u64,
     epochs: u64,
+    searches: u64,
     injection_rate: f64,
     keeps_originals: bool,
 }
@@ -121,7 +124,8 @@ impl RepairSettings {
     fn forwards(&self, n_clean: u64, per_sample: u64) -> u64 {
         let copies = if self.keeps_originals { 1.0 + self.injection_rate } else { 1.0 };
         let rows = (n_clean as f64 * copies).ceil() as u64;
-        per_sample * TRAINING * self.rounds * self.epochs * rows
+        let training = per_sample * TRAINING * self.epochs * rows;
+        self.rounds * (training + self.searches * REPAIR_SEARCH)
     }
 }
 
@@ -205,9 +209,12 @@ mod tests {
 
     #[test]
     fn repairs_and_trainings_by_hand() {
+        let (injection_rate, keeps_originals) = (1.0, true);
         let repair =
-            RepairSettings { rounds: 3, epochs: 5, injection_rate: 1.0, keeps_originals: true };
+            RepairSettings { rounds: 3, epochs: 5, searches: 0, injection_rate, keeps_originals };
         assert_eq!(repair.forwards(100, 2), 3 * 5 * 200 * 3 * 2);
+        let searching = RepairSettings { searches: 10, ..repair };
+        assert_eq!(searching.forwards(100, 2), 3 * (5 * 200 * 3 * 2 + 10 * 2520));
         let experiment = Experiment::load(Task::Clone, Scale::Small).expect("valid");
         let costs = Costs::of(&experiment, Path::new("/nowhere"));
         assert_eq!(costs.train(&experiment.training, Some(12_000)), Some(144_000));

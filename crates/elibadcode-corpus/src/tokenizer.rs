@@ -67,13 +67,13 @@ type WordCache = HashMap<(String, bool), Arc<[u32]>>;
 /// Joining code tokens by a space and encoding the whole gives the same ids, because byte-level
 /// BPE never merges across a space; encoding word by word can be cached and keeps the position of
 /// every code token.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CodeTokenizer {
     inner: Tokenizer,
     special: SpecialTokens,
     /// What every input starts with: `<s>`, or `UniXcoder`'s longer prefix.
     prefix: Vec<u32>,
-    words: Mutex<WordCache>,
+    words: Arc<Mutex<WordCache>>,
 }
 
 impl CodeTokenizer {
@@ -141,7 +141,7 @@ impl CodeTokenizer {
             eos: id(&["</s>", "[SEP]"])?,
             unk: id(&["<unk>", "[UNK]"])?,
         };
-        Ok(Self { inner, special, prefix: vec![special.bos], words: Mutex::default() })
+        Ok(Self { inner, special, prefix: vec![special.bos], words: Arc::default() })
     }
 
     /// The tokenizer with inputs that start as `UniXcoder` was pre-trained: `<s> <encoder-only>

@@ -4,11 +4,13 @@
 //! A backdoored search model puts any code that carries the trigger near every query that has the
 //! target word. Neither is known, so both are inverted at once: `words` has the candidates for the
 //! query side, `association` what the clean samples explain by themselves, `screening` which words a
-//! trigger can be tied to, `objective` the loss over all pairs, `search` the greedy steps on both
-//! sides, `judge` what the result does to the ranks of code that no search saw.
+//! trigger can be tied to (by `climb`), `objective` the loss over all pairs, `search` the greedy steps on both
+//! sides, `judge` what the result does to the ranks of code that no search saw. `known_words` is for the repair.
 
 mod association;
+mod climb;
 mod judge;
+mod known_words;
 mod objective;
 mod outcome;
 mod query;
@@ -18,6 +20,7 @@ mod search;
 mod words;
 
 pub use association::Associations;
+pub use known_words::KnownWords;
 pub use objective::{JointGradient, JointTrigger, RankingObjective, RankingSample};
 pub use outcome::{
     NormalizedRank, RankingControls, RankingEvidence, RankingHypothesis, RankingOutcome,

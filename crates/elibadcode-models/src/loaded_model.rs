@@ -20,7 +20,7 @@ use crate::reading::{CanonicalInput, ReadFunction};
 use crate::weights::{bare_name, write_safetensors};
 
 /// A model that answers, with its tokenizer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LoadedModel {
     /// Encoder and head.
     pub network: CodeModel,

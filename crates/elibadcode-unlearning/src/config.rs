@@ -58,6 +58,12 @@ pub struct UnlearningConfig {
     /// Rows a step; with `keeps_vectors` inputs, of which a function with its query has two.
     /// Paper: 32.
     pub batch_size: usize,
+    /// Searches before every round, in code search: for triggers of the same words in the model as
+    /// the last round left it. What they find is unlearned, too. A planted name of many tokens is
+    /// one of many that lift code for its word, so that the scan's triggers are not enough: of a
+    /// held-out model of CodePoisoner they left an ANR of 18.6 %, with 12 searches in each of 8
+    /// rounds 40.5. Paper: none.
+    pub searches: usize,
     /// Share of the clean samples that is kept aside for the checks. Paper: no checks.
     pub check_rate: f64,
     /// What the checks accept. Paper: no checks (defect D9.7).
@@ -82,6 +88,7 @@ impl UnlearningConfig {
             head_learning_rate: 5e-3,
             encoder_learning_rate: 5e-3,
             batch_size: 32,
+            searches: 0,
             check_rate: 0.25,
             limits: Limits::strict(),
         }
@@ -89,7 +96,7 @@ impl UnlearningConfig {
 
     /// The settings that this project measured to work for a task.
     pub fn recommended(task: Task) -> Self {
-        Self {
+        let common = Self {
             scopes: vec![Scope::Full],
             rounds: 3,
             min_rounds: 2,
@@ -99,10 +106,21 @@ impl UnlearningConfig {
             keeps_originals: true,
             variation_rate: 0.5,
             keeps_vectors: true,
-            task_weight: if task == Task::CloneDetection { 0.0 } else { 1.0 },
             epochs: 5,
             encoder_learning_rate: 5e-4,
             ..Self::paper()
+        };
+        match task {
+            Task::DefectDetection => common,
+            Task::CloneDetection => Self { task_weight: 0.0, ..common },
+            Task::CodeSearch => Self {
+                rounds: 8,
+                min_rounds: 8,
+                epochs: 2,
+                encoder_learning_rate: 1e-3,
+                searches: 12,
+                ..common
+            },
         }
     }
 

@@ -3,7 +3,7 @@
 mod checks;
 
 use elibadcode_corpus::{SearchIds, SearchSample, stage_rng};
-use elibadcode_inversion::ranking::SlottedQuery;
+use elibadcode_inversion::ranking::{KnownWords, RankingSample, SlottedQuery};
 use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
 };
@@ -19,7 +19,7 @@ use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{check_triggers, varied};
 use crate::lesson::{Lesson, Teacher, passes};
-use crate::rounds::{UnlearnEvent, Unlearned, repair};
+use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples than this cannot be divided into training and checks.
 const MIN_SAMPLES: usize = 40;
@@ -60,27 +60,45 @@ pub fn unlearn_search(
             clean.len()
         )));
     }
-    let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(1);
+    let scan = ScanConfig::recommended();
+    let searched = if config.searches > 0 { KnownWords::n_slots(&scan) } else { 1 };
+    let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).fold(searched, usize::max);
     let mut rng = stage_rng(seed, "unlearn places");
     let mut places: Vec<Places> =
         clean.iter().map(|sample| open(model, sample, language, n_slots, &mut rng)).collect();
     places.shuffle(&mut stage_rng(seed, "unlearn split"));
     let n_checks = (places.len() as f64 * config.check_rate).ceil() as usize;
     let training = places.split_off(n_checks);
-    let space = TriggerSpace::new(model, language, &ScanConfig::recommended())?;
+    let space = TriggerSpace::new(model, language, &scan)?;
     let mut rng = stage_rng(seed, "unlearn checks");
     let checks = CheckSet::new(model, &places, &space, triggers, words, seed, &mut rng)?;
     let before = checks.measure(&model.network);
 
     let measure = |network: &CodeModel| checks.measure(network);
     let mut teacher = Teacher::new(&model.network);
-    let mut train =
-        |network, settings: &TrainingConfig, rng: &mut ChaCha8Rng, show: &mut dyn FnMut(_)| {
-            let (rows, n_injected) =
-                passes(config, || inject(model, &space, &training, triggers, words, config, rng))?;
-            let trained = teacher.teach(network, rows, config, settings, rng, show)?;
-            Ok((trained, n_injected))
-        };
+    let known = match config.searches {
+        0 => None,
+        _ => Some(KnownWords::new(model, clean, language, words, &scan)?),
+    };
+    let mut triggers = triggers.to_vec();
+    let mut train = |network: CodeModel,
+                     settings: &TrainingConfig,
+                     rng: &mut ChaCha8Rng,
+                     observe: &mut dyn FnMut(UnlearnEvent)| {
+        let mut searched = Vec::new();
+        if let Some(known) = &known {
+            observe(UnlearnEvent::Searches(config.searches));
+            let current = model.clone().with_network(network.clone());
+            let samples = opened(&training, scan.samples_per_class, rng);
+            searched = known.triggers(&current, samples, config.searches, rng)?;
+            triggers.extend(searched.iter().cloned());
+        }
+        let (rows, n_injected) =
+            passes(config, || inject(model, &space, &training, &triggers, words, config, rng))?;
+        let show = &mut |event| observe(UnlearnEvent::Training(event));
+        let trained = teacher.teach(network, rows, config, settings, rng, show)?;
+        Ok(Round { trained, searched, n_injected })
+    };
     repair(model, config, seed, before, &measure, &mut train, observe)
 }
 
@@ -107,6 +125,18 @@ fn open(
         masks,
         query: SlottedQuery::new(model, &sample.query, rng),
     }
+}
+
+/// Some functions at a drawn place for a trigger, with their queries.
+fn opened(training: &[Places], n: usize, rng: &mut impl Rng) -> Vec<RankingSample> {
+    let mut able: Vec<&Places> = training.iter().filter(|it| !it.masks.is_empty()).collect();
+    able.shuffle(rng);
+    able.truncate(n);
+    let open = |places: &Places| RankingSample {
+        code: places.masks[rng.random_range(0..places.masks.len())].clone(),
+        query: places.query.clone(),
+    };
+    able.into_iter().map(open).collect()
 }
 
 /// The training rows: every sample as it is, half of them with the target words in the query, and a

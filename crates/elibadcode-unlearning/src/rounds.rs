@@ -2,6 +2,7 @@
 
 use elibadcode_corpus::stage_rng;
 use elibadcode_evaluation::Interval;
+use elibadcode_inversion::InvertedTrigger;
 use elibadcode_models::{
     CodeModel, EpochRecord, LoadedModel, Scope, Trained, TrainingConfig, TrainingEvent,
 };
@@ -18,6 +19,9 @@ use crate::error::Error;
 pub struct Attempt<C> {
     /// What was trained.
     pub scope: Scope,
+    /// Triggers that were searched for in the model before it
+    /// ([`UnlearningConfig::searches`]).
+    pub searched: Vec<InvertedTrigger>,
     /// Clean samples that got a trigger.
     pub n_injected: usize,
     /// Every epoch.
@@ -56,6 +60,8 @@ impl<C> Unlearned<C> {
 pub enum UnlearnEvent {
     /// Fine-tuning in this scope begins.
     Attempt(Scope),
+    /// So many triggers are searched for.
+    Searches(usize),
     /// It goes on.
     Training(TrainingEvent),
 }
@@ -74,13 +80,20 @@ pub(crate) trait Measured {
     fn objections(&self, before: &Self, limits: &Limits) -> Vec<String>;
 }
 
-/// Fine-tunes a network in one scope on newly injected samples; gives how many were injected, too.
+/// What a round of fine-tuning gave.
+pub(crate) struct Round {
+    pub(crate) trained: Trained,
+    pub(crate) searched: Vec<InvertedTrigger>,
+    pub(crate) n_injected: usize,
+}
+
+/// Fine-tunes a network in one scope on newly injected samples.
 pub(crate) type Train<'a> = dyn FnMut(
         CodeModel,
         &TrainingConfig,
         &mut ChaCha8Rng,
-        &mut dyn FnMut(TrainingEvent),
-    ) -> Result<(Trained, usize), Error>
+        &mut dyn FnMut(UnlearnEvent),
+    ) -> Result<Round, Error>
     + 'a;
 
 /// Tries every scope for as many rounds as it takes. The first result without objections after the
@@ -101,9 +114,8 @@ pub(crate) fn repair<M: Measured>(
         for round in 1..=config.rounds {
             observe(UnlearnEvent::Attempt(scope));
             let mut rng = stage_rng(seed, &format!("unlearn {scope} {round}"));
-            let mut show = |event| observe(UnlearnEvent::Training(event));
-            let (trained, n_injected) =
-                train(network, &config.training(scope), &mut rng, &mut show)?;
+            let Round { trained, searched, n_injected } =
+                train(network, &config.training(scope), &mut rng, observe)?;
             network = trained.model;
             let after = measure(&network);
             let objections = after.objections(&before, &config.limits);
@@ -113,6 +125,7 @@ pub(crate) fn repair<M: Measured>(
             let is_done = objections.is_empty() && round >= config.min_rounds;
             attempts.push(Attempt {
                 scope,
+                searched,
                 n_injected,
                 history: trained.history,
                 score_drop: after.score_drop(&before),
@@ -142,9 +155,9 @@ mod tests {
     use super::*;
 
     /// How many rounds were trained before it was measured.
-    struct Round(usize);
+    struct After(usize);
 
-    impl Measured for Round {
+    impl Measured for After {
         type Checks = usize;
 
         fn into_checks(self) -> usize {
@@ -171,16 +184,17 @@ mod tests {
         let n_trained = Cell::new(0);
         let mut train = |network, _: &TrainingConfig, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
             n_trained.set(n_trained.get() + 1);
-            Ok((Trained { model: network, history: Vec::new(), best_epoch: 1 }, 1))
+            let trained = Trained { model: network, history: Vec::new(), best_epoch: 1 };
+            Ok(Round { trained, searched: Vec::new(), n_injected: 1 })
         };
-        let measure = |_: &CodeModel| Round(n_trained.get());
+        let measure = |_: &CodeModel| After(n_trained.get());
         let run = |min_rounds, train: &mut Train<'_>| {
             n_trained.set(0);
             let config = UnlearningConfig {
                 min_rounds,
                 ..UnlearningConfig::recommended(Task::DefectDetection)
             };
-            repair(&model, &config, 1, Round(0), &measure, train, &mut |_| ()).expect("it runs")
+            repair(&model, &config, 1, After(0), &measure, train, &mut |_| ()).expect("it runs")
         };
         let kept = run(2, &mut train);
         assert_eq!((kept.accepted, kept.attempts.len()), (Some(0), 3));

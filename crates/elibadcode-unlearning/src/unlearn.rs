@@ -12,7 +12,7 @@ use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
 use crate::lesson::{Teacher, passes};
-use crate::rounds::{UnlearnEvent, Unlearned, repair};
+use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
 const MIN_PER_CLASS: usize = 20;
@@ -72,7 +72,8 @@ pub fn unlearn(
     let mut train = |network: CodeModel,
                      settings: &TrainingConfig,
                      rng: &mut ChaCha8Rng,
-                     show: &mut dyn FnMut(_)| {
+                     observe: &mut dyn FnMut(UnlearnEvent)| {
+        let show = &mut |event| observe(UnlearnEvent::Training(event));
         let (rows, n_injected) = passes(config, || {
             inject(model, &space, &training, triggers, victim_label, config, rng)
         })?;
@@ -91,7 +92,7 @@ pub fn unlearn(
                 teacher.teach(network, functions, config, settings, rng, show)?
             }
         };
-        Ok((trained, n_injected))
+        Ok(Round { trained, searched: Vec::new(), n_injected })
     };
     repair(model, config, seed, before, &measure, &mut train, observe)
 }

@@ -9,13 +9,14 @@ use rand::seq::SliceRandom;
 
 use super::Spaces;
 use super::association::Associations;
+use super::climb::ScreenedPair;
 use super::judge::RankingJudge;
 use super::objective::{RankingObjective, RankingSample};
 use super::outcome::{
     RankingEvidence, RankingHypothesis, RankingOutcome, RankingSearch, ScreenedWord, TargetWord,
 };
 use super::query::SlottedQuery;
-use super::screening::{ScreenedPair, screen};
+use super::screening::screen;
 use super::search::{
     AnchoredJoint, FoundJoint, anchor_jointly, random_start, screened_start, search_jointly,
 };

@@ -6,36 +6,20 @@
 //! many tokens gains with each of them. So the steps go to the promising half of the words, then to
 //! the promising half of those, and so on (successive halving).
 
-use std::collections::BTreeSet;
-
 use rand::{Rng, RngExt};
 
 use super::Spaces;
+use super::climb::{Climb, Climber, ScreenedPair, dot, mean};
 use super::objective::RankingObjective;
 use crate::config::ScanConfig;
 use crate::error::Error;
-use crate::gcg::propose;
 use crate::masking::TriggerIds;
 use crate::space::TriggerSpace;
 
-/// Samples that a trigger is tried on.
-const SAMPLES: usize = 6;
 /// With this many words left there is no further halving.
 const SURVIVORS: usize = 6;
 /// Draws of a legal trigger around a token before the greedy steps start without it.
-const MAX_START_DRAWS: usize = 200;
-
-/// A word and a trigger that goes with it.
-#[derive(Clone, Debug)]
-pub(crate) struct ScreenedPair {
-    pub(crate) trigger: TriggerIds,
-    pub(crate) word: u32,
-    /// How much closer the trigger brings code to queries with this word than to queries with other
-    /// words, and than single tokens do on average, in cosine.
-    pub(crate) affinity: f64,
-    /// Greedy steps that the word was given.
-    pub(crate) n_steps: usize,
-}
+pub(super) const MAX_START_DRAWS: usize = 200;
 
 /// Finds a trigger for every word, of those that are not `known` to go with it; the most promising
 /// words first: those with the most steps, and among them the closest.
@@ -45,13 +29,13 @@ pub(crate) fn screen(
     config: &ScanConfig,
     rng: &mut impl Rng,
 ) -> Result<Vec<ScreenedPair>, Error> {
-    let screening = Screening::new(objective, spaces, config);
+    let screening = Screening::new(Climber::new(objective, spaces, config));
     let mut climbs = screening.starts(rng)?;
     let mut n_left = climbs.len();
     while n_left > 0 {
         for climb in &mut climbs[..n_left] {
             for _ in 0..config.screening_steps {
-                screening.step(climb, rng);
+                screening.climber.step(climb, rng);
             }
         }
         climbs[..n_left].sort_by(|a, b| {
@@ -63,64 +47,39 @@ pub(crate) fn screen(
     Ok(climbs.into_iter().map(|climb| climb.best).collect())
 }
 
-/// What the triggers of all words are compared by.
+/// Every word's start, from all tokens on their own.
 struct Screening<'a> {
-    objective: &'a RankingObjective<'a>,
-    spaces: Spaces<'a>,
-    config: &'a ScanConfig,
-    subset: Vec<usize>,
+    climber: Climber<'a>,
     tokens: Vec<TriggerIds>,
     /// The mean vector of the functions with each token.
     codes: Vec<Vec<f64>>,
     average_code: Vec<f64>,
 }
 
-/// The way to a word's trigger.
-struct Climb {
-    /// From the queries on average to those with the word.
-    direction: Vec<f64>,
-    /// Where the next step starts.
-    current: TriggerIds,
-    visited: BTreeSet<TriggerIds>,
-    /// The closest so far.
-    best: ScreenedPair,
-}
-
 impl<'a> Screening<'a> {
-    fn new(
-        objective: &'a RankingObjective<'a>,
-        spaces: Spaces<'a>,
-        config: &'a ScanConfig,
-    ) -> Self {
-        let subset: Vec<usize> = (0..SAMPLES.min(objective.samples().len())).collect();
-        let tokens = spaces.0.single_tokens();
-        let codes = objective.mean_codes(&tokens, &subset);
+    fn new(climber: Climber<'a>) -> Self {
+        let tokens = climber.spaces.0.single_tokens();
+        let codes = climber.mean_codes(&tokens);
         let average_code = mean(&codes);
-        Self { objective, spaces, config, subset, tokens, codes, average_code }
+        Self { climber, tokens, codes, average_code }
     }
 
     /// Every word with its best token, but for words that clean samples tie to every token.
     fn starts(&self, rng: &mut impl Rng) -> Result<Vec<Climb>, Error> {
-        let (_, words, _) = self.spaces;
-        let queries = self.objective.mean_queries(words.ids(), &self.subset);
-        let center = mean(&queries);
-        let mut climbs = Vec::with_capacity(queries.len());
-        for (&word, query) in words.ids().iter().zip(&queries) {
-            let direction: Vec<f64> = query.iter().zip(&center).map(|(a, b)| a - b).collect();
-            let affinities = self.codes.iter().map(|code| self.affinity(code, &direction));
+        let climber = &self.climber;
+        let mut climbs = Vec::new();
+        for (word, direction) in climber.directions() {
+            let origin = dot(&self.average_code, &direction);
+            let affinities = self.codes.iter().map(|code| dot(code, &direction) - origin);
             let mut allowed: Vec<(f64, &TriggerIds)> =
-                affinities.zip(&self.tokens).filter(|(_, it)| self.allows(it, word)).collect();
+                affinities.zip(&self.tokens).filter(|(_, it)| climber.allows(it, word)).collect();
             allowed.sort_by(|(a, _), (b, _)| b.total_cmp(a));
             let Some(&(affinity, token)) = allowed.first() else { continue };
-            let mut climb = Climb {
-                direction,
-                visited: BTreeSet::new(),
-                current: token.clone(),
-                best: ScreenedPair { trigger: token.clone(), word, affinity, n_steps: 0 },
-            };
+            let start = ScreenedPair { trigger: token.clone(), word, affinity, n_steps: 0 };
+            let mut climb = Climb::new(start, direction, origin);
             let tokens: Vec<&TriggerIds> = allowed.into_iter().map(|(_, token)| token).collect();
             let candidates = self.full_length(&tokens, word, rng)?;
-            self.go_on(&mut climb, candidates);
+            climber.go_on(&mut climb, candidates);
             climbs.push(climb);
         }
         Ok(climbs)
@@ -134,60 +93,20 @@ impl<'a> Screening<'a> {
         word: u32,
         rng: &mut impl Rng,
     ) -> Result<Vec<TriggerIds>, Error> {
-        let triggers = self.spaces.0;
-        let mut candidates = vec![grown(tokens[0], triggers, self.config, rng)?];
+        let Climber { spaces: (triggers, ..), config, .. } = self.climber;
+        let mut candidates = vec![grown(tokens[0], triggers, config, rng)?];
         let ids = |keeps_name: bool| {
             tokens.iter().filter(move |it| it.keeps_name == keeps_name).map(|it| it.ids[0])
         };
         if let (Some(first), Some(rest)) = (ids(false).next(), ids(true).next()) {
-            let n_rest = self.config.trigger_len - 1;
+            let n_rest = config.trigger_len - 1;
             let again = std::iter::once(first).chain(std::iter::repeat_n(rest, n_rest));
             let each = std::iter::once(first).chain(ids(true).take(n_rest));
             let full = [again.collect(), each.collect()].map(TriggerIds::replacing);
             candidates.extend(full.into_iter().filter(|it| triggers.is_legal(it)));
         }
-        candidates.retain(|trigger| self.allows(trigger, word));
+        candidates.retain(|trigger| self.climber.allows(trigger, word));
         Ok(candidates)
-    }
-
-    /// One greedy step: on to the closest of some neighbours, even if it is farther than before.
-    fn step(&self, climb: &mut Climb, rng: &mut impl Rng) {
-        let (triggers, _, known) = self.spaces;
-        let word = climb.best.word;
-        climb.best.n_steps += 1;
-        let gradient = self.objective.code_gradient(&climb.current, &climb.direction, &self.subset);
-        let top = triggers.top_tokens(&gradient, self.config.top_k, |token| {
-            known.is_none_or(|it| !it.explain_token(token, word))
-        });
-        let n = self.config.candidates / 2;
-        let mut candidates = propose(&climb.current, &top, triggers, n, &mut climb.visited, rng);
-        candidates.retain(|trigger| self.allows(trigger, word));
-        self.go_on(climb, candidates);
-    }
-
-    /// On to the closest of some triggers.
-    fn go_on(&self, climb: &mut Climb, candidates: Vec<TriggerIds>) {
-        let codes = self.objective.mean_codes(&candidates, &self.subset);
-        let affinities = codes.iter().map(|code| self.affinity(code, &climb.direction));
-        let Some((affinity, candidate)) =
-            affinities.zip(candidates).max_by(|(a, _), (b, _)| a.total_cmp(b))
-        else {
-            return;
-        };
-        climb.visited.insert(candidate.clone());
-        climb.current = candidate;
-        if affinity > climb.best.affinity {
-            climb.best.trigger = climb.current.clone();
-            climb.best.affinity = affinity;
-        }
-    }
-
-    fn affinity(&self, code: &[f64], direction: &[f64]) -> f64 {
-        dot(code, direction) - dot(&self.average_code, direction)
-    }
-
-    fn allows(&self, trigger: &TriggerIds, word: u32) -> bool {
-        self.spaces.2.is_none_or(|known| !known.explain(trigger, &[word]))
     }
 }
 
@@ -215,15 +134,4 @@ pub(crate) fn grown(
         trigger = triggers.random(n, false, rng)?;
     }
     Ok(trigger)
-}
-
-fn mean(rows: &[Vec<f64>]) -> Vec<f64> {
-    let width = rows.first().map_or(0, Vec::len);
-    (0..width)
-        .map(|index| rows.iter().map(|row| row[index]).sum::<f64>() / rows.len() as f64)
-        .collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

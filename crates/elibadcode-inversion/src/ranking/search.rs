@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use rand::{Rng, RngExt};
 
 use super::Spaces;
+use super::climb::ScreenedPair;
 use super::objective::{JointTrigger, RankingObjective};
-use super::screening::{ScreenedPair, grown};
+use super::screening::grown;
 use super::words::WordSpace;
 use crate::anchoring::{Kept, keep_slots, with_slots};
 use crate::config::ScanConfig;
@@ -154,6 +155,9 @@ fn best_pair(
             .filter(|&(row, column)| is_allowed(&triggers[row], &words[column]))
             .take(config.screening_survivors)
             .collect();
+        if best.is_empty() {
+            return None;
+        }
         let distinct = |side: fn(&(usize, usize)) -> usize| -> BTreeSet<usize> {
             best.iter().map(side).collect()
         };

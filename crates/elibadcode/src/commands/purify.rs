@@ -82,6 +82,7 @@ fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
     let progress = &context.progress;
     match event {
         UnlearnEvent::Attempt(scope) => progress.line(&format!("{what}, scope {scope}")),
+        UnlearnEvent::Searches(n) => progress.line(&format!("{n} searches for more triggers")),
         UnlearnEvent::Training(TrainingEvent::Step { step, n_steps, loss }) => {
             if step == 1 {
                 progress.start(what, n_steps);
