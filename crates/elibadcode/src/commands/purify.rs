@@ -12,7 +12,7 @@ use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, TrainingEvent};
 use elibadcode_unlearning::{
-    Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+    Attempt, Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 use fs_err as fs;
 use serde::Serialize;
@@ -222,16 +222,17 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
                 attempt.n_injected,
                 args.output.display()
             );
-        } else if attempt.objections.is_empty() {
-            let _ = writeln!(
-                text,
-                "passed: scope {}, but more rounds are wanted before a result is accepted",
-                attempt.scope
-            );
         }
         for objection in &attempt.objections {
             let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
         }
+    }
+    let is_passed = |(index, attempt): &(usize, &Attempt<C>)| {
+        attempt.objections.is_empty() && result.accepted != Some(*index)
+    };
+    let n_passed = result.attempts.iter().enumerate().filter(is_passed).count();
+    if n_passed > 0 {
+        let _ = writeln!(text, "other rounds that passed: {n_passed}");
     }
     if result.accepted.is_none() {
         text.push_str("nothing was written: no attempt was accepted\n");
