@@ -114,8 +114,8 @@ impl UnlearningConfig {
             Task::DefectDetection => common,
             Task::CloneDetection => Self { task_weight: 0.0, ..common },
             Task::CodeSearch => Self {
-                rounds: 8,
-                min_rounds: 8,
+                rounds: 6,
+                min_rounds: 6,
                 epochs: 2,
                 encoder_learning_rate: 1e-3,
                 searches: 12,
