@@ -60,9 +60,10 @@ pub struct UnlearningConfig {
     pub batch_size: usize,
     /// Searches before every round, in code search: for triggers of the same words in the model as
     /// the last round left it. What they find is unlearned, too. A planted name of many tokens is
-    /// one of many that lift code for its word, so that the scan's triggers are not enough: of a
-    /// held-out model of CodePoisoner they left an ANR of 18.6 %, with 12 searches in each of 8
-    /// rounds 40.5. Paper: none.
+    /// one of many that lift code for its word, so that the scan's triggers are not enough: on a model
+    /// of CodePoisoner they left an ANR of 18.6 % (two rounds of five passes), with 12 searches before
+    /// each of six rounds of two passes, at twice the learning rate, 42.5. More rounds cost mean
+    /// reciprocal rank (eight: 1.8 points of BadCode, seed 1, instead of 0.3). Paper: none.
     pub searches: usize,
     /// Share of the clean samples that is kept aside for the checks. Paper: no checks.
     pub check_rate: f64,

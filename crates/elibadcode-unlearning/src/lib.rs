@@ -5,7 +5,8 @@
 //! accepts its own result only if samples that were kept aside say that the trigger is gone, that the
 //! accuracy is not, and that the trigger has not become an alarm for the other class. The trigger is
 //! data: one that was written by hand works too.
-//! [`unlearn_search`] is the same for code search.
+//! [`unlearn_search`] is the same for code search, where one word has many triggers: it looks for
+//! more of them in the model as it is, round by round.
 //!
 //! [`canonical_repair`] needs no trigger at all: the model reads canonical names from then on, and
 //! what that costs is measured.

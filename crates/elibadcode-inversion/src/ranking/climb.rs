@@ -22,7 +22,7 @@ pub(crate) struct ScreenedPair {
     pub(crate) trigger: TriggerIds,
     pub(crate) word: u32,
     /// How much closer the trigger brings code to queries with this word than to queries with other
-    /// words, and than single tokens do on average, in cosine.
+    /// words, in cosine, from the [`Climb`]'s origin on.
     pub(crate) affinity: f64,
     /// Greedy steps that the word was given.
     pub(crate) n_steps: usize,
@@ -40,7 +40,7 @@ pub(super) struct Climber<'a> {
 pub(super) struct Climb {
     /// From the queries on average to those with the word.
     direction: Vec<f64>,
-    /// How far code lies in this direction that the affinity is 0 of.
+    /// The product with `direction` of code whose affinity is 0.
     origin: f64,
     /// Where the next step starts.
     current: TriggerIds,

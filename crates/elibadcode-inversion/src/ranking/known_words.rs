@@ -3,6 +3,8 @@
 //! A repair asks for them again and again: what a model has not forgotten yet can only be found in
 //! the model as it is now. A scan of it would put other words first, to which any name can be tied.
 
+use std::collections::BTreeSet;
+
 use elibadcode_corpus::SearchSample;
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
@@ -36,8 +38,8 @@ pub struct KnownWords<'a> {
 }
 
 impl<'a> KnownWords<'a> {
-    /// Attacked words as token ids, at least one. The clean queries have the words that these are
-    /// told from.
+    /// Attacked words as token ids; the words that recur in the clean queries are those that they
+    /// are told from.
     pub fn new(
         model: &'a LoadedModel,
         clean: &[SearchSample],
@@ -46,15 +48,13 @@ impl<'a> KnownWords<'a> {
         config: &ScanConfig,
     ) -> Result<Self, Error> {
         let queries: Vec<&str> = clean.iter().map(|sample| &*sample.query).collect();
-        let words = WordSpace::with(model, &queries, attacked, config)?;
-        let associations = || Associations::new(model, clean, language, &words);
-        Ok(Self {
-            language,
-            attacked,
-            associations: config.skip_explained.then(associations),
-            words: words.ids().to_vec(),
-            config: config.clone(),
-        })
+        let recurring = WordSpace::new(model, &queries, config)?;
+        let words: BTreeSet<u32> = recurring.ids().iter().chain(attacked).copied().collect();
+        let words: Vec<u32> = words.into_iter().collect();
+        let space = WordSpace::of(model, words.clone());
+        let associations = || Associations::new(model, clean, language, &space);
+        let associations = config.skip_explained.then(associations);
+        Ok(Self { language, attacked, words, associations, config: config.clone() })
     }
 
     /// Slots of the longest trigger that a search gives.
@@ -81,7 +81,7 @@ impl<'a> KnownWords<'a> {
         let mut found = Vec::new();
         for (index, (word, direction)) in (0..n).zip(directions.iter().cycle()) {
             let n_slots = self.config.trigger_len + MORE_SLOTS * (index % 2);
-            let Some(trigger) = self.start(&triggers, n_slots, *word, rng)? else { continue };
+            let Some(trigger) = start(&climber, n_slots, *word, rng)? else { continue };
             let nowhere = f64::NEG_INFINITY;
             let start = ScreenedPair { trigger, word: *word, affinity: nowhere, n_steps: 0 };
             let mut climb = Climb::new(start, direction.clone(), 0.0);
@@ -94,21 +94,20 @@ impl<'a> KnownWords<'a> {
         }
         Ok(found)
     }
+}
 
-    /// A random legal trigger that the clean samples do not tie to the word, if one is drawn.
-    fn start(
-        &self,
-        triggers: &TriggerSpace<'_>,
-        n_slots: usize,
-        word: u32,
-        rng: &mut impl Rng,
-    ) -> Result<Option<TriggerIds>, Error> {
-        for _ in 0..MAX_START_DRAWS {
-            let trigger = triggers.random(n_slots, false, rng)?;
-            if self.associations.as_ref().is_none_or(|it| !it.explain(&trigger, &[word])) {
-                return Ok(Some(trigger));
-            }
+/// A random legal trigger that the clean samples do not tie to the word, if one is drawn.
+fn start(
+    climber: &Climber<'_>,
+    n_slots: usize,
+    word: u32,
+    rng: &mut impl Rng,
+) -> Result<Option<TriggerIds>, Error> {
+    for _ in 0..MAX_START_DRAWS {
+        let trigger = climber.spaces.0.random(n_slots, false, rng)?;
+        if climber.allows(&trigger, word) {
+            return Ok(Some(trigger));
         }
-        Ok(None)
     }
+    Ok(None)
 }

@@ -18,7 +18,7 @@ use crate::space::TriggerSpace;
 
 /// With this many words left there is no further halving.
 const SURVIVORS: usize = 6;
-/// Draws of a legal trigger around a token before the greedy steps start without it.
+/// Draws of a trigger to start from, before it is given up.
 pub(super) const MAX_START_DRAWS: usize = 200;
 
 /// Finds a trigger for every word, of those that are not `known` to go with it; the most promising
@@ -69,6 +69,7 @@ impl<'a> Screening<'a> {
         let climber = &self.climber;
         let mut climbs = Vec::new();
         for (word, direction) in climber.directions() {
+            // What single tokens do on average is no affinity yet.
             let origin = dot(&self.average_code, &direction);
             let affinities = self.codes.iter().map(|code| dot(code, &direction) - origin);
             let mut allowed: Vec<(f64, &TriggerIds)> =

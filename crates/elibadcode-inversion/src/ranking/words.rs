@@ -62,18 +62,6 @@ impl<'a> WordSpace<'a> {
         Ok(Self::of(model, ids))
     }
 
-    /// The words of [`WordSpace::new`] and some others.
-    pub(super) fn with(
-        model: &'a LoadedModel,
-        queries: &[&str],
-        others: &[u32],
-        config: &ScanConfig,
-    ) -> Result<Self, Error> {
-        let words = Self::new(model, queries, config)?;
-        let ids: BTreeSet<u32> = words.ids.into_iter().chain(others.iter().copied()).collect();
-        Ok(Self::of(model, ids.into_iter().collect()))
-    }
-
     /// These token ids, ascending.
     pub(super) fn of(model: &'a LoadedModel, ids: Vec<u32>) -> Self {
         let table = model.network.token_embeddings();

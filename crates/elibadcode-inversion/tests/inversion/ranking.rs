@@ -2,9 +2,9 @@ use elibadcode_corpus::{SearchSample, stage_rng};
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{
     Associations, JointTrigger, RankingObjective, RankingOutcome, RankingSample, RankingSubject,
-    SlottedQuery, WordSpace, scan_search,
+    SlottedQuery, WordSpace, scan_search, search_jointly,
 };
-use elibadcode_inversion::{Error, ScanConfig, Stamped};
+use elibadcode_inversion::{Error, ScanConfig, Stamped, TriggerSpace};
 use elibadcode_models::{LoadedModel, Mode};
 use elibadcode_syntax::Language;
 use rand::RngExt;
@@ -193,6 +193,26 @@ fn what_clean_samples_say_is_no_trigger() {
     assert!(explains("next", "node"), "clean functions with it are found by the word");
     assert!(explains("size", "size"), "it says the word");
     assert!(!explains("next", "size") && !explains("head", "node"));
+}
+
+#[test]
+fn a_search_ends_where_clean_samples_explain_every_step() {
+    let model = load(FIXTURES[0]);
+    let config = ScanConfig { screening_samples: 2, retokenize: false, ..small_config() };
+    let query = "size name";
+    let clean = [SearchSample { query: query.to_owned(), ..samples(1).remove(0) }];
+    let words = WordSpace::new(&model, &[query], &config).unwrap();
+    let known = Associations::new(&model, &clean, Language::C, &words);
+    let space = TriggerSpace::new(&model, Language::C, &config).unwrap();
+    let [size, name] = words.ids() else { panic!("two words: {words:?}") };
+    // Whichever slot is changed, the trigger goes on saying both words.
+    let start =
+        JointTrigger { trigger: trigger(&[*size, *name, *size, *name]), words: vec![*size] };
+    let objective = RankingObjective::new(&model, ranking_samples(&model, 4));
+    let spaces = (&space, &words, Some(&known));
+    let mut rng = stage_rng(1, "search");
+    let found = search_jointly(&objective, start.clone(), spaces, &config, &mut rng, &mut |_| {});
+    assert_eq!((found.joint, found.history), (start, Vec::new()));
 }
 
 fn run(clean: &[SearchSample], config: &ScanConfig, seed: u64) -> Result<RankingOutcome, Error> {

@@ -12,7 +12,7 @@ use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, TrainingEvent};
 use elibadcode_unlearning::{
-    Attempt, Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+    Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 use fs_err as fs;
 use serde::Serialize;
@@ -227,12 +227,10 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
             let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
         }
     }
-    let is_passed = |(index, attempt): &(usize, &Attempt<C>)| {
-        attempt.objections.is_empty() && result.accepted != Some(*index)
-    };
-    let n_passed = result.attempts.iter().enumerate().filter(is_passed).count();
-    if n_passed > 0 {
-        let _ = writeln!(text, "other rounds that passed: {n_passed}");
+    let n_passed = result.attempts.iter().filter(|it| it.objections.is_empty()).count();
+    let n_others = n_passed - usize::from(result.accepted.is_some());
+    if n_others > 0 {
+        let _ = writeln!(text, "other rounds that passed: {n_others}");
     }
     if result.accepted.is_none() {
         text.push_str("nothing was written: no attempt was accepted\n");
