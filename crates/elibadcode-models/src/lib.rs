@@ -26,6 +26,7 @@ mod dropout;
 mod error;
 mod head;
 mod initialize;
+mod linear;
 mod loaded_model;
 mod model;
 mod model_dir;

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Int, Tensor, s};
 use crate::activation::gelu;
 use crate::config::RobertaConfig;
 use crate::dropout::{Mode, dropout};
+use crate::linear::linear;
 use crate::softmax::{Visible, attention_weights};
 
 /// Word, position and type embeddings, summed and normalised.
@@ -66,15 +67,15 @@ pub(crate) struct Layer {
 impl Layer {
     fn new(config: &RobertaConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
-        let linear = |from, to| LinearConfig::new(from, to).init(device);
+        let dense = |from, to| LinearConfig::new(from, to).init(device);
         Self {
-            query: linear(hidden, hidden),
-            key: linear(hidden, hidden),
-            value: linear(hidden, hidden),
-            attention_output: linear(hidden, hidden),
+            query: dense(hidden, hidden),
+            key: dense(hidden, hidden),
+            value: dense(hidden, hidden),
+            attention_output: dense(hidden, hidden),
             attention_norm: layer_norm(config, device),
-            intermediate: linear(hidden, config.intermediate_size),
-            output: linear(config.intermediate_size, hidden),
+            intermediate: dense(hidden, config.intermediate_size),
+            output: dense(config.intermediate_size, hidden),
             output_norm: layer_norm(config, device),
             n_heads: config.num_attention_heads,
             hidden_dropout_rate: config.hidden_dropout_prob,
@@ -100,19 +101,19 @@ impl Layer {
         };
         let rows = if n_rows == seq { states.clone() } else { states.clone().narrow(1, 0, n_rows) };
         // The scale goes onto the queries: fewer values than the scores.
-        let query = split(self.query.forward(rows.clone()) * (head as f64).powf(-0.5), n_rows);
-        let key = split(self.key.forward(states.clone()), seq);
-        let value = split(self.value.forward(states), seq);
+        let query = split(linear(&self.query, rows.clone()) * (head as f64).powf(-0.5), n_rows);
+        let key = split(linear(&self.key, states.clone()), seq);
+        let value = split(linear(&self.value, states), seq);
 
         let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, n_rows, seq]
         let weights =
             dropout(attention_weights(scores, visible), self.attention_dropout_rate, mode);
         let context = weights.matmul(value).swap_dims(1, 2).reshape([batch, n_rows, hidden]);
         let attended =
-            dropout(self.attention_output.forward(context), self.hidden_dropout_rate, mode);
+            dropout(linear(&self.attention_output, context), self.hidden_dropout_rate, mode);
         let states = self.attention_norm.forward(attended + rows);
-        let expanded = gelu(self.intermediate.forward(states.clone()));
-        let output = dropout(self.output.forward(expanded), self.hidden_dropout_rate, mode);
+        let expanded = gelu(linear(&self.intermediate, states.clone()));
+        let output = dropout(linear(&self.output, expanded), self.hidden_dropout_rate, mode);
         self.output_norm.forward(output + states)
     }
 }

@@ -17,6 +17,7 @@ use self::position::position_bias;
 use crate::activation::gelu_tanh;
 use crate::config::T5Config;
 use crate::dropout::{Mode, dropout};
+use crate::linear::linear;
 use crate::softmax::Visible;
 
 /// `wo(relu(wi(x)))`, or with a gate `wo(gelu(wi_0(x)) * wi_1(x))`.
@@ -31,26 +32,26 @@ struct FeedForward {
 
 impl FeedForward {
     fn new(config: &T5Config, device: &Device) -> Self {
-        let linear = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
-        let up = |is_wanted: bool| is_wanted.then(|| linear(config.d_model, config.d_ff));
+        let dense = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
+        let up = |is_wanted: bool| is_wanted.then(|| dense(config.d_model, config.d_ff));
         Self {
             wi: up(!config.is_gated()),
             wi_0: up(config.is_gated()),
             wi_1: up(config.is_gated()),
-            wo: linear(config.d_ff, config.d_model),
+            wo: dense(config.d_ff, config.d_model),
             dropout_rate: config.dropout_rate,
         }
     }
 
     fn forward(&self, states: Tensor<3>, mode: &mut Mode<'_>) -> Tensor<3> {
         let expanded = match (&self.wi, &self.wi_0, &self.wi_1) {
-            (Some(wi), ..) => relu(wi.forward(states)),
+            (Some(wi), ..) => relu(linear(wi, states)),
             (None, Some(gate), Some(value)) => {
-                gelu_tanh(gate.forward(states.clone())) * value.forward(states)
+                gelu_tanh(linear(gate, states.clone())) * linear(value, states)
             }
             _ => unreachable!("`new` makes one form or the other"),
         };
-        self.wo.forward(dropout(expanded, self.dropout_rate, mode))
+        linear(&self.wo, dropout(expanded, self.dropout_rate, mode))
     }
 }
 

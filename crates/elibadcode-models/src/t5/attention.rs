@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::T5Config;
 use crate::dropout::{Mode, dropout};
+use crate::linear::linear;
 use crate::softmax::{Visible, attention_weights};
 
 /// Self-attention or cross-attention of one layer.
@@ -23,13 +24,13 @@ pub(super) struct Attention {
 impl Attention {
     pub(super) fn new(config: &T5Config, has_positions: bool, device: &Device) -> Self {
         let inner = config.num_heads * config.d_kv;
-        let linear = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
+        let dense = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
         let table = EmbeddingConfig::new(config.relative_attention_num_buckets, config.num_heads);
         Self {
-            q: linear(config.d_model, inner),
-            k: linear(config.d_model, inner),
-            v: linear(config.d_model, inner),
-            o: linear(inner, config.d_model),
+            q: dense(config.d_model, inner),
+            k: dense(config.d_model, inner),
+            v: dense(config.d_model, inner),
+            o: dense(inner, config.d_model),
             relative_attention_bias: has_positions.then(|| table.init(device)),
             n_heads: config.num_heads,
             dropout_rate: config.dropout_rate,
@@ -59,9 +60,9 @@ impl Attention {
             let [_, _, inner] = projected.dims();
             projected.reshape([batch, rows, self.n_heads, inner / self.n_heads]).swap_dims(1, 2)
         };
-        let query = split(self.q.forward(queries), n_rows);
-        let key = split(self.k.forward(sources.clone()), seq);
-        let value = split(self.v.forward(sources), seq);
+        let query = split(linear(&self.q, queries), n_rows);
+        let key = split(linear(&self.k, sources.clone()), seq);
+        let value = split(linear(&self.v, sources), seq);
         let [_, _, _, head] = query.dims();
         let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, rows, seq]
         let scores = match bias {
@@ -70,6 +71,6 @@ impl Attention {
         };
         let weights = dropout(attention_weights(scores, visible), self.dropout_rate, mode);
         let context = weights.matmul(value).swap_dims(1, 2);
-        self.o.forward(context.reshape([batch, n_rows, self.n_heads * head]))
+        linear(&self.o, context.reshape([batch, n_rows, self.n_heads * head]))
     }
 }
