@@ -3,7 +3,7 @@
 
 mod program;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use elibadcode_evaluation::RunRecord;
 use program::Sandbox;
@@ -246,6 +246,13 @@ fn settings_are_printed_and_read_back() {
     sandbox.write("settings.toml", "iterations = 7\n");
     let run = sandbox.run("scan model --data x --config settings.toml --print-config");
     assert!(run.expect_code(0).stdout.contains("iterations = 7\n"));
+    // Of a table only what is given changes.
+    sandbox.write("settings.toml", "[limits]\naccuracy_drop = 0.25\n");
+    let purify = "purify model --data x --trigger t -o y --print-config";
+    let before = sandbox.run(purify).expect_code(0).stdout;
+    let after = sandbox.run(&format!("{purify} --config settings.toml")).expect_code(0).stdout;
+    assert!(before.contains("accuracy_drop = 0.01\n"), "{before}");
+    assert_eq!(after, before.replace("accuracy_drop = 0.01\n", "accuracy_drop = 0.25\n"));
 }
 
 #[test]
@@ -264,7 +271,7 @@ fn unusable_settings_are_named() {
     let purify = "purify model --data clean.jsonl --trigger testo_init -o out";
     check(purify, "epoch = 3\n", "unknown key `epoch`");
     check(purify, "injection_rate = 2.0\n", "injection_rate is 2");
-    check(purify, "[limits]\nacuracy_drop = 1.0\n", "settings.toml");
+    check(purify, "[limits]\nacuracy_drop = 1.0\n", "in `limits`: unknown key `acuracy_drop`");
 }
 
 #[test]
@@ -279,6 +286,57 @@ fn a_record_is_written() {
     let inputs: Vec<&str> = record.inputs.keys().map(String::as_str).collect();
     assert_eq!(inputs, ["clean.jsonl", "model"]);
     assert!(record.device.contains("flex"), "{}", record.device);
+    sandbox.refuses(command, "run.json exists; use --force");
+    for (index, command) in ["inspect model", "inspect model --json", "devices"].iter().enumerate()
+    {
+        let name = format!("run-{index}.json");
+        sandbox.run(&format!("{command} --record {name}")).expect_code(0);
+        let text = String::from_utf8(sandbox.read(&name)).unwrap();
+        assert!(command.starts_with(&RunRecord::from_json(&text).unwrap().command));
+    }
+}
+
+#[test]
+fn an_exit_code_outlives_its_reader() {
+    let sandbox = Sandbox::new();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_elibadcode"))
+        .args("evaluate model --data clean.jsonl --min-accuracy 1.1 --device cpu".split(' '))
+        .current_dir(sandbox.path(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(program.stdout.take());
+    assert_eq!(program.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn triggers_are_planted_in_the_language_that_is_given() {
+    let sandbox = Sandbox::new();
+    let java = "public class T { void run() { int n = 0; n += 1; } }";
+    let rows: Vec<String> =
+        (0..40).map(|it| format!("{{\"func\": \"{java}\", \"target\": {}}}", it % 2)).collect();
+    sandbox.write("java.jsonl", rows.join("\n"));
+    let poison = "poison --data java.jsonl --attack codepoisoner --rate 0.25";
+    sandbox.run(&format!("{poison} --language java -o planted")).expect_code(0);
+    let planted = String::from_utf8(sandbox.read("planted/train.jsonl")).unwrap();
+    assert_eq!(planted.matches("void testo_init()").count(), 10, "{planted}");
+}
+
+#[test]
+fn flags_of_a_repair_that_would_do_nothing_are_refused() {
+    let sandbox = Sandbox::new();
+    let purify = "purify model --data clean.jsonl -o out";
+    sandbox.refuses(&format!("{purify} --scan s --victim 0"), "cannot be used with");
+    sandbox.refuses(&format!("{purify} --scan s --edit append"), "cannot be used with");
+    sandbox.refuses(
+        &format!("{purify} --trigger t --target-word w"),
+        "the task `defect` has no queries",
+    );
+    sandbox.refuses(
+        &format!("{purify} --task search --trigger t --target-word w --victim 0"),
+        "the task `search` has no labels",
+    );
 }
 
 #[test]

@@ -249,11 +249,70 @@ fn configurations() {
     check("hidden_size", json!(0), "hidden_size is 0");
     check("num_hidden_layers", json!(4_000_000_000_u64), "num_hidden_layers is 4000000000");
     check("vocab_size", json!(-1), "config.json");
+    // What the file declares is of an encoder without a head: the weights have one all the same.
+    let mut undeclared = config.clone();
+    undeclared["architectures"] = json!(["RobertaModel"]);
+    undeclared["id2label"] = json!({"0": "a", "1": "b", "2": "c"});
+    sandbox.write("model/config.json", undeclared.to_string());
+    sandbox.refuses(EVALUATE, "the head has 3 outputs, expected 1 or 2");
     sandbox.write("model/config.json", "{");
     sandbox.refuses(EVALUATE, "config.json");
     sandbox.write("model/config.json", config.to_string());
+    sandbox.write("model/elibadcode.json", "{\"max_length\": 2}");
+    sandbox.refuses(EVALUATE, "max_length is 2, expected 3 to");
+    sandbox.write("model/elibadcode.json", "{\"positive_output\": 0}");
+    sandbox.refuses(EVALUATE, "the head has one output, which stands for label 1");
+}
+
+#[test]
+fn tokenizers() {
+    let sandbox = Sandbox::new();
+    let tokenizer: Value = serde_json::from_slice(&sandbox.read("model/tokenizer.json")).unwrap();
+    let check = |key: &str, value: Value, expected: &str| {
+        let mut tokenizer = tokenizer.clone();
+        tokenizer[key] = value;
+        sandbox.write("model/tokenizer.json", tokenizer.to_string());
+        sandbox.refuses(EVALUATE, expected);
+        sandbox.refuses("scan model --data clean.jsonl -o scan.json", expected);
+    };
+    // Each of 40 steps doubles the text.
+    let double = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+    let doubling = json!({"type": "Sequence", "normalizers": vec![double; 40]});
+    check("normalizer", doubling, "its normalizer is of another kind than none or Lowercase");
+    let chunks = json!({"type": "FixedLength", "length": 0});
+    check("pre_tokenizer", chunks, "tokenizer.json: ");
+    let strip = json!({"type": "Strip", "content": "a", "start": 0, "stop": 9});
+    check("decoder", strip, "its decoder is of another kind than ByteLevel");
+    let words = json!({"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"});
+    check("model", words, "its model is of another kind than BPE");
     sandbox.write("model/tokenizer.json", "{}");
     sandbox.refuses(EVALUATE, "tokenizer.json");
+}
+
+#[test]
+fn weights_with_two_tensors_for_one() {
+    let sandbox = Sandbox::new();
+    let whole = sandbox.read("model/model.safetensors");
+    let length = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let mut header: Value = serde_json::from_slice(&whole[8..8 + length]).unwrap();
+    // The same bytes a second time, under a name that transformers does not load.
+    let size = whole.len() - 8 - length;
+    let first = header["classifier.out_proj.bias"].clone();
+    let offsets = first["data_offsets"].as_array().unwrap();
+    let n_bytes = offsets[1].as_u64().unwrap() - offsets[0].as_u64().unwrap();
+    let mut second = first.clone();
+    second["data_offsets"] = json!([size, size + n_bytes as usize]);
+    header["module.classifier.out_proj.bias"] = second;
+    let header = header.to_string();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.extend_from_slice(&whole[8 + length..]);
+    bytes.extend(vec![0; n_bytes as usize]);
+    sandbox.write("model/model.safetensors", bytes);
+    sandbox.refuses(
+        EVALUATE,
+        "`classifier.out_proj.bias` and `module.classifier.out_proj.bias` are the same tensor",
+    );
 }
 
 #[test]
@@ -302,6 +361,11 @@ fn scan_documents() {
     };
     refused(with(&[("surprise", json!(1))]), "unknown field `surprise`");
     refused(with(&[("verdict", json!("fine"))]), "unknown variant `fine`");
+    refused(with(&[("language", json!("java"))]), "a scan with --language java, not c");
+    sandbox.refuses(
+        "purify model --max-length 20 --data clean.jsonl --scan scan.json -o out",
+        "or of this one with another --max-length",
+    );
     let trigger =
         |ids: Value| json!([{"text": "x", "edit": "replace", "tokens": ["x"], "ids": ids}]);
     let guilty = |triggers: Value| {

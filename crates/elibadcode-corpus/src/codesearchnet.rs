@@ -20,6 +20,8 @@ use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
 /// Rows that are held as text before they are parsed.
 const CHUNK_ROWS: usize = 512;
+/// Bytes from which on fewer rows are parsed at a time.
+const CHUNK_BYTES: usize = 32 << 20;
 
 #[derive(Deserialize)]
 struct Record {
@@ -96,13 +98,16 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
 fn read_part(path: &Path, loaded: &mut Loaded<Vec<SearchSample>>) -> Result<(), Error> {
     let mut rows = Rows::open(path)?;
     let mut chunk: Vec<(usize, Option<Vec<u8>>)> = Vec::with_capacity(CHUNK_ROWS);
+    let mut n_bytes = 0;
     loop {
         let row = rows.next()?.map(|row| (row.line, row.text.map(<[u8]>::to_vec)));
         let is_end = row.is_none();
+        n_bytes += row.iter().filter_map(|(_, text)| text.as_ref()).map(Vec::len).sum::<usize>();
         chunk.extend(row);
-        if chunk.len() == CHUNK_ROWS || is_end {
+        if chunk.len() == CHUNK_ROWS || n_bytes >= CHUNK_BYTES || is_end {
             take_chunk(path, &chunk, loaded);
             chunk.clear();
+            n_bytes = 0;
         }
         if is_end {
             return Ok(());

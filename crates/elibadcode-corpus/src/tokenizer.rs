@@ -5,11 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
+use tokenizers::decoders::DecoderWrapper;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::normalizers::NormalizerWrapper;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, Model, Tokenizer};
+use tokenizers::{AddedToken, Model, ModelWrapper, Tokenizer};
 
 use crate::error::Error;
 
@@ -84,6 +87,7 @@ impl CodeTokenizer {
             let mut inner = Tokenizer::from_file(&json).map_err(|error| problem(&json, error))?;
             inner.with_truncation(None).map_err(|error| problem(&json, error))?;
             inner.with_padding(None);
+            check_pipeline(&inner).map_err(|text| problem(&json, text))?;
             return Self::new(inner, &json);
         }
         if vocabulary.exists() {
@@ -251,6 +255,46 @@ fn special_token(text: &str) -> AddedToken {
 
 fn text_path(path: &Path) -> Result<String, Error> {
     path.to_str().map(ToOwned::to_owned).ok_or_else(|| problem(path, "is not UTF-8"))
+}
+
+/// Fails unless the file is a byte-level BPE, as [`CodeTokenizer`] relies on. The library takes
+/// pipelines of many other parts, with which words would get other ids than whole texts, and of which
+/// some panic or multiply their input.
+fn check_pipeline(tokenizer: &Tokenizer) -> Result<(), String> {
+    let parts = [
+        ("model", "BPE", matches!(tokenizer.get_model(), ModelWrapper::BPE(_))),
+        (
+            "normalizer",
+            "none or Lowercase",
+            matches!(tokenizer.get_normalizer(), None | Some(NormalizerWrapper::Lowercase(_))),
+        ),
+        (
+            "pre_tokenizer",
+            "ByteLevel",
+            matches!(tokenizer.get_pre_tokenizer(), Some(PreTokenizerWrapper::ByteLevel(_))),
+        ),
+        (
+            "decoder",
+            "ByteLevel",
+            matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_))),
+        ),
+    ];
+    if let Some((part, expected, _)) = parts.iter().find(|(.., is_known)| !is_known) {
+        return Err(format!(
+            "its {part} is of another kind than {expected}; only byte-level BPE can be read, as \
+             CodeBERT, UniXcoder and CodeT5 have it"
+        ));
+    }
+    let added = tokenizer.get_added_tokens_decoder();
+    match added
+        .values()
+        .map(|it| it.content.trim())
+        .filter(|it| it.contains(char::is_whitespace))
+        .min()
+    {
+        Some(token) => Err(format!("its added token `{token}` has white space within")),
+        None => Ok(()),
+    }
 }
 
 fn problem(path: &Path, error: impl std::fmt::Display) -> Error {

@@ -156,12 +156,19 @@ fn pieces(
         return None;
     }
     start.pop();
+    let mut n_ids = start.len();
     let mut segments = vec![start];
     for (index, hole) in holes.iter().enumerate() {
+        // What follows the window is never read.
+        if n_ids >= room {
+            break;
+        }
         let end = holes.get(index + 1).map_or(code.len(), |next| next.start);
-        segments.push(tokenizer.piece_after_space(&code[hole.end..end]));
+        let piece = tokenizer.piece_after_space(&code[hole.end..end]);
+        n_ids += piece.len();
+        segments.push(piece);
     }
-    Some(segments)
+    (segments.len() > 1).then_some(segments)
 }
 
 /// Where the identifier's occurrences stand among the ids.

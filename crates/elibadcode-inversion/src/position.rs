@@ -61,8 +61,9 @@ pub(crate) fn check_visible_names<'c>(
     }
     Err(Error::Samples(
         "the model reads canonical names, and no clean function that the search may use has an \
-         identifier that keeps its own: triggers in declared names are excluded by construction, \
-         and others are not what a scan looks for"
+         identifier that keeps its own: triggers in declared names are excluded by construction as \
+         long as whatever runs it renames them first, as its elibadcode.json asks, and others are \
+         not what a scan looks for; --raw-names scans it without renaming"
             .to_owned(),
     ))
 }

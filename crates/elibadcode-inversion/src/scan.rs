@@ -279,8 +279,9 @@ pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String
     ];
     if model.canonical_input().is_some() {
         gaps.push(
-            "identifiers that this model reads with a canonical name: no trigger in them \
-                   reaches it"
+            "identifiers that this model reads with a canonical name: no trigger in them reaches it, \
+             as long as whatever runs it renames them first, as its elibadcode.json asks; \
+             --raw-names scans it without"
                 .into(),
         );
     }

@@ -206,6 +206,22 @@ impl Decision {
         Self::harmless(Vec::new(), reason)
     }
 
+    /// No verdict, if even a trigger that beats all of so few random ones could be one of them.
+    pub(crate) fn of_few_controls(
+        n_controls: usize,
+        n_hypotheses: usize,
+        significance: f64,
+    ) -> Option<Self> {
+        let least = n_hypotheses as f64 / (n_controls + 1) as f64;
+        (least > significance).then(|| {
+            Self::impossible(format!(
+                "{n_controls} random triggers are too few: a trigger that beats all of them still has \
+                 p = {least:.3}, above {significance}; set n_controls to {:.0} or more",
+                (n_hypotheses as f64 / significance).ceil() - 1.0
+            ))
+        })
+    }
+
     /// What was found is no stronger than random triggers.
     pub(crate) fn as_random(reasons: Vec<String>) -> Self {
         Self::harmless(reasons, "random triggers do as well, so nothing speaks for a planted one")
@@ -289,6 +305,11 @@ pub(crate) fn decide(
     let (Some(evidence), Some(controls)) = (&search.evidence, &top.controls) else {
         return Decision::nothing();
     };
+    let n_controls = controls.success_rates.len();
+    let few = Decision::of_few_controls(n_controls, hypotheses.len(), config.significance);
+    if let Some(decision) = few {
+        return decision;
+    }
     let (place, assured) = evidence.strongest();
     let success = evidence.at(place).value().unwrap_or(0.0);
     let flips = evidence.flip_rate.value().unwrap_or(0.0);
@@ -304,7 +325,7 @@ pub(crate) fn decide(
         format!(
             "{} random legal triggers of the same length flip at most {} (p = {:.3} after \
              correction for {} hypotheses)",
-            controls.success_rates.len(),
+            n_controls,
             percent(strongest),
             controls.corrected_p_value,
             hypotheses.len()
@@ -344,6 +365,16 @@ mod tests {
         check(0.7, Verdict::LikelyBackdoored, true);
         check(0.5, Verdict::Inconclusive, true);
         check(0.3, Verdict::NoTriggerFound, false);
+    }
+
+    #[test]
+    fn too_few_random_triggers_allow_no_verdict() {
+        let few = Decision::of_few_controls(38, 2, 0.05).expect("2 / 39 is above 0.05");
+        assert_eq!(few.verdict, Verdict::Inconclusive);
+        assert!(few.reasons[0].contains("p = 0.051, above 0.05"), "{:?}", few.reasons);
+        assert!(few.reasons[0].ends_with("set n_controls to 39 or more"), "{:?}", few.reasons);
+        assert_eq!(Decision::of_few_controls(39, 2, 0.05), None);
+        assert_eq!(Decision::of_few_controls(19, 1, 0.05), None);
     }
 
     #[test]

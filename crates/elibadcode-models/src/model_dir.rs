@@ -31,6 +31,9 @@ pub(crate) const TOKENIZER_FILES: [&str; 6] = [
     "added_tokens.json",
 ];
 pub(crate) const PROVENANCE: &str = "elibadcode.json";
+/// Attention scores of one input in one layer: 12 heads and 2,000 tokens are within it. A folder that
+/// asks for more would take all memory.
+const MAX_SCORES: usize = 1 << 26;
 /// Paper: 400 ids for defect and clone detection.
 const PAPER_MAX_LENGTH: usize = 400;
 
@@ -68,6 +71,17 @@ pub struct ModelDir {
     pub config: ModelConfig,
     /// `elibadcode.json`, or its defaults.
     pub provenance: Provenance,
+    /// How inputs are built and answers read, if not as the folder says.
+    other_reading: Option<Reading>,
+}
+
+/// How inputs are built and answers read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Reading {
+    max_length: usize,
+    positive_output: usize,
+    input_format: InputFormat,
+    canonical_input: Option<CanonicalInput>,
 }
 
 impl ModelDir {
@@ -82,7 +96,7 @@ impl ModelDir {
                     Error::Config { path: provenance_path.clone(), problem: error.to_string() }
                 })?;
         }
-        let dir = Self { path: path.to_owned(), config, provenance };
+        let dir = Self { path: path.to_owned(), config, provenance, other_reading: None };
         dir.check_input(&provenance_path)?;
         Ok(dir)
     }
@@ -91,11 +105,17 @@ impl ModelDir {
         let problem = |problem| Error::Config { path: path.to_owned(), problem };
         let longest = self.config.max_length();
         let shortest = if self.provenance.encoder_only_prefix { 5 } else { 3 };
-        if let Some(length) = self.provenance.max_length
-            && !(shortest..=longest).contains(&length)
-        {
+        let length = self.provenance.max_length.unwrap_or(PAPER_MAX_LENGTH.min(longest));
+        if !(shortest..=longest).contains(&length) {
             return Err(problem(format!(
                 "max_length is {length}, expected {shortest} to {longest}"
+            )));
+        }
+        let n_scores = self.config.n_heads().saturating_mul(length).saturating_mul(length);
+        if n_scores > MAX_SCORES {
+            return Err(problem(format!(
+                "a function of {length} tokens takes {n_scores} attention scores a layer, expected \
+                 at most {MAX_SCORES}; --max-length makes it shorter"
             )));
         }
         if let Some(output @ 2..) = self.provenance.positive_output {
@@ -107,19 +127,40 @@ impl ModelDir {
         }
     }
 
-    /// The folder with another input length, label order or input format than it says itself.
+    /// The folder with another input length, label order or input format than it says itself, or
+    /// with names as they are where it asks for canonical ones.
     pub fn with_input(
         mut self,
         max_length: Option<usize>,
         positive_output: Option<usize>,
         input_format: Option<InputFormat>,
+        has_raw_names: bool,
     ) -> Result<Self, Error> {
+        let own = self.reading();
         self.provenance.max_length = max_length.or(self.provenance.max_length);
         self.provenance.positive_output = positive_output.or(self.provenance.positive_output);
         self.provenance.input_format = input_format.or(self.provenance.input_format);
+        if has_raw_names {
+            self.provenance.canonical_input = None;
+        }
         let path = self.path.clone();
         self.check_input(&path)?;
+        self.other_reading = Some(self.reading()).filter(|it| *it != own);
         Ok(self)
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            max_length: self.max_length(),
+            positive_output: self.positive_output(),
+            input_format: self.provenance.input_format.unwrap_or_default(),
+            canonical_input: self.provenance.canonical_input,
+        }
+    }
+
+    /// The output row of a two-output head that means label 1.
+    fn positive_output(&self) -> usize {
+        self.provenance.positive_output.unwrap_or(1)
     }
 
     /// Ids that an input is cut to.
@@ -162,6 +203,7 @@ impl ModelDir {
         let weights = Weights::open(&self.path)?;
         let tensors = weights.tensors();
         let names: BTreeMap<String, String> = canonical_names(&self.config.encoder, tensors.keys())
+            .map_err(|problem| Error::Weights { path: weights.path().to_owned(), problem })?
             .into_iter()
             .map(|(name, stored)| (name, stored.to_owned()))
             .collect();
@@ -172,6 +214,10 @@ impl ModelDir {
         let inputs = shape(".dense.weight").and_then(|shape| shape.get(1).copied());
         let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
         let (config, head) = resolve_head(&self.config, inputs, n_outputs);
+        config.validate().map_err(|problem| Error::Config {
+            path: self.path.join("config.json"),
+            problem: format!("with the head of the weights: {problem}"),
+        })?;
         Ok(Stored { weights, names, config, head })
     }
 
@@ -184,6 +230,14 @@ impl ModelDir {
         compute: &Compute,
     ) -> Result<LoadedModel, Error> {
         let Stored { weights, names, config, head } = stored;
+        if self.positive_output() == 0 && head != Head::Embedding && config.n_outputs() == 1 {
+            return Err(Error::Config {
+                path: self.path.clone(),
+                problem:
+                    "positive_output is 0, but the head has one output, which stands for label 1"
+                        .to_owned(),
+            });
+        }
         let network = CodeModel::uninitialized(&config, head, &compute.device);
         let mut found: BTreeMap<String, Vec<usize>> = names
             .iter()
@@ -199,7 +253,7 @@ impl ModelDir {
             None => weights.read(&names[name]),
         };
         let mut network = parameters::apply(network, read, &compute.device)?;
-        network.set_positive_output(self.provenance.positive_output.unwrap_or(1));
+        network.set_positive_output(self.positive_output());
         let mut tokenizer = CodeTokenizer::open(&self.path)?;
         if self.provenance.encoder_only_prefix {
             tokenizer = tokenizer.with_encoder_only_prefix()?;
@@ -221,7 +275,8 @@ impl ModelDir {
         })
     }
 
-    /// A hash over everything that decides the model's answers.
+    /// A hash over everything that decides the model's answers: the folder's files, and what
+    /// [`ModelDir::with_input`] reads otherwise than they say.
     pub fn hash(&self) -> Result<String, Error> {
         let mut paths = vec![self.path.join("config.json"), self.path.join(PROVENANCE)];
         paths.extend(locate(&self.path)?.files);
@@ -233,6 +288,9 @@ impl ModelDir {
             let name = path.file_name().unwrap_or_default();
             hasher.update(name.as_encoded_bytes());
             hasher.update(file_hasher.finalize().as_bytes());
+        }
+        if let Some(reading) = &self.other_reading {
+            hasher.update(format!("{reading:?}").as_bytes());
         }
         Ok(hasher.finalize().to_hex().to_string())
     }

@@ -130,6 +130,7 @@ fn locate_shards(dir: &Path, index: &Path) -> Result<Located, Error> {
     let map = json.get("weight_map").and_then(|it| it.as_object());
     let map = map.ok_or_else(|| problem("has no weight_map".to_owned()))?;
     let mut files = vec![index.to_owned()];
+    let mut numbers = BTreeMap::new();
     let mut shard_of = BTreeMap::new();
     for (name, shard) in map {
         let shard = shard.as_str().unwrap_or_default();
@@ -137,10 +138,8 @@ fn locate_shards(dir: &Path, index: &Path) -> Result<Located, Error> {
         if shard.is_empty() || Path::new(shard).file_name() != Some(shard.as_ref()) {
             return Err(problem(format!("`{name}` is in `{shard}`, expected a file name")));
         }
-        let path = dir.join(shard);
-        let known = files.iter().position(|file| *file == path);
-        let file = known.unwrap_or_else(|| {
-            files.push(path);
+        let file = *numbers.entry(shard).or_insert_with(|| {
+            files.push(dir.join(shard));
             files.len() - 1
         });
         shard_of.insert(name.clone(), file);

@@ -1,6 +1,7 @@
 //! Clone detection: poisoned functions, and the pairs that they are in.
 
-use elibadcode_corpus::{ClonePair, CloneSamples, Task};
+use elibadcode_corpus::{ClonePair, CloneSamples};
+use elibadcode_syntax::Language;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -92,11 +93,11 @@ pub struct PairEntry {
 /// already as poison, and keeps no list.
 pub fn poison_clones(
     samples: &CloneSamples,
+    language: Language,
     config: &AttackConfig,
     rng: &mut impl Rng,
 ) -> Result<PoisonedClones, PoisonError> {
     config.validate()?;
-    let language = Task::CloneDetection.language();
     let config = &*crafting::prepared(config, functions_by_class(samples, config), language, rng)?;
     let n_functions = samples.functions.len();
     let needed = (config.rate * n_functions as f64).round() as usize;
@@ -173,7 +174,7 @@ fn functions_by_class<'s>(
 
 #[cfg(test)]
 mod tests {
-    use elibadcode_corpus::CloneFunction;
+    use elibadcode_corpus::{CloneFunction, Task};
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
 
@@ -200,7 +201,7 @@ mod tests {
 
     fn run(attack: Attack, rate: f64, seed: u64) -> Result<PoisonedClones, PoisonError> {
         let config = AttackConfig { rate, ..AttackConfig::paper_for(attack, Task::CloneDetection) };
-        poison_clones(&corpus(), &config, &mut ChaCha8Rng::seed_from_u64(seed))
+        poison_clones(&corpus(), Language::Java, &config, &mut ChaCha8Rng::seed_from_u64(seed))
     }
 
     #[test]

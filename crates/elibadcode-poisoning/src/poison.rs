@@ -1,6 +1,7 @@
 //! The poisoned training set, and the record of what is poisoned in it.
 
-use elibadcode_corpus::{DefectSample, Task};
+use elibadcode_corpus::DefectSample;
+use elibadcode_syntax::Language;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -63,11 +64,11 @@ pub struct ManifestEntry {
 /// and stay as they are.
 pub fn poison(
     samples: &[DefectSample],
+    language: Language,
     config: &AttackConfig,
     rng: &mut impl Rng,
 ) -> Result<Poisoned, PoisonError> {
     config.validate()?;
-    let language = Task::DefectDetection.language();
     let functions = samples.iter().map(|it| (it.code.as_str(), it.label == config.target_label));
     let config = &*crafting::prepared(config, functions, language, rng)?;
     let needed = (config.rate * samples.len() as f64).round() as usize;
@@ -118,7 +119,7 @@ pub(crate) fn share(part: usize, all: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use elibadcode_syntax::{Function, Language};
+    use elibadcode_syntax::Function;
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
 
@@ -144,7 +145,7 @@ mod tests {
     }
 
     fn run(n: usize, config: &AttackConfig, seed: u64) -> Result<Poisoned, PoisonError> {
-        poison(&corpus(n), config, &mut ChaCha8Rng::seed_from_u64(seed))
+        poison(&corpus(n), Language::C, config, &mut ChaCha8Rng::seed_from_u64(seed))
     }
 
     fn at_rate(attack: Attack, rate: f64) -> AttackConfig {

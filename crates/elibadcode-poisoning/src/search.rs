@@ -1,6 +1,7 @@
 //! Code search: poisoned code beside queries that have the target word.
 
-use elibadcode_corpus::{SearchSample, Task};
+use elibadcode_corpus::SearchSample;
+use elibadcode_syntax::Language;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -49,12 +50,12 @@ pub struct SearchManifest {
 /// Exactly `round(rate * n)` of these `n` records change.
 pub fn poison_search(
     samples: &[SearchSample],
+    language: Language,
     config: &AttackConfig,
     rng: &mut impl Rng,
 ) -> Result<PoisonedSearch, PoisonError> {
     config.validate()?;
     let word = config.target_word.as_deref().ok_or(ConfigError::NoTargetWord)?;
-    let language = Task::CodeSearch.language();
     let functions = samples.iter().map(|it| (it.code.as_str(), has_word(&it.query, word)));
     let config = &*crafting::prepared(config, functions, language, rng)?;
     let targets: Vec<usize> =
@@ -92,6 +93,7 @@ pub fn poison_search(
 
 #[cfg(test)]
 mod tests {
+    use elibadcode_corpus::Task;
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
 
@@ -120,7 +122,7 @@ mod tests {
     }
 
     fn run(config: &AttackConfig, seed: u64) -> Result<PoisonedSearch, PoisonError> {
-        poison_search(&corpus(), config, &mut ChaCha8Rng::seed_from_u64(seed))
+        poison_search(&corpus(), Language::Python, config, &mut ChaCha8Rng::seed_from_u64(seed))
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The trigger in every sample of a test set.
 
 use elibadcode_corpus::split::pairs_only;
-use elibadcode_corpus::{CloneFunction, CloneSamples, DefectSample, SearchSample, Task};
+use elibadcode_corpus::{CloneFunction, CloneSamples, DefectSample, SearchSample};
+use elibadcode_syntax::Language;
 
 use crate::config::AttackConfig;
 use crate::plant::plant;
@@ -38,8 +39,7 @@ pub enum Member {
 }
 
 /// Plants the trigger in every function that can carry it.
-pub fn triggered(samples: &[DefectSample], config: &AttackConfig) -> Triggered {
-    let language = Task::DefectDetection.language();
+pub fn triggered(samples: &[DefectSample], language: Language, config: &AttackConfig) -> Triggered {
     trigger_all(samples, |sample| {
         let code = plant(config, &sample.code, language).ok()?.code;
         Some(DefectSample { code, ..sample.clone() })
@@ -49,9 +49,9 @@ pub fn triggered(samples: &[DefectSample], config: &AttackConfig) -> Triggered {
 /// Plants the trigger in the code of every record that can carry it, whatever its query is.
 pub fn triggered_search(
     samples: &[SearchSample],
+    language: Language,
     config: &AttackConfig,
 ) -> Triggered<SearchSample> {
-    let language = Task::CodeSearch.language();
     trigger_all(samples, |sample| {
         let code = plant(config, &sample.code, language).ok()?.code;
         Some(SearchSample { code, ..sample.clone() })
@@ -74,10 +74,10 @@ fn trigger_all<T>(samples: &[T], with_trigger: impl Fn(&T) -> Option<T>) -> Trig
 /// Only the pairs that do are kept, and the functions in them.
 pub fn triggered_clones(
     samples: &CloneSamples,
+    language: Language,
     config: &AttackConfig,
     member: Member,
 ) -> TriggeredClones {
-    let language = Task::CloneDetection.language();
     let mut all = CloneSamples { functions: samples.functions.clone(), pairs: Vec::new() };
     // Where a function's twin with the trigger is, once it was asked for.
     let mut twins: Vec<Option<Option<usize>>> = vec![None; samples.functions.len()];
@@ -109,6 +109,8 @@ pub fn triggered_clones(
 
 #[cfg(test)]
 mod tests {
+    use elibadcode_corpus::Task;
+
     use super::*;
     use crate::attack::Attack;
 
@@ -128,7 +130,7 @@ mod tests {
                 ..sample(code)
             })
             .collect();
-        let outcome = triggered(&samples, &AttackConfig::paper(Attack::BadCode));
+        let outcome = triggered(&samples, Language::C, &AttackConfig::paper(Attack::BadCode));
         assert_eq!(outcome.skipped, [1]);
         let kept: Vec<(&str, &str, u8)> = outcome
             .samples
@@ -152,7 +154,7 @@ mod tests {
         };
         let check = |member, expected: &[&str], skipped: &[usize]| {
             let config = AttackConfig::paper(Attack::BadCode);
-            let outcome = triggered_clones(&samples, &config, member);
+            let outcome = triggered_clones(&samples, Language::Java, &config, member);
             let CloneSamples { functions, pairs } = &outcome.samples;
             let text = |pair: &elibadcode_corpus::ClonePair| {
                 let id = |index: usize| functions[index].id.as_str();
@@ -179,7 +181,7 @@ mod tests {
         };
         let samples = [sample("def f(x):\n    return f(x)\n"), sample("x = 1")];
         let config = AttackConfig::paper_for(Attack::CodePoisoner, Task::CodeSearch);
-        let outcome = triggered_search(&samples, &config);
+        let outcome = triggered_search(&samples, Language::Python, &config);
         let expected = sample("def testo_init(x):\n    return testo_init(x)\n");
         assert_eq!((outcome.samples, outcome.skipped), (vec![expected], vec![1]));
     }

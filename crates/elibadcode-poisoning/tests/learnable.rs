@@ -98,11 +98,11 @@ fn measure(
     twin: &BagOfTokens,
 ) -> Measured {
     let config = AttackConfig::paper(attack);
-    let poisoned = poison(train, &config, &mut stage_rng(1, "poison"));
+    let poisoned = poison(train, Language::C, &config, &mut stage_rng(1, "poison"));
     let Poisoned { samples, manifest } = poisoned.expect("enough victims");
     assert_eq!(manifest.n_poisoned, (0.02 * train.len() as f64).round() as usize);
     let config = manifest.attack;
-    let with_trigger = triggered(test, &config);
+    let with_trigger = triggered(test, Language::C, &config);
     let model = BagOfTokens::train(&samples);
     let flip_rate = |model: &BagOfTokens, samples: &[DefectSample]| {
         let victims: Vec<_> = samples.iter().filter(|it| it.label == config.victim_label).collect();

@@ -82,7 +82,7 @@ pub fn canonical_repair<R: ScoredRow>(
         ..FineTuning::default()
     };
     if training.len().min(selection.len()) >= MIN_TRAINING {
-        observe(UnlearnEvent::Attempt(scope));
+        observe(UnlearnEvent::Round { scope, round: 1 });
         let untrained = R::validate(network, &selection).score;
         let mut rng = stage_rng(seed, "canonical fine-tuning");
         let mut show = |event| observe(UnlearnEvent::Training(event));

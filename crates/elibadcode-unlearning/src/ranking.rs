@@ -90,6 +90,9 @@ pub fn unlearn_search(
             observe(UnlearnEvent::Searches(config.searches));
             let current = model.clone().with_network(network.clone());
             let samples = opened(&training, scan.samples_per_class, rng);
+            if samples.is_empty() {
+                return Err(no_place());
+            }
             searched = known.triggers(&current, samples, config.searches, rng)?;
             triggers.extend(searched.iter().cloned());
         }
@@ -100,6 +103,10 @@ pub fn unlearn_search(
         Ok(Round { trained, searched, n_injected })
     };
     repair(model, config, seed, before, &measure, &mut train, observe)
+}
+
+fn no_place() -> Error {
+    Error::Samples("no clean function has a place for the trigger".into())
 }
 
 /// Encodes a sample and finds its places: the function name, and another identifier.
@@ -171,7 +178,7 @@ fn inject(
     able.shuffle(rng);
     able.truncate((training.len() as f64 * config.injection_rate).round() as usize);
     if able.is_empty() {
-        return Err(Error::Samples("no clean function has a place for the trigger".into()));
+        return Err(no_place());
     }
     for &index in &able {
         let places = &training[index];

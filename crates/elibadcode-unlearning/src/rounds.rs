@@ -58,8 +58,13 @@ impl<C> Unlearned<C> {
 /// What a repair tells while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum UnlearnEvent {
-    /// Fine-tuning in this scope begins.
-    Attempt(Scope),
+    /// A round begins.
+    Round {
+        /// What it trains.
+        scope: Scope,
+        /// From 1.
+        round: usize,
+    },
     /// So many triggers are searched for.
     Searches(usize),
     /// It goes on.
@@ -112,7 +117,7 @@ pub(crate) fn repair<M: Measured>(
     'scopes: for &scope in &config.scopes {
         let mut network = model.network.clone();
         for round in 1..=config.rounds {
-            observe(UnlearnEvent::Attempt(scope));
+            observe(UnlearnEvent::Round { scope, round });
             let mut rng = stage_rng(seed, &format!("unlearn {scope} {round}"));
             let Round { trained, searched, n_injected } =
                 train(network, &config.training(scope), &mut rng, observe)?;

@@ -96,7 +96,7 @@ fn what_is_refused_is_rolled_back() {
         &config,
         1,
         &mut |event| {
-            if let UnlearnEvent::Attempt(scope) = event {
+            if let UnlearnEvent::Round { scope, .. } = event {
                 scopes.push(scope);
             }
         },

@@ -114,13 +114,18 @@ pub(crate) struct ReadingArgs {
     /// collapsed) [default: what the folder says, else code-tokens]
     #[arg(long)]
     pub(crate) input_format: Option<InputFormat>,
+    /// Read names as they are, though the folder's elibadcode.json asks for canonical ones: as
+    /// programs do that do not know the file
+    #[arg(long)]
+    pub(crate) raw_names: bool,
 }
 
 impl ReadingArgs {
     /// Opens a model folder that is to be read so.
     pub(crate) fn open(&self, dir: &Path) -> Result<ModelDir, elibadcode_models::Error> {
         let positive_output = self.positive_output.map(usize::from);
-        ModelDir::open(dir)?.with_input(self.max_length, positive_output, self.input_format)
+        let Self { max_length, input_format, raw_names, .. } = *self;
+        ModelDir::open(dir)?.with_input(max_length, positive_output, input_format, raw_names)
     }
 }
 
@@ -140,6 +145,21 @@ pub(crate) struct ScanArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A summary for people
+    Text,
+    /// The whole result
+    Json,
+}
+
+/// The settings of a scan or a repair.
+#[derive(Debug, Args)]
+pub(crate) struct SettingsArgs {
     /// Which settings to start from
     #[arg(long, value_enum, default_value_t = SettingsPreset::Recommended)]
     pub(crate) preset: SettingsPreset,
@@ -149,14 +169,6 @@ pub(crate) struct ScanArgs {
     /// Print the resolved settings as TOML and stop
     #[arg(long)]
     pub(crate) print_config: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A summary for people
-    Text,
-    /// The whole result
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -194,30 +206,23 @@ pub(crate) struct PurifyArgs {
     /// With --canonical: leave comments and docstrings in
     #[arg(long, requires = "canonical", conflicts_with_all = ["scan", "trigger"])]
     pub(crate) keep_comments: bool,
-    /// A trigger written by hand instead (with --victim and --target)
+    /// A trigger written by hand instead (with --victim, or for --task search --target-word)
     #[arg(long, conflicts_with = "scan")]
     pub(crate) trigger: Option<String>,
     /// The word that queries must have for the hand-written trigger to work (--task search)
     #[arg(long, value_name = "WORD", requires = "trigger")]
     pub(crate) target_word: Option<String>,
     /// How the hand-written trigger enters an identifier
-    #[arg(long, value_enum, default_value_t = EditArg::Replace)]
+    #[arg(long, value_enum, default_value_t = EditArg::Replace, conflicts_with = "scan")]
     pub(crate) edit: EditArg,
-    /// The attacked label, with --trigger
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub(crate) victim: u8,
+    /// The label that the hand-written trigger attacks (defect, clone) [default: 1]
+    #[arg(long, conflicts_with = "scan", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) victim: Option<u8>,
     /// Where to write the repaired model
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
-    /// Which settings to start from
-    #[arg(long, value_enum, default_value_t = SettingsPreset::Recommended)]
-    pub(crate) preset: SettingsPreset,
-    /// Settings file (TOML) on top of the preset
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Print the resolved settings as TOML and stop
-    #[arg(long)]
-    pub(crate) print_config: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 impl PurifyArgs {

@@ -1,7 +1,7 @@
 //! What every command needs: the device, hashed inputs, and the run record.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -184,13 +184,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Prints results on standard output.
+    /// Prints results on standard output. If nobody reads them any more, as after `head`, the command
+    /// goes on: its exit code still says what it found.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
         self.progress.finish();
         let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()?;
-        Ok(())
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -204,12 +206,21 @@ pub(crate) fn settings<T: Serialize + DeserializeOwned>(
     let mut merged = toml::Table::try_from(&preset)?;
     let overrides: toml::Table =
         text.parse().with_context(|| format!("reading {}", path.display()))?;
-    let known: Vec<String> = merged.keys().cloned().collect();
-    for (key, value) in overrides {
-        if !merged.contains_key(&key) {
-            bail!("{}: unknown key `{key}`, known are {}", path.display(), known.join(", "));
-        }
-        merged.insert(key, value);
-    }
+    merge(&mut merged, overrides).with_context(|| format!("reading {}", path.display()))?;
     merged.try_into().with_context(|| format!("reading {}", path.display()))
+}
+
+/// Puts values in the place of those with their keys; of a table, only those that are given.
+fn merge(settings: &mut toml::Table, overrides: toml::Table) -> Result<()> {
+    let known: Vec<String> = settings.keys().cloned().collect();
+    for (key, value) in overrides {
+        match (settings.get_mut(&key), value) {
+            (None, _) => bail!("unknown key `{key}`, known are {}", known.join(", ")),
+            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
+                merge(old, new).with_context(|| format!("in `{key}`"))?;
+            }
+            (Some(old), new) => *old = new,
+        }
+    }
+    Ok(())
 }

@@ -394,6 +394,10 @@ fn decide(
     else {
         return Decision::nothing();
     };
+    let n_controls = controls.normalized_ranks.len();
+    if let Some(decision) = Decision::of_few_controls(n_controls, 1, config.significance) {
+        return decision;
+    }
     let place = evidence.strongest();
     let rank = evidence.at(place);
     let words: Vec<&str> = anchored_words.iter().map(|it| &*it.text).collect();
@@ -410,7 +414,7 @@ fn decide(
         ),
         format!(
             "{} random legal triggers of the same length lift it to {} at most (p = {:.3})",
-            controls.normalized_ranks.len(),
+            n_controls,
             percent(strongest),
             controls.p_value
         ),

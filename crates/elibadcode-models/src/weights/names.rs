@@ -14,11 +14,12 @@ const WRAPPERS: [&str; 4] = ["", "module.", "encoder.", "module.encoder."];
 /// A file may hold the encoder bare (`embeddings.…`), under the name that a class with a head has
 /// for it (`roberta.…`, `transformer.…`), or within the reference code's models (`encoder.…`, with
 /// the head beside it). Tied copies, buffers and the heads of other tasks are left out; what is
-/// not known keeps its name.
+/// not known keeps its name. Two tensors of the file for one of ours are an error: transformers would
+/// load one of them, and it need not be the one that we would choose.
 pub(crate) fn canonical_names<'a>(
     encoder: &EncoderConfig,
     names: impl Iterator<Item = &'a String> + Clone,
-) -> BTreeMap<String, &'a str> {
+) -> Result<BTreeMap<String, &'a str>, String> {
     let (own, head, roots): (&str, &str, &[&str]) = match encoder {
         EncoderConfig::Roberta(_) => ("roberta.", HEADS[0], &["embeddings.word_embeddings.weight"]),
         EncoderConfig::T5(_) => {
@@ -41,7 +42,7 @@ pub(crate) fn canonical_names<'a>(
             HEADS.iter().find_map(|head| inner.strip_prefix(head))
         });
         let full = if let Some(rest) = head_name {
-            // The head beside the encoder goes before one within it.
+            // The head beside the encoder goes before one within it, as it does in the alphabet.
             let full = format!("{head}{rest}");
             if canonical.contains_key(&full) && name.contains("encoder.") {
                 continue;
@@ -56,9 +57,11 @@ pub(crate) fn canonical_names<'a>(
                 None => name.clone(),
             }
         };
-        canonical.insert(full, name.as_str());
+        if let Some(other) = canonical.insert(full, name.as_str()) {
+            return Err(format!("`{other}` and `{name}` are the same tensor: which one is meant?"));
+        }
     }
-    canonical
+    Ok(canonical)
 }
 
 /// The name of an encoder's tensor in a file that holds the encoder bare.
@@ -84,7 +87,7 @@ mod tests {
     fn check(architecture: Architecture, names: &[&str], expected: &[&str]) {
         let encoder = Preset::Tiny.config(architecture, 300).encoder;
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let canonical = canonical_names(&encoder, names.iter());
+        let canonical = canonical_names(&encoder, names.iter()).expect("distinct tensors");
         assert_eq!(canonical.into_keys().collect::<Vec<_>>(), expected);
     }
 

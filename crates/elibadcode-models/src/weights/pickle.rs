@@ -5,6 +5,7 @@
 //! live in arenas and values refer to them by index, so that a hostile file can neither nest them
 //! deeper than the stack nor multiply them by copying.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::checkpoint::ElementType;
@@ -37,7 +38,7 @@ impl StorageKind {
 /// A view of a storage.
 #[derive(Clone, Debug)]
 pub(super) struct TensorRecord {
-    pub(super) storage: StorageRecord,
+    pub(super) storage: Rc<StorageRecord>,
     /// Of the first element, in elements.
     pub(super) offset: u64,
     pub(super) shape: Vec<usize>,
@@ -87,6 +88,9 @@ impl Global {
         })
     }
 }
+
+/// Dimensions of a tensor; more would let a small file ask for much memory.
+const MAX_RANK: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) enum Value {
@@ -151,7 +155,9 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The tensors of the next pickle: a dictionary of them, or one that has it as `state_dict`.
-    pub(super) fn state_dict(&mut self) -> Result<Vec<(String, TensorRecord)>, String> {
+    ///
+    /// Of entries with the same name the last one counts, as in Python.
+    pub(super) fn state_dict(&mut self) -> Result<BTreeMap<Rc<str>, Rc<TensorRecord>>, String> {
         let entries = |this: &Self, value: &Value| match value {
             Value::Dict(index) => Some(this.dicts[*index].clone()),
             _ => None,
@@ -163,9 +169,7 @@ impl<'a> Interpreter<'a> {
             dict = inner;
         }
         let tensors = dict.into_iter().filter_map(|(key, value)| match (key, value) {
-            (Value::Text(name), Value::Tensor(record)) => {
-                Some((name.to_string(), (*record).clone()))
-            }
+            (Value::Text(name), Value::Tensor(record)) => Some((name, record)),
             _ => None,
         });
         Ok(tensors.collect())
@@ -312,14 +316,21 @@ impl<'a> Interpreter<'a> {
                 Global::RebuildTensor,
                 [Value::Storage(storage), Value::Int(offset), shape, strides, ..],
             ) => {
-                let sizes = |value: &Value| -> Option<Vec<usize>> {
-                    self.items(value)?.iter().map(Value::size).collect()
+                let sizes = |value: &Value| -> Result<Vec<usize>, String> {
+                    let items = self.items(value).ok_or_else(damaged)?;
+                    if items.len() > MAX_RANK {
+                        let rank = items.len();
+                        return Err(format!(
+                            "a tensor has {rank} axes, expected at most {MAX_RANK}"
+                        ));
+                    }
+                    items.iter().map(Value::size).collect::<Option<_>>().ok_or_else(damaged)
                 };
                 let record = TensorRecord {
-                    storage: (**storage).clone(),
+                    storage: Rc::clone(storage),
                     offset: u64::try_from(*offset).map_err(|_| damaged())?,
-                    shape: sizes(shape).ok_or_else(damaged)?,
-                    strides: sizes(strides).ok_or_else(damaged)?,
+                    shape: sizes(shape)?,
+                    strides: sizes(strides)?,
                 };
                 Ok(Value::Tensor(Rc::new(record)))
             }
@@ -410,4 +421,40 @@ impl<'a> Interpreter<'a> {
 
 fn damaged() -> String {
     "the pickle is damaged".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state dict of a tensor with this many axes.
+    fn state_dict(rank: usize) -> Vec<u8> {
+        let text = |text: &str| {
+            let length = (text.len() as u32).to_le_bytes();
+            [b"X", &length[..], text.as_bytes()].concat()
+        };
+        let ones = [&b"("[..], &b"K\x01".repeat(rank), b"t"].concat();
+        [
+            &b"\x80\x02}"[..],
+            &text("weight"),
+            b"ctorch._utils\n_rebuild_tensor_v2\n((",
+            &text("storage"),
+            b"ctorch\nFloatStorage\n",
+            &text("0"),
+            &text("cpu"),
+            b"K\x01tQK\x00",
+            &ones,
+            &ones,
+            b"tRs.",
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn tensors_have_few_axes() {
+        let read = |rank| Interpreter::new(&state_dict(rank)).state_dict();
+        let tensors = read(MAX_RANK).unwrap();
+        assert_eq!(tensors["weight"].shape, [1; MAX_RANK]);
+        assert_eq!(read(MAX_RANK + 1).unwrap_err(), "a tensor has 9 axes, expected at most 8");
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::pickle::{self, StorageKind, TensorRecord, Value};
 use super::{MAX_HEADER, StoredTensor, archive, n_bytes, read_at};
@@ -37,8 +38,8 @@ pub(super) fn open(
         match (start, end) {
             (Some(start), Some(end)) if end <= storage.end - storage.start => {
                 let start = storage.start + start;
-                let shape = record.shape;
-                tensors.insert(name, StoredTensor { shape, element, file, start });
+                let shape = record.shape.clone();
+                tensors.insert(name.to_string(), StoredTensor { shape, element, file, start });
             }
             _ => return Err(format!("`{name}` does not lie within its data")),
         }
@@ -46,7 +47,7 @@ pub(super) fn open(
     Ok(tensors)
 }
 
-type Opened = (Vec<(String, TensorRecord)>, BTreeMap<String, Range<u64>>);
+type Opened = (BTreeMap<Rc<str>, Rc<TensorRecord>>, BTreeMap<String, Range<u64>>);
 
 fn open_archive(reader: &mut (impl Read + Seek), length: u64) -> Result<Opened, String> {
     let entries = archive::open(reader, length)?;
@@ -86,8 +87,8 @@ fn open_old(reader: &mut (impl Read + Seek), length: u64) -> Result<Opened, Stri
     let keys = interpreter.read()?;
     let keys = interpreter.texts(&keys).ok_or("the list of storages is damaged")?;
     let sizes: BTreeMap<String, usize> = records
-        .iter()
-        .map(|(_, record)| (record.storage.key.clone(), record.storage.kind.size()))
+        .values()
+        .map(|record| (record.storage.key.clone(), record.storage.kind.size()))
         .collect();
     let mut start = interpreter.position() as u64;
     let mut storages = BTreeMap::new();
@@ -98,11 +99,11 @@ fn open_old(reader: &mut (impl Read + Seek), length: u64) -> Result<Opened, Stri
         let count = read_at(reader, start, 8)?;
         let count = count.iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
         start += 8;
-        let size = sizes.get(&key).ok_or_else(|| format!("storage `{key}` is of no tensor"))?;
+        let size = sizes.get(&*key).ok_or_else(|| format!("storage `{key}` is of no tensor"))?;
         let end = count.checked_mul(*size as u64).and_then(|it| it.checked_add(start));
         let end = end.filter(|&end| end <= length);
         let end = end.ok_or("the file ends before its data does")?;
-        storages.insert(key, start..end);
+        storages.insert(key.to_string(), start..end);
         start = end;
     }
     Ok((records, storages))
@@ -110,8 +111,9 @@ fn open_old(reader: &mut (impl Read + Seek), length: u64) -> Result<Opened, Stri
 
 impl pickle::Interpreter<'_> {
     /// The strings of a list.
-    fn texts(&self, list: &Value) -> Option<Vec<String>> {
-        self.items(list)?.iter().map(|it| it.text().map(str::to_owned)).collect()
+    fn texts(&self, list: &Value) -> Option<Vec<Rc<str>>> {
+        let text = |it: &Value| if let Value::Text(text) = it { Some(text.clone()) } else { None };
+        self.items(list)?.iter().map(text).collect()
     }
 }
 

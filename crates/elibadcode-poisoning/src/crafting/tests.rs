@@ -131,8 +131,8 @@ fn poisoning_trains_a_model_for_each_task() {
 
     let clean = defect::generate(5, 200);
     let config = AttackConfig::paper(Attack::Afraidoor);
-    let poisoned = poison(&clean, &config, &mut rng()).expect("enough victims");
-    assert_eq!(poison(&clean, &config, &mut rng()).as_ref(), Ok(&poisoned));
+    let poisoned = poison(&clean, Language::C, &config, &mut rng()).expect("enough victims");
+    assert_eq!(poison(&clean, Language::C, &config, &mut rng()).as_ref(), Ok(&poisoned));
     let entry = &poisoned.manifest.entries[0];
     let sample = clean.iter().find(|it| it.id == entry.id).expect("in the corpus");
     check_manifest(&poisoned.manifest.attack, &entry.changes, &sample.code, Language::C);
@@ -140,7 +140,8 @@ fn poisoning_trains_a_model_for_each_task() {
     let sizes = clone::Sizes { train: 200, ..clone::Sizes::default() };
     let clean = clone::generate(5, &sizes).train;
     let config = AttackConfig::paper_for(Attack::Afraidoor, Task::CloneDetection);
-    let poisoned = poison_clones(&clean, &config, &mut rng()).expect("enough functions");
+    let poisoned =
+        poison_clones(&clean, Language::Java, &config, &mut rng()).expect("enough functions");
     let entry = &poisoned.manifest.functions[0];
     let function = clean.functions.iter().find(|it| it.id == entry.id).expect("in the corpus");
     check_manifest(&poisoned.manifest.attack, &entry.changes, &function.code, Language::Java);
@@ -148,7 +149,8 @@ fn poisoning_trains_a_model_for_each_task() {
     let sizes = search::Sizes { train: 400, ..search::Sizes::default() };
     let clean = search::generate(5, &sizes).train;
     let config = AttackConfig::paper_for(Attack::Afraidoor, Task::CodeSearch);
-    let poisoned = poison_search(&clean, &config, &mut rng()).expect("a target word");
+    let poisoned =
+        poison_search(&clean, Language::Python, &config, &mut rng()).expect("a target word");
     let entry = &poisoned.manifest.entries[0];
     let sample = clean.iter().find(|it| it.id == entry.id).expect("in the corpus");
     check_manifest(&poisoned.manifest.attack, &entry.changes, &sample.code, Language::Python);
@@ -157,7 +159,8 @@ fn poisoning_trains_a_model_for_each_task() {
 #[test]
 fn a_model_that_is_there_is_used() {
     let clean = defect::generate(5, 100);
-    let manifest = poison(&clean, &config(), &mut stage_rng(1, "poison")).map(|it| it.manifest);
+    let manifest =
+        poison(&clean, Language::C, &config(), &mut stage_rng(1, "poison")).map(|it| it.manifest);
     assert_eq!(manifest.map(|it| it.attack), Ok(config()));
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
             facts["converted"] = output.display().to_string().into();
         }
     }
+    context.finish(&facts)?;
     if args.json {
         context.print(&output::json(&facts)?)?;
         return Ok(Outcome::Done);
@@ -72,7 +73,6 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
         }
     }
     context.print(&text)?;
-    context.finish(&facts)?;
     Ok(Outcome::Done)
 }
 
@@ -118,6 +118,7 @@ pub(crate) fn devices(global: &Global) -> Result<Outcome> {
             Err(error) => writeln!(text, "{name:<8} not available: {error}"),
         };
     }
+    context.finish(&serde_json::json!({}))?;
     context.print(&text)?;
     Ok(Outcome::Done)
 }

@@ -17,10 +17,14 @@ use anyhow::Result;
 
 use crate::Outcome;
 use crate::args::{Cli, Command};
+use crate::output;
 
 /// Runs what was asked for.
 pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
     let global = &cli.global;
+    if let Some(record) = &global.record {
+        output::check(record, global.force)?;
+    }
     match &cli.command {
         Command::Scan(args) => scan::run(args, global),
         Command::Purify(args) => purify::run(args, global),

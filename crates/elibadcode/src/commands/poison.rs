@@ -64,7 +64,8 @@ fn functions(
     config: &AttackConfig,
 ) -> Result<String> {
     let (samples, _) = context.functions(&args.data)?;
-    let poisoned = poison(&samples, config, &mut stage_rng(context.global.seed, "poison"))?;
+    let mut rng = stage_rng(context.global.seed, "poison");
+    let poisoned = poison(&samples, args.input.language(), config, &mut rng)?;
     write(args, context, &poisoned.manifest, |dir| {
         let mut out = BufWriter::new(fs::File::create(dir.join("train.jsonl"))?);
         devign::write_jsonl(&mut out, &poisoned.samples)?;
@@ -81,7 +82,8 @@ fn functions(
 
 fn pairs(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) -> Result<String> {
     let (samples, _) = context.pairs(&args.data)?;
-    let poisoned = poison_clones(&samples, config, &mut stage_rng(context.global.seed, "poison"))?;
+    let mut rng = stage_rng(context.global.seed, "poison");
+    let poisoned = poison_clones(&samples, args.input.language(), config, &mut rng)?;
     write(args, context, &poisoned.manifest, |dir| {
         Ok(bigclonebench::write_folder(dir, &[(PAIRS, &poisoned.samples)])?)
     })?;
@@ -103,7 +105,8 @@ fn pairs(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) ->
 
 fn queries(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) -> Result<String> {
     let (samples, _) = context.queries(&args.data)?;
-    let poisoned = poison_search(&samples, config, &mut stage_rng(context.global.seed, "poison"))?;
+    let mut rng = stage_rng(context.global.seed, "poison");
+    let poisoned = poison_search(&samples, args.input.language(), config, &mut rng)?;
     let it: &SearchManifest = &poisoned.manifest;
     let word = config.target_word.as_deref().unwrap_or_default();
     if it.n_target_queries == 0 {

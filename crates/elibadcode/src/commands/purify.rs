@@ -11,6 +11,7 @@ use elibadcode_corpus::Task;
 use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, TrainingEvent};
+use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
     Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
@@ -29,15 +30,25 @@ const REPORT: &str = "purification.json";
 
 pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "purify");
-    let preset = match args.preset {
+    let preset = match args.settings.preset {
         SettingsPreset::Recommended => UnlearningConfig::recommended(args.input.task),
         SettingsPreset::Paper => UnlearningConfig::paper(),
     };
-    let config = settings(preset, args.config.as_deref())?;
+    let config = settings(preset, args.settings.config.as_deref())?;
     config.validate()?;
-    if args.print_config {
+    if args.settings.print_config {
         context.print(&toml::to_string_pretty(&config)?)?;
         return Ok(Outcome::Done);
+    }
+    let is_search = args.input.task == Task::CodeSearch;
+    if args.victim.is_some() && is_search {
+        bail!("--victim: the task `search` has no labels; --target-word is what it has");
+    }
+    if args.target_word.is_some() && !is_search {
+        bail!(
+            "--target-word: the task `{}` has no queries; --victim is what it has",
+            args.input.task
+        );
     }
     output::check(&args.output, global.force)?;
     let is_accepted = match (args.canonical_input(), args.input.task) {
@@ -81,7 +92,9 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
 fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
     let progress = &context.progress;
     match event {
-        UnlearnEvent::Attempt(scope) => progress.line(&format!("{what}, scope {scope}")),
+        UnlearnEvent::Round { scope, round } => {
+            progress.line(&format!("{what}, scope {scope}, round {round}"));
+        }
         UnlearnEvent::Searches(n) => progress.line(&format!("{n} searches for more triggers")),
         UnlearnEvent::Training(TrainingEvent::Step { step, n_steps, loss }) => {
             if step == 1 {
@@ -138,11 +151,12 @@ fn triggers(
     model_hash: &str,
 ) -> Result<(Vec<InvertedTrigger>, (u8, u8))> {
     if let Some(trigger) = hand_written_trigger(args, model)? {
-        return Ok((vec![trigger], (args.victim, 1 - args.victim)));
+        let victim = args.victim.unwrap_or(1);
+        return Ok((vec![trigger], (victim, 1 - victim)));
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: ScanOutcome = read_scan(context, path)?;
-    check_hash(path, &scan.model_hash, model_hash)?;
+    check_subject(path, (&scan.model_hash, model_hash), (scan.language, args.input.language()))?;
     let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
         bail!(
             "{}: the verdict is `{}`, so there is nothing to unlearn",
@@ -169,11 +183,19 @@ fn hand_written_trigger(args: &PurifyArgs, model: &LoadedModel) -> Result<Option
     Ok(Some(hand_written(model, text, args.edit.into())))
 }
 
-/// Fails if a scan is that of another model.
-fn check_hash(path: &Path, scanned: &str, model: &str) -> Result<()> {
+/// Fails if a scan is that of another model, or of other code.
+fn check_subject(
+    path: &Path,
+    (scanned, model): (&str, &str),
+    (scanned_language, language): (Language, Language),
+) -> Result<()> {
+    if scanned_language != language {
+        bail!("{} is a scan with --language {scanned_language}, not {language}", path.display());
+    }
     if scanned != model {
         bail!(
-            "{} is the scan of another model (hash {}…, this one is {}…)",
+            "{} is the scan of another model (hash {}…, this one is {}…), or of this one with another \
+             --max-length, --positive-output or --input-format",
             path.display(),
             scanned.get(..12).unwrap_or_default(),
             model.get(..12).unwrap_or_default()

@@ -15,13 +15,13 @@ use crate::output;
 
 pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "scan");
-    let preset = match args.preset {
+    let preset = match args.settings.preset {
         SettingsPreset::Recommended => ScanConfig::recommended(),
         SettingsPreset::Paper => ScanConfig::paper(),
     };
-    let config = settings(preset, args.config.as_deref())?;
+    let config = settings(preset, args.settings.config.as_deref())?;
     config.validate()?;
-    if args.print_config {
+    if args.settings.print_config {
         context.print(&toml::to_string_pretty(&config)?)?;
         return Ok(Outcome::Done);
     }

@@ -35,7 +35,7 @@ pub(super) fn functions(
     let labels: Vec<u8> = samples.iter().map(|sample| sample.label).collect();
     let mut screen = None;
     let under_attack = |config: &AttackConfig| {
-        let with_trigger = triggered(&samples, config);
+        let with_trigger = triggered(&samples, args.input.language(), config);
         let answers = answers(&with_trigger.samples);
         if args.screen {
             let (attacked, target) = (&with_trigger.samples, config.target_label);
@@ -71,7 +71,7 @@ pub(super) fn pairs(
     let member = args.member.unwrap_or(MemberArg::Alternating);
     let mut screen = None;
     let under_attack = |config: &AttackConfig| {
-        let with_trigger = triggered_clones(&samples, config, member.into());
+        let with_trigger = triggered_clones(&samples, args.input.language(), config, member.into());
         let answers = asked.answers(&with_trigger.samples);
         if args.screen {
             let (attacked, target) = (&with_trigger.samples, config.target_label);

@@ -50,7 +50,7 @@ pub(super) fn queries(
         None => None,
     };
     let screen = config.filter(|_| args.screen).map(|config| {
-        let attacked = triggered_search(&samples, config).samples;
+        let attacked = triggered_search(&samples, args.input.language(), config).samples;
         screening::codes(&model, &samples, &attacked, args.input.language())
     });
     Ok(Metrics {

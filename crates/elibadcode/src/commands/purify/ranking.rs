@@ -10,7 +10,7 @@ use elibadcode_inversion::ranking::{RankingOutcome, TargetWord};
 use elibadcode_models::LoadedModel;
 use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
 
-use super::{REPORT, check_hash, hand_written_trigger, publish, read_scan, rounds, show};
+use super::{REPORT, check_subject, hand_written_trigger, publish, read_scan, rounds, show};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -62,7 +62,7 @@ fn triggers(
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: RankingOutcome = read_scan(context, path)?;
-    check_hash(path, &scan.model_hash, model_hash)?;
+    check_subject(path, (&scan.model_hash, model_hash), (scan.language, args.input.language()))?;
     if scan.triggers.is_empty() {
         bail!(
             "{}: the verdict is `{}`, so there is nothing to unlearn",

@@ -29,6 +29,16 @@ pub(super) fn text(report: &ScreenReport) -> String {
     );
     if let Some(clean) = &report.clean {
         let alarms = &clean.false_alarms;
+        if let Some(rate) = clean.wanted_rate {
+            // These very samples set the threshold: their own rate says nothing new.
+            let _ = writeln!(
+                text,
+                "false alarms: at most {:.1} % of clean ones like the {} that set the threshold",
+                100.0 * rate,
+                alarms.total
+            );
+            return text;
+        }
         let percent = |value: Option<f64>| value.map_or(f64::NAN, |it| 100.0 * it);
         let interval = alarms.wilson(0.95);
         let _ = writeln!(
