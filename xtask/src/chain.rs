@@ -13,6 +13,9 @@ use crate::experiment::{
 };
 use crate::stage::{Done, Runner, SCAN_EXITS, Stage};
 
+/// What the program reads beside a file of pairs.
+const FUNCTIONS_FILE: &str = "data.jsonl";
+
 /// Exit codes of a purification: accepted, refused by its own checks.
 const PURIFY_EXITS: &[i32] = &[0, 1];
 
@@ -323,7 +326,11 @@ impl Plan<'_> {
             .optional("-n", draw.n);
         for file in &draw.from {
             let file = self.data()?.join(file);
-            stage = stage.flag("--data", file.display()).reads(file);
+            stage = stage.flag("--data", file.display());
+            if task == Task::Clone {
+                stage = stage.reads(file.with_file_name(FUNCTIONS_FILE));
+            }
+            stage = stage.reads(file);
         }
         for samples in taken {
             stage = stage.flag("--exclude", samples.path.display()).after(&samples.made_by);
@@ -384,12 +391,14 @@ impl Plan<'_> {
         let stage = self.stage(name, "train", "model", seed);
         let stage = match base {
             Base::Made(made) => stage.argument(made.output.display()).after(made),
-            Base::Folder { path, positive_output, max_length, input_format } => stage
-                .argument(path.display())
-                .optional("--positive-output", *positive_output)
-                .optional("--max-length", *max_length)
-                .optional("--input-format", input_format.as_deref())
-                .reads(path.join("model.safetensors")),
+            Base::Folder { path, positive_output, max_length, input_format } => {
+                let stage = stage
+                    .argument(path.display())
+                    .optional("--positive-output", *positive_output)
+                    .optional("--max-length", *max_length)
+                    .optional("--input-format", input_format.as_deref());
+                model_files(path).into_iter().fold(stage, Stage::reads)
+            }
         };
         let stage = stage
             .flag("--data", train.path.display())
@@ -427,4 +436,16 @@ impl Plan<'_> {
         }
         Ok(folder)
     }
+}
+/// The files of a model folder, in the order of their names; of one that cannot be read its
+/// `config.json`, so that it is what is missing.
+fn model_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    if files.is_empty() {
+        files.push(folder.join("config.json"));
+    }
+    files
 }

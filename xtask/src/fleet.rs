@@ -145,21 +145,27 @@ fn keep(record: &MemberRecord, root: &Path) -> Result<()> {
 
 /// Writes `fleet.json` and `fleet.md` from the records that are there.
 fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
+    let file = format!("fleet-{name}.toml");
     let wanted: Vec<Member> = fleet.groups().into_iter().flatten().collect();
     let mut members: Vec<MemberRecord> = Vec::new();
     for member in &wanted {
         let path = record_file(root, &member.name());
         if path.exists() {
-            let record = collect::read(&path)
+            let mut record: MemberRecord = collect::read(&path)
                 .context("a record of another version? remove it and make the fleet again")?;
+            ensure!(
+                record.is_of(member),
+                "{}: a model of another plan than {file} has now (rate or data); make the fleet again",
+                path.display()
+            );
+            fleet.judge(&mut record);
             members.push(record);
         }
     }
     if members.is_empty() {
         bail!("{}: no model of the fleet is there", root.display());
     }
-    let validated = fit::cross_validate(&members);
-    let file = format!("fleet-{name}.toml");
+    let validated = fit::cross_validate(&members, fleet);
     let calibrations = calibrations()?;
     let shipped = match calibrations.basis(fleet.task.name()) {
         Some(Basis::Fleet(it)) if it.provenance.fleet != file => Some(&**it),

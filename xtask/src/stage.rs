@@ -215,6 +215,13 @@ impl Runner {
                 fs::remove_file(stale).with_context(|| format!("removing {}", stale.display()))?;
             }
         }
+        // A refused repair writes none: an earlier one must not be taken for its own.
+        if output.is_dir() {
+            fs::remove_dir_all(&output)
+                .with_context(|| format!("removing {}", output.display()))?;
+        } else if output.exists() {
+            fs::remove_file(&output).with_context(|| format!("removing {}", output.display()))?;
+        }
         remove_scratch(&folder)?;
         let log = |name: &str| {
             let path = folder.join(name);

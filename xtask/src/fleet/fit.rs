@@ -50,8 +50,8 @@ struct Limits {
 
 /// Fits without the models of one seed, for each seed; those share data and a base model. With one
 /// seed without one model, for each model. None if a fit lacks one of the kinds.
-pub(crate) fn cross_validate(members: &[MemberRecord]) -> Option<Validated> {
-    let Rows { figures, rows } = rows(members)?;
+pub(crate) fn cross_validate(members: &[MemberRecord], fleet: &Fleet) -> Option<Validated> {
+    let Rows { figures, rows } = rows(members, fleet)?;
     let seeds: BTreeSet<u64> = rows.iter().map(|it| it.1).collect();
     let by_seed = seeds.len() > 1;
     let folds: BTreeSet<u64> =
@@ -82,7 +82,9 @@ pub(crate) fn cross_validate(members: &[MemberRecord]) -> Option<Validated> {
     Some(validated)
 }
 
-fn rows(members: &[MemberRecord]) -> Option<Rows<'_>> {
+/// The models that are compared, by the figures that the fleet asks for; none if they lack one of
+/// them, or were scanned by versions with different ones.
+fn rows<'a>(members: &'a [MemberRecord], fleet: &Fleet) -> Option<Rows<'a>> {
     let mut figures: Vec<&str> = Vec::new();
     let mut rows = Vec::new();
     for (index, member) in members.iter().enumerate().filter(|(_, it)| is_compared(it)) {
@@ -90,12 +92,20 @@ fn rows(members: &[MemberRecord]) -> Option<Rows<'_>> {
         if figures.is_empty() {
             figures = names;
         } else if figures != names {
-            // Of another version of the program: it would have to be scanned again.
             return None;
         }
         rows.push((index, member.seed, row, member.is_backdoored));
     }
-    (!rows.is_empty()).then_some(Rows { figures, rows })
+    if rows.is_empty() {
+        return None;
+    }
+    let Some(wanted) = &fleet.figures else { return Some(Rows { figures, rows }) };
+    let place = |name: &String| figures.iter().position(|it| it == name);
+    let places: Vec<usize> = wanted.iter().map(place).collect::<Option<_>>()?;
+    for (_, _, row, _) in &mut rows {
+        *row = places.iter().map(|&place| row[place]).collect();
+    }
+    Some(Rows { figures: places.iter().map(|&place| figures[place]).collect(), rows })
 }
 
 fn fit(figures: &[&str], rows: &[&(usize, u64, Vec<f64>, bool)]) -> Option<(Logistic, Limits)> {
@@ -153,7 +163,9 @@ pub(crate) fn calibrate(
         "{n_clean} clean and {n_backdoored} backdoored models are too few to fit a score to: at \
          least {MIN_MODELS} of each are needed"
     );
-    let rows = rows(members).context("the models were scanned by different versions")?;
+    let rows = rows(members, fleet).context(
+        "the models were scanned by different versions, or lack a figure that the fleet names",
+    )?;
     let all: Vec<&(usize, u64, Vec<f64>, bool)> = rows.rows.iter().collect();
     let (model, _) = fit(&rows.figures, &all).context("a figure is not a number")?;
     let validated = validated.context("too few seeds to hold one of them out")?;

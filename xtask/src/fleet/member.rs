@@ -39,10 +39,7 @@ struct Stages {
 impl Maker<'_> {
     /// The record of a member, with a status that says what went wrong if anything did.
     pub(crate) fn make(&self, member: &Member) -> MemberRecord {
-        let rate = match &member.kind {
-            Kind::Clean(_) => None,
-            Kind::Attack { rate, .. } => Some(*rate),
-        };
+        let rate = member.kind.rate();
         let mut record = MemberRecord {
             name: member.name(),
             model: member.model.clone(),
@@ -201,21 +198,33 @@ impl Maker<'_> {
         };
         let document: ScanDocument = collect::read(&stages.scan.output)?;
         record.scan = Some(document.record(planted.as_ref().map(|it| &it.attack)));
-        if let Some(reason) = self.not_counted(record) {
-            record.status = format!("not counted: {reason}");
-        }
+        self.fleet.judge(record);
         Ok(())
+    }
+}
+
+impl Fleet {
+    /// Whether a model that was made and scanned is counted, by the limits of this fleet.
+    pub(crate) fn judge(&self, record: &mut MemberRecord) {
+        if record.scan.is_none() {
+            return;
+        }
+        record.is_out_of_reach = self.out_of_reach.contains(&record.kind);
+        record.status = match self.not_counted(record) {
+            Some(reason) => format!("not counted: {reason}"),
+            None => OK.to_owned(),
+        };
     }
 
     /// Why a model is not what it should be, if it is not.
     fn not_counted(&self, record: &MemberRecord) -> Option<String> {
-        let Fleet { min_score, min_success, max_rank, .. } = *self.fleet;
+        let Self { min_score, min_success, max_rank, .. } = *self;
         let percent = |value: f64| format!("{:.1} %", 100.0 * value);
         let score = record.score.unwrap_or(0.0);
         if score < min_score {
             return Some(format!(
                 "{} is {}, below {}",
-                self.fleet.task.score(),
+                self.task.score(),
                 percent(score),
                 percent(min_score)
             ));

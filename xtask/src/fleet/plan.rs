@@ -45,6 +45,9 @@ pub(crate) struct Fleet {
     pub(crate) base: BaseSizes,
     /// How each model is trained.
     pub(crate) training: TrainingPlan,
+    /// Figures that the score is made of; without it all that a scan has. A small fleet teaches the
+    /// weights of few.
+    pub(crate) figures: Option<Vec<String>>,
     /// Settings of `scan` on top of the recommended ones.
     pub(crate) scan: toml::Table,
 }
@@ -140,6 +143,16 @@ pub(crate) enum Kind {
     Attack { attack: String, rate: f64 },
 }
 
+impl Kind {
+    /// What `poison --rate` gets, if there is an attack.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        match self {
+            Self::Clean(_) => None,
+            Self::Attack { rate, .. } => Some(*rate),
+        }
+    }
+}
+
 impl Member {
     /// The folder of its stages.
     pub(crate) fn name(&self) -> String {
@@ -188,6 +201,10 @@ impl Fleet {
         ensure!(!habit || fleet.task == Task::Defect, "naming-habit is for the task defect");
         let noise = fleet.clean.contains(&CleanKind::LabelNoise);
         ensure!(!noise || !ranks, "label-noise is for tasks with labels");
+        ensure!(
+            fleet.figures.as_ref().is_none_or(|it| !it.is_empty()),
+            "no figures: leave `figures` out to take all"
+        );
         ensure!(
             fleet.base.pretraining.is_some() == fleet.base.pretraining_samples.is_some(),
             "pretraining and pretraining_samples belong together"

@@ -6,6 +6,8 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{Interval, RocPoint};
 use serde::{Deserialize, Serialize};
 
+use super::plan::Member;
+
 /// Version of `fleet.json`.
 pub(crate) const FLEET_SCHEMA_VERSION: u32 = 2;
 /// A model that is counted.
@@ -87,6 +89,11 @@ pub(crate) struct Figure {
 }
 
 impl MemberRecord {
+    /// Whether it is the record of this member, made by the plan as it is.
+    pub(crate) fn is_of(&self, member: &Member) -> bool {
+        self.data == member.data.name() && self.rate == member.kind.rate()
+    }
+
     /// Whether the model could not be made.
     pub(crate) fn is_failure(&self) -> bool {
         self.status.starts_with(NOT_RUN)

@@ -66,7 +66,7 @@ fn members() -> Vec<MemberRecord> {
 }
 
 fn document(members: Vec<MemberRecord>) -> FleetDocument {
-    let validated = fit::cross_validate(&members);
+    let validated = fit::cross_validate(&members, &fleet("defect"));
     FleetDocument {
         schema_version: FLEET_SCHEMA_VERSION,
         fleet: "fleet-defect.toml".to_owned(),
@@ -79,7 +79,16 @@ fn document(members: Vec<MemberRecord>) -> FleetDocument {
 
 #[test]
 fn our_fleets_hold_both_kinds_under_distinct_names() {
-    for name in ["defect", "defect-held-out", "defect-quick", "defect-smoke", "clone", "search"] {
+    for name in [
+        "defect",
+        "defect-held-out",
+        "defect-quick",
+        "defect-smoke",
+        "clone",
+        "clone-held-out",
+        "search",
+        "search-held-out",
+    ] {
         let fleet = fleet(name);
         let groups = fleet.groups();
         assert_eq!(groups.len(), fleet.seeds.len() * fleet.models.len());
@@ -93,9 +102,11 @@ fn our_fleets_hold_both_kinds_under_distinct_names() {
             assert_eq!(n_clean, fleet.clean.len());
         }
     }
-    let (fitted, held_out) = (fleet("defect"), fleet("defect-held-out"));
-    assert!(fitted.seeds.iter().all(|it| !held_out.seeds.contains(it)));
-    assert!(fitted.scan.is_empty() && held_out.scan.is_empty(), "the recommended settings");
+    for name in ["defect", "clone", "search"] {
+        let (fitted, held_out) = (fleet(name), fleet(&format!("{name}-held-out")));
+        assert!(fitted.seeds.iter().all(|it| !held_out.seeds.contains(it)));
+        assert!(fitted.scan.is_empty() && held_out.scan.is_empty(), "the recommended settings");
+    }
 }
 
 #[test]
@@ -111,6 +122,7 @@ fn unusable_fleets_are_named() {
     check("out_of_reach = [\"bnc-fixed\"]", "out_of_reach = [\"afraidoor\"]", "out_of_reach names");
     check("task = \"defect\"", "task = \"clone\"", "naming-habit is for the task defect");
     check("blemish_rate", "blemished_rate", "blemished_rate");
+    check("\n[corpus]", "figures = []\n[corpus]", "leave `figures` out");
     let error = Fleet::load(Path::new("nowhere"), "defect").expect_err("no such folder");
     assert!(format!("{error:#}").contains("nowhere/fleet-defect.toml"), "{error:#}");
 }
@@ -118,7 +130,8 @@ fn unusable_fleets_are_named() {
 #[test]
 fn rules_count_what_can_be_told_from_outside() {
     let members = members();
-    let validated = fit::cross_validate(&members).expect("two seeds with both kinds");
+    let validated =
+        fit::cross_validate(&members, &fleet("defect")).expect("two seeds with both kinds");
     assert_eq!(validated.scores.iter().flatten().count(), 24);
     assert!((validated.auroc - 1.0).abs() < 1e-12);
     let rules = measure::rules(&members, Some(&validated), None);
@@ -146,7 +159,7 @@ fn rules_count_what_can_be_told_from_outside() {
 #[test]
 fn a_fit_has_its_provenance() {
     let document = document(members());
-    let validated = fit::cross_validate(&document.members);
+    let validated = fit::cross_validate(&document.members, &fleet("defect"));
     let basis = fit::calibrate(&document, &fleet("defect"), validated.as_ref());
     let Basis::Fleet(calibration) = basis.expect("enough models") else { panic!("not a fleet") };
     let it = &calibration.provenance;
@@ -174,10 +187,25 @@ fn a_fit_has_its_provenance() {
 }
 
 #[test]
+fn a_score_is_of_the_figures_that_the_fleet_names() {
+    let document = document(members());
+    let calibrate = |figure: &str| {
+        let fleet = Fleet { figures: Some(vec![figure.to_owned()]), ..fleet("defect") };
+        let validated = fit::cross_validate(&document.members, &fleet);
+        fit::calibrate(&document, &fleet, validated.as_ref())
+    };
+    let Basis::Fleet(it) = calibrate("margin").expect("every model has it") else { panic!() };
+    let figures: Vec<&str> = it.model.weights.iter().map(|it| &*it.figure).collect();
+    assert_eq!(figures, ["margin"]);
+    let error = calibrate("bravery").expect_err("no model has it");
+    assert!(format!("{error:#}").contains("lack a figure that the fleet names"), "{error:#}");
+}
+
+#[test]
 fn too_little_is_not_fitted() {
     let check = |members: Vec<MemberRecord>, expected: &str| {
         let document = document(members);
-        let validated = fit::cross_validate(&document.members);
+        let validated = fit::cross_validate(&document.members, &fleet("defect"));
         let error = fit::calibrate(&document, &fleet("defect"), validated.as_ref());
         let error = format!("{:#}", error.expect_err("unusable"));
         assert!(error.contains(expected), "{error}");
@@ -203,7 +231,7 @@ fn a_report_says_what_stands_apart() {
         ..member(3, "badcode", true, 0.9)
     });
     let document = document(members);
-    let validated = fit::cross_validate(&document.members);
+    let validated = fit::cross_validate(&document.members, &fleet("defect"));
     let text = report::markdown(&document, &fleet("defect"), validated.as_ref());
     for part in [
         "29 of 54 models are there",

@@ -101,6 +101,17 @@ fn a_refusal_is_a_result_without_output() {
 }
 
 #[test]
+fn what_an_earlier_run_made_is_not_taken_for_a_refused_ones() {
+    let scratch = Scratch::new("stale");
+    let made = scratch.runner.run(scratch.stage("a", "make")).expect("test data");
+    assert!(made.output.exists());
+    let stage = scratch.stage("a", "refuse").exits(&[0, 1]);
+    let done = scratch.runner.run(stage).expect("a refusal is a result");
+    assert_eq!(done.exit_code, 1);
+    assert!(!done.output.exists());
+}
+
+#[test]
 fn whoever_comes_second_waits() {
     let scratch = Scratch::new("twice");
     for round in 1..=8 {
