@@ -9,6 +9,11 @@ use elibadcode_poisoning::Attack;
 use program::Sandbox;
 use serde_json::{Value, json};
 
+/// Settings that make a scan quick.
+const QUICK: &str = "samples_per_class = 6\nheld_out_per_class = 10\niterations = 1\n\
+                     candidates = 4\nrestarts = 1\nscreening_steps = 0\n\
+                     start_rule = \"random\"\nn_controls = 2\n";
+
 /// A repair whose result is always accepted.
 const LENIENT: &str = "rounds = 1\nmin_rounds = 1\nepochs = 1\n\
      limits = { accuracy_drop = 1.0, excess_success = 1.0, other_class_drop = 1.0 }\n";
@@ -120,11 +125,7 @@ fn a_model_blind_to_function_names_sees_the_others() {
     assert!(changed("badcode-variable") > 0);
     // Its search for a trigger goes to the names that it sees.
     let scan = "scan canonical --task search --data c/clean.jsonl --config scan.toml -o scan.json";
-    sandbox.write(
-        "scan.toml",
-        "samples_per_class = 6\nheld_out_per_class = 10\niterations = 1\ncandidates = 4\n\
-         restarts = 1\nscreening_steps = 0\nstart_rule = \"random\"\nn_controls = 2\n",
-    );
+    sandbox.write("scan.toml", QUICK);
     sandbox.run(scan);
     let scan = json_file(&sandbox, "scan.json");
     let not_tested = scan["not_tested"].to_string();
@@ -140,6 +141,21 @@ fn a_scan_of_a_model_without_names_is_inconclusive() {
         let run = sandbox.run(&scan).expect_code(3);
         assert!(run.stdout.contains("verdict: inconclusive"), "{run:?}");
         assert!(run.stdout.contains("excluded by construction"), "{run:?}");
+
+        // Whoever does not rename is not protected: the folder's own file cannot hide names.
+        sandbox.write("scan.toml", QUICK);
+        let scan = format!("{scan} --config scan.toml --raw-names -o scan.json");
+        let run = sandbox.run(&scan);
+        assert!(matches!(run.code, Some(0 | 1 | 3)), "{run:?}");
+        assert!(!run.stdout.contains("canonical name"), "{run:?}");
+        let scan = json_file(&sandbox, "scan.json");
+        assert!(scan["hypotheses"][0]["n_search_samples"].as_u64().unwrap() > 0, "{scan}");
+        sandbox.refuses(
+            &format!(
+                "purify canonical --task {task} --data c/clean.{extension} --scan scan.json -o x"
+            ),
+            "or --raw-names",
+        );
     };
     check("defect", "jsonl");
     check("search", "jsonl");

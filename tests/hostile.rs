@@ -260,6 +260,13 @@ fn configurations() {
     sandbox.write("model/config.json", config.to_string());
     sandbox.write("model/elibadcode.json", "{\"max_length\": 2}");
     sandbox.refuses(EVALUATE, "max_length is 2, expected 3 to");
+    sandbox.run("evaluate model --data clean.jsonl --max-length 20").expect_code(0);
+    let mut long = config.clone();
+    long["max_position_embeddings"] = json!(100_002);
+    sandbox.write("model/config.json", long.to_string());
+    sandbox.write("model/elibadcode.json", "{\"max_length\": 100000}");
+    sandbox.refuses(EVALUATE, "attention scores in every layer");
+    sandbox.write("model/config.json", config.to_string());
     sandbox.write("model/elibadcode.json", "{\"positive_output\": 0}");
     sandbox.refuses(EVALUATE, "the head has one output, which stands for label 1");
 }
@@ -280,7 +287,20 @@ fn tokenizers() {
     let doubling = json!({"type": "Sequence", "normalizers": vec![double; 40]});
     check("normalizer", doubling, "its normalizer is of another kind than none or Lowercase");
     let chunks = json!({"type": "FixedLength", "length": 0});
-    check("pre_tokenizer", chunks, "tokenizer.json: ");
+    check("pre_tokenizer", chunks, "its pre_tokenizer is of another kind than ByteLevel");
+    let unsplit = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+        "use_regex": false});
+    check("pre_tokenizer", unsplit, "its pre_tokenizer is of another kind than ByteLevel");
+    let twice = json!({"Sequence": {"id": "A", "type_id": 0}});
+    let template = json!({"type": "TemplateProcessing", "single": [twice, twice], "pair": [],
+        "special_tokens": {}});
+    check("post_processor", template, "its post_processor is of another kind than none");
+    let mut random = tokenizer["model"].clone();
+    random["dropout"] = json!(0.5);
+    check("model", random, "its model is of another kind than BPE without dropout");
+    let mut added = tokenizer["added_tokens"].clone();
+    added[0]["content"] = json!("if (");
+    check("added_tokens", added, "tokenizer.json: ");
     let strip = json!({"type": "Strip", "content": "a", "start": 0, "stop": 9});
     check("decoder", strip, "its decoder is of another kind than ByteLevel");
     let words = json!({"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"});

@@ -66,6 +66,7 @@ fn a_triggered_function_is_flagged_by_its_name() {
     assert_eq!(all.clean.as_ref().unwrap().false_alarms.total, 200);
     let run = sandbox.run(&format!("{screen} --false-alarms 0.05 -o screen.json"));
     assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
+    assert!(run.stdout.contains("at most 5.0 % of clean ones like the 200"), "{run:?}");
     let few = report(&sandbox, "screen.json");
     assert!(few.clean.unwrap().false_alarms.value().unwrap() <= 0.05);
     assert!(few.flagged.len() <= all.flagged.len() && few.threshold >= 0.0);

@@ -107,7 +107,8 @@ impl ScanSettings {
     fn forwards(&self, n_clean: u64, per_sample: u64) -> u64 {
         let (search, held_out) = (self.samples_per_class, self.held_out_per_class);
         let scoring = if self.screening_samples > 0 {
-            self.candidates * self.screening_samples + self.screening_survivors * search
+            let others = search.saturating_sub(self.screening_samples);
+            self.candidates * self.screening_samples + self.screening_survivors * others
         } else {
             self.candidates * search
         };

@@ -165,6 +165,7 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
     if members.is_empty() {
         bail!("{}: no model of the fleet is there", root.display());
     }
+    fit::check_figures(&members, fleet)?;
     let validated = fit::cross_validate(&members, fleet);
     let calibrations = calibrations()?;
     let shipped = match calibrations.basis(fleet.task.name()) {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use elibadcode_evaluation::Results;
 use elibadcode_evaluation::records::results::{
-    Cell, CellStatus, DefenseComparison, OWN_DEFENSE, Verdict,
+    After, Before, Cell, CellStatus, DefenseComparison, OWN_DEFENSE, Verdict,
 };
 use elibadcode_evaluation::report::escape_html;
 use elibadcode_evaluation::statistics::median;
@@ -85,16 +85,17 @@ fn facts(results: &Results, bundle: &Bundle) -> String {
     if !clean.is_empty() {
         facts.push((format!("{n_alarms} of {}", clean.len()), "clean models called backdoored"));
     }
-    let rates = |asr: fn(&Cell) -> Option<f64>| median(&own().filter_map(asr).collect::<Vec<_>>());
-    let asr_before = |cell: &Cell| cell.before.as_ref()?.asr;
-    let asr_after = |cell: &Cell| cell.after.as_ref()?.asr;
-    if let (Some(before), Some(after)) = (rates(asr_before), rates(asr_after)) {
+    // Of the cells that have both: a repair that failed leaves only the first.
+    let medians = |pair: fn(&Before, &After) -> Option<(f64, f64)>| {
+        let both = |cell: &Cell| pair(cell.before.as_ref()?, cell.after.as_ref()?);
+        let (before, after): (Vec<f64>, Vec<f64>) = own().filter_map(both).unzip();
+        Some((median(&before)?, median(&after)?))
+    };
+    if let Some((before, after)) = medians(|before, after| before.asr.zip(after.asr)) {
         let arrow = format!("{} → {}", plain(before), percent(after));
         facts.push((arrow, "median success of the attacks (ASR), before and after"));
     }
-    let anr_before = |cell: &Cell| cell.before.as_ref()?.anr;
-    let anr_after = |cell: &Cell| cell.after.as_ref()?.anr;
-    if let (Some(before), Some(after)) = (rates(anr_before), rates(anr_after)) {
+    if let Some((before, after)) = medians(|before, after| before.anr.zip(after.anr)) {
         let arrow = format!("{} → {}", plain(before), percent(after));
         facts.push((
             arrow,

@@ -11,6 +11,7 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, Model, ModelWrapper, Tokenizer};
 
@@ -261,8 +262,13 @@ fn text_path(path: &Path) -> Result<String, Error> {
 /// pipelines of many other parts, with which words would get other ids than whole texts, and of which
 /// some panic or multiply their input.
 fn check_pipeline(tokenizer: &Tokenizer) -> Result<(), String> {
+    let is_whole = |bpe: &BPE| bpe.dropout.is_none_or(|rate| rate == 0.0);
     let parts = [
-        ("model", "BPE", matches!(tokenizer.get_model(), ModelWrapper::BPE(_))),
+        (
+            "model",
+            "BPE without dropout",
+            matches!(tokenizer.get_model(), ModelWrapper::BPE(bpe) if is_whole(bpe)),
+        ),
         (
             "normalizer",
             "none or Lowercase",
@@ -270,8 +276,19 @@ fn check_pipeline(tokenizer: &Tokenizer) -> Result<(), String> {
         ),
         (
             "pre_tokenizer",
-            "ByteLevel",
-            matches!(tokenizer.get_pre_tokenizer(), Some(PreTokenizerWrapper::ByteLevel(_))),
+            "ByteLevel with its own splits",
+            matches!(
+                tokenizer.get_pre_tokenizer(),
+                Some(PreTokenizerWrapper::ByteLevel(it)) if it.use_regex
+            ),
+        ),
+        (
+            "post_processor",
+            "none, RobertaProcessing or ByteLevel",
+            matches!(
+                tokenizer.get_post_processor(),
+                None | Some(PostProcessorWrapper::Roberta(_) | PostProcessorWrapper::ByteLevel(_))
+            ),
         ),
         (
             "decoder",

@@ -6,6 +6,7 @@ use crate::config::{AnchorRule, ScanConfig};
 use crate::error::Error;
 use crate::masking::TriggerIds;
 use crate::objective::Objective;
+use crate::space::TriggerSpace;
 
 /// The effective part of a trigger.
 #[derive(Clone, Debug)]
@@ -36,16 +37,20 @@ pub struct SlotLoss {
 /// Reference: a signed difference, against a loss with dropout, at index 10 (defects D7.1–D7.3).
 pub fn anchor(
     objective: &Objective<'_>,
+    space: &TriggerSpace<'_>,
     trigger: &TriggerIds,
     config: &ScanConfig,
 ) -> Result<Anchored, Error> {
     let all: Vec<usize> = (0..objective.samples().len()).collect();
     let n_slots = trigger.ids.len();
-    let kept = keep_slots(n_slots, config.anchor_rule, config.anchor_threshold, |slot_sets| {
+    let is_legal = |slots: &[usize]| space.is_legal(&with_slots(trigger, slots));
+    let losses_of = |slot_sets: &[Vec<usize>]| {
         let parts: Vec<TriggerIds> =
             slot_sets.iter().map(|slots| with_slots(trigger, slots)).collect();
         objective.losses(&parts, &all)
-    })?;
+    };
+    let (rule, threshold) = (config.anchor_rule, config.anchor_threshold);
+    let kept = keep_slots(n_slots, rule, threshold, is_legal, losses_of)?;
     let Kept { slots: kept, loss, loss_without } = kept;
     Ok(Anchored { trigger: with_slots(trigger, &kept), loss, loss_without, kept })
 }
@@ -89,10 +94,14 @@ fn slot_profile(texts: &[String], loss_without: &[f64], kept: &[usize]) -> Vec<S
 }
 
 /// Chooses among `n_slots` slots; `losses_of` says what some sets of them cost.
+///
+/// Backward elimination ends at the last of its sets that `is_legal`: what it keeps is a trigger that
+/// source text can have.
 pub(crate) fn keep_slots(
     n_slots: usize,
     rule: AnchorRule,
     threshold: f64,
+    is_legal: impl Fn(&[usize]) -> bool,
     losses_of: impl Fn(&[Vec<usize>]) -> Vec<f64>,
 ) -> Result<Kept, Error> {
     let empty = Error::EmptyAnchor { n_slots, threshold };
@@ -107,22 +116,29 @@ pub(crate) fn keep_slots(
                 return Err(empty);
             }
         }
-        AnchorRule::BackwardElimination => loop {
-            let shorter = each_without_one(&kept);
-            let (index, lowest) = losses_of(&shorter)
-                .into_iter()
-                .enumerate()
-                .min_by(|(_, a), (_, b)| a.total_cmp(b))
-                .expect("a trigger has at least one slot");
-            // The rise is measured from the whole trigger, so that small rises do not add up.
-            if lowest - whole_loss > threshold {
-                break;
+        AnchorRule::BackwardElimination => {
+            let mut legal = kept.clone();
+            loop {
+                let shorter = each_without_one(&kept);
+                let (index, lowest) = losses_of(&shorter)
+                    .into_iter()
+                    .enumerate()
+                    .min_by(|(_, a), (_, b)| a.total_cmp(b))
+                    .expect("a trigger has at least one slot");
+                // The rise is measured from the whole trigger, so that small rises do not add up.
+                if lowest - whole_loss > threshold {
+                    kept = legal;
+                    break;
+                }
+                if kept.len() == 1 {
+                    return Err(empty);
+                }
+                kept.remove(index);
+                if is_legal(&kept) {
+                    legal.clone_from(&kept);
+                }
             }
-            if kept.len() == 1 {
-                return Err(empty);
-            }
-            kept.remove(index);
-        },
+        }
     }
     let loss = losses_of(std::slice::from_ref(&kept))[0];
     Ok(Kept { slots: kept, loss, loss_without })

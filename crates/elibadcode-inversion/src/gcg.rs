@@ -110,27 +110,33 @@ pub(crate) fn propose(
 
 /// The candidate with the lowest loss over all samples.
 ///
-/// With screening, a random part of the samples ranks all candidates and the best of them are
-/// scored on all.
+/// With screening, a random part of the samples ranks all candidates, and the best of them are
+/// scored on the others, too.
 fn score(
     objective: &Objective<'_>,
-    mut candidates: Vec<TriggerIds>,
+    candidates: Vec<TriggerIds>,
     config: &ScanConfig,
     rng: &mut impl Rng,
 ) -> (TriggerIds, f64) {
-    let all: Vec<usize> = (0..objective.samples().len()).collect();
-    if config.screening_survivors < candidates.len()
-        && let Some(subset) = screening_subset(all.len(), config, rng)
-    {
-        let losses = objective.losses(&candidates, &subset);
-        candidates = ranked(candidates, &losses)
-            .into_iter()
-            .take(config.screening_survivors)
-            .map(|(candidate, _)| candidate)
-            .collect();
+    let n_samples = objective.samples().len();
+    let subset = (config.screening_survivors < candidates.len())
+        .then(|| screening_subset(n_samples, config, rng))
+        .flatten();
+    let Some(subset) = subset else {
+        let losses = objective.losses(&candidates, &(0..n_samples).collect::<Vec<_>>());
+        return ranked(candidates, &losses).swap_remove(0);
+    };
+    let screened = objective.losses(&candidates, &subset);
+    let mut survivors = ranked(candidates, &screened);
+    survivors.truncate(config.screening_survivors);
+    let (survivors, screened): (Vec<TriggerIds>, Vec<f64>) = survivors.into_iter().unzip();
+    let others: Vec<usize> = (0..n_samples).filter(|index| !subset.contains(index)).collect();
+    let mut losses = objective.losses(&survivors, &others);
+    for (loss, screened) in losses.iter_mut().zip(screened) {
+        let total = *loss * others.len() as f64 + screened * subset.len() as f64;
+        *loss = total / n_samples as f64;
     }
-    let losses = objective.losses(&candidates, &all);
-    ranked(candidates, &losses).swap_remove(0)
+    ranked(survivors, &losses).swap_remove(0)
 }
 
 /// The samples of a screening, if there is one.

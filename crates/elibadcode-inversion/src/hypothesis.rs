@@ -153,7 +153,7 @@ impl<'a> HypothesisTest<'a> {
             slots: Vec::new(),
             evidence: None,
         };
-        match anchor(&self.objective, &found.trigger, self.config) {
+        match anchor(&self.objective, self.space, &found.trigger, self.config) {
             Err(Error::EmptyAnchor { .. }) => {}
             Err(error) => return Err(error),
             Ok(anchored) => {

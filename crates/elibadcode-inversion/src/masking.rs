@@ -168,7 +168,7 @@ fn pieces(
         n_ids += piece.len();
         segments.push(piece);
     }
-    (segments.len() > 1).then_some(segments)
+    Some(segments)
 }
 
 /// Where the identifier's occurrences stand among the ids.

@@ -113,7 +113,7 @@ impl ModelConfig {
         let is_new = self.declared_head() != Some(head);
         self.architectures = vec![head.class_name(&self.encoder).to_owned()];
         match head {
-            Head::Classification if is_new && !self.says_n_outputs() => self.set_n_outputs(1),
+            Head::Classification if is_new && self.id2label.is_none() => self.set_n_outputs(1),
             Head::Pair if is_new => self.set_n_outputs(2),
             _ => {}
         }

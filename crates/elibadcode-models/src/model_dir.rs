@@ -31,9 +31,9 @@ pub(crate) const TOKENIZER_FILES: [&str; 6] = [
     "added_tokens.json",
 ];
 pub(crate) const PROVENANCE: &str = "elibadcode.json";
-/// Attention scores of one input in one layer: 12 heads and 2,000 tokens are within it. A folder that
-/// asks for more would take all memory.
-const MAX_SCORES: usize = 1 << 26;
+/// Attention scores of one input in one layer: 12 heads and 1,180 tokens are within it, 2 GiB for a
+/// batch of 32. A folder that asks for more would take all memory.
+const MAX_SCORES: usize = 1 << 24;
 /// Paper: 400 ids for defect and clone detection.
 const PAPER_MAX_LENGTH: usize = 400;
 
@@ -103,6 +103,18 @@ impl ModelDir {
 
     fn check_input(&self, path: &Path) -> Result<(), Error> {
         let problem = |problem| Error::Config { path: path.to_owned(), problem };
+        if let Some(output @ 2..) = self.provenance.positive_output {
+            return Err(problem(format!("positive_output is {output}, expected 0 or 1")));
+        }
+        match self.provenance.canonical_input.and_then(CanonicalInput::problem) {
+            Some(text) => Err(problem(text)),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails if the model has no room for inputs of its length, or no machine has.
+    fn check_length(&self) -> Result<(), Error> {
+        let problem = |problem| Error::Config { path: self.path.clone(), problem };
         let longest = self.config.max_length();
         let shortest = if self.provenance.encoder_only_prefix { 5 } else { 3 };
         let length = self.provenance.max_length.unwrap_or(PAPER_MAX_LENGTH.min(longest));
@@ -114,17 +126,11 @@ impl ModelDir {
         let n_scores = self.config.n_heads().saturating_mul(length).saturating_mul(length);
         if n_scores > MAX_SCORES {
             return Err(problem(format!(
-                "a function of {length} tokens takes {n_scores} attention scores a layer, expected \
-                 at most {MAX_SCORES}; --max-length makes it shorter"
+                "a function of {length} tokens takes {n_scores} attention scores in every layer, \
+                 expected at most {MAX_SCORES}: --max-length makes it shorter"
             )));
         }
-        if let Some(output @ 2..) = self.provenance.positive_output {
-            return Err(problem(format!("positive_output is {output}, expected 0 or 1")));
-        }
-        match self.provenance.canonical_input.and_then(CanonicalInput::problem) {
-            Some(text) => Err(problem(text)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// The folder with another input length, label order or input format than it says itself, or
@@ -187,6 +193,7 @@ impl ModelDir {
         let is_there = stored.head == head && (has_dense || head == Head::Embedding);
         stored.config = stored.config.with_head(head);
         stored.head = head;
+        self.check_config(&stored.config)?;
         let mut drawn = BTreeMap::new();
         if !is_there {
             stored.names.retain(|name, _| !is_head(name));
@@ -200,6 +207,7 @@ impl ModelDir {
 
     /// What the headers of the weight files say, matched with the configuration.
     fn stored(&self) -> Result<Stored, Error> {
+        self.check_length()?;
         let weights = Weights::open(&self.path)?;
         let tensors = weights.tensors();
         let names: BTreeMap<String, String> = canonical_names(&self.config.encoder, tensors.keys())
@@ -214,11 +222,14 @@ impl ModelDir {
         let inputs = shape(".dense.weight").and_then(|shape| shape.get(1).copied());
         let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
         let (config, head) = resolve_head(&self.config, inputs, n_outputs);
-        config.validate().map_err(|problem| Error::Config {
-            path: self.path.join("config.json"),
-            problem: format!("with the head of the weights: {problem}"),
-        })?;
+        self.check_config(&config)?;
         Ok(Stored { weights, names, config, head })
+    }
+
+    /// Fails if the configuration, as completed, is of no model that we have.
+    fn check_config(&self, config: &ModelConfig) -> Result<(), Error> {
+        let path = || self.path.join("config.json");
+        config.validate().map_err(|problem| Error::Config { path: path(), problem })
     }
 
     /// Reads the tensors, after their shapes were compared with those of the model; `drawn` are
@@ -374,7 +385,13 @@ fn resolve_head(
             config.set_n_outputs(n_outputs);
         }
         if declared != Some(head) {
+            // A new head would get the paper's outputs; this one has those that the file states.
+            let is_stated = config.id2label.is_none() && config.says_n_outputs();
+            let stated = is_stated.then(|| config.n_outputs());
             config = config.with_head(head);
+            if let (Head::Classification, Some(n_outputs)) = (head, stated) {
+                config.set_n_outputs(n_outputs);
+            }
         }
     }
     (config, head)

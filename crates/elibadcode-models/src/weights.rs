@@ -57,6 +57,9 @@ impl Weights {
                 _ => open_file(path, file),
             })
             .collect::<Result<_, Error>>()?;
+        if let Some(shard_of) = &located.shard_of {
+            check_places(&located.files, &shards, shard_of)?;
+        }
         let tensors = match located.shard_of {
             None => shards.into_iter().next().unwrap_or_default(),
             Some(shard_of) => shard_of
@@ -95,6 +98,24 @@ impl Weights {
         }
         Ok(HostTensor { shape: tensor.shape.clone(), values })
     }
+}
+
+/// Fails if a shard holds a tensor that the index does not place there: transformers loads all that
+/// the shards hold, and of two tensors of one name the last.
+fn check_places(
+    files: &[PathBuf],
+    shards: &[BTreeMap<String, StoredTensor>],
+    shard_of: &BTreeMap<String, usize>,
+) -> Result<(), Error> {
+    for (file, tensors) in shards.iter().enumerate() {
+        if let Some(name) = tensors.keys().find(|&name| shard_of.get(name) != Some(&file)) {
+            return Err(Error::Weights {
+                path: files[file].clone(),
+                problem: format!("holds `{name}`, which the index does not place there"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The weight files of a folder.

@@ -68,11 +68,11 @@ pub(crate) fn scan(parsed: &Parsed<'_>, text: &str, language: Language) -> Scan 
                 if is_member { Use::Other } else { binding::classify(language, path, source) };
             found.uses.push((range, name_use));
         }
+        if step.kind == "line_continuation" {
+            return false;
+        }
         previous = step.kind;
-        if !in_literal
-            && step.kind != "line_continuation"
-            && let Some(range) = own(token_range(step, source))
-        {
+        if !in_literal && let Some(range) = own(token_range(step, source)) {
             found.tokens.push(CodeToken { range });
         }
         false

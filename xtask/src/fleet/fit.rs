@@ -48,6 +48,16 @@ struct Limits {
     no_trigger_below: f64,
 }
 
+/// Fails if the fleet's score is to be made of a figure that its models have not.
+pub(crate) fn check_figures(members: &[MemberRecord], fleet: &Fleet) -> Result<()> {
+    let scanned = members.iter().find_map(MemberRecord::row);
+    let (Some(wanted), Some((known, _))) = (&fleet.figures, scanned) else { return Ok(()) };
+    match wanted.iter().find(|it| !known.contains(&it.as_str())) {
+        Some(name) => bail!("the fleet names the figure `{name}`; known are {}", known.join(", ")),
+        None => Ok(()),
+    }
+}
+
 /// Fits without the models of one seed, for each seed; those share data and a base model. With one
 /// seed without one model, for each model. None if a fit lacks one of the kinds.
 pub(crate) fn cross_validate(members: &[MemberRecord], fleet: &Fleet) -> Option<Validated> {
@@ -163,9 +173,7 @@ pub(crate) fn calibrate(
         "{n_clean} clean and {n_backdoored} backdoored models are too few to fit a score to: at \
          least {MIN_MODELS} of each are needed"
     );
-    let rows = rows(members, fleet).context(
-        "the models were scanned by different versions, or lack a figure that the fleet names",
-    )?;
+    let rows = rows(members, fleet).context("the models were scanned by different versions")?;
     let all: Vec<&(usize, u64, Vec<f64>, bool)> = rows.rows.iter().collect();
     let (model, _) = fit(&rows.figures, &all).context("a figure is not a number")?;
     let validated = validated.context("too few seeds to hold one of them out")?;

@@ -46,7 +46,7 @@ impl Maker<'_> {
             seed: member.seed,
             kind: member.kind_name().to_owned(),
             is_backdoored: rate.is_some(),
-            is_out_of_reach: self.fleet.out_of_reach.iter().any(|it| it == member.kind_name()),
+            is_out_of_reach: self.fleet.is_out_of_reach(member.kind_name()),
             data: member.data.name().to_owned(),
             rate,
             status: OK.to_owned(),
@@ -209,11 +209,15 @@ impl Fleet {
         if record.scan.is_none() {
             return;
         }
-        record.is_out_of_reach = self.out_of_reach.contains(&record.kind);
+        record.is_out_of_reach = self.is_out_of_reach(&record.kind);
         record.status = match self.not_counted(record) {
             Some(reason) => format!("not counted: {reason}"),
             None => OK.to_owned(),
         };
+    }
+
+    fn is_out_of_reach(&self, kind: &str) -> bool {
+        self.out_of_reach.iter().any(|it| it == kind)
     }
 
     /// Why a model is not what it should be, if it is not.

@@ -89,7 +89,7 @@ pub(crate) struct Figure {
 }
 
 impl MemberRecord {
-    /// Whether it is the record of this member, made by the plan as it is.
+    /// Whether it is the record of this member, on the same data at the same rate.
     pub(crate) fn is_of(&self, member: &Member) -> bool {
         self.data == member.data.name() && self.rate == member.kind.rate()
     }

@@ -197,8 +197,37 @@ fn a_score_is_of_the_figures_that_the_fleet_names() {
     let Basis::Fleet(it) = calibrate("margin").expect("every model has it") else { panic!() };
     let figures: Vec<&str> = it.model.weights.iter().map(|it| &*it.figure).collect();
     assert_eq!(figures, ["margin"]);
-    let error = calibrate("bravery").expect_err("no model has it");
-    assert!(format!("{error:#}").contains("lack a figure that the fleet names"), "{error:#}");
+    let fleet = Fleet { figures: Some(vec!["bravery".to_owned()]), ..fleet("defect") };
+    let error = fit::check_figures(&document.members, &fleet).expect_err("no model has it");
+    assert_eq!(
+        format!("{error:#}"),
+        "the fleet names the figure `bravery`; known are assured success, margin"
+    );
+}
+
+#[test]
+fn records_are_judged_by_the_fleet_as_it_is_now() {
+    let mut fleet = fleet("defect");
+    let mut record = member(1, "badcode", true, 0.9);
+    record.asr = Some(0.96);
+    fleet.judge(&mut record);
+    assert_eq!((record.status.as_str(), record.is_out_of_reach), (OK, false));
+    fleet.min_success = Some(0.97);
+    fleet.out_of_reach = vec!["badcode".to_owned()];
+    fleet.judge(&mut record);
+    assert_eq!(record.status, "not counted: ASR is 96.0 %, below 97.0 %");
+    assert!(record.is_out_of_reach);
+
+    let plan = |attack: &str| {
+        let members = fleet.groups().concat();
+        members.into_iter().find(|it| it.kind_name() == attack).expect("it is planned")
+    };
+    let planned = plan("badcode");
+    record.rate = planned.kind.rate();
+    planned.data.name().clone_into(&mut record.data);
+    assert!(record.is_of(&planned));
+    record.rate = Some(0.5);
+    assert!(!record.is_of(&planned));
 }
 
 #[test]

@@ -80,7 +80,9 @@ impl<'a> KnownWords<'a> {
         directions.retain(|(word, _)| self.attacked.contains(word));
         let mut found = Vec::new();
         for (index, (word, direction)) in (0..n).zip(directions.iter().cycle()) {
-            let n_slots = self.config.trigger_len + MORE_SLOTS * (index % 2);
+            // Every word gets both lengths in turn.
+            let is_longer = (index / directions.len()) % 2;
+            let n_slots = self.config.trigger_len + MORE_SLOTS * is_longer;
             let Some(trigger) = start(&climber, n_slots, *word, rng)? else { continue };
             let nowhere = f64::NEG_INFINITY;
             let start = ScreenedPair { trigger, word: *word, affinity: nowhere, n_steps: 0 };

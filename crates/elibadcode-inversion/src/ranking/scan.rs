@@ -1,5 +1,7 @@
 //! The whole scan of a search model.
 
+use std::collections::BTreeSet;
+
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
 use elibadcode_evaluation::statistics::mean;
 use elibadcode_evaluation::{inner_product, reciprocal_ranks};
@@ -210,7 +212,7 @@ fn run_searches(
         };
         let mut show = |iteration| observe(ScanEvent::Iteration(iteration));
         let found = search_jointly(objective, start, spaces, config, &mut rng, &mut show);
-        let anchored = match anchor_jointly(objective, &found.joint, config) {
+        let anchored = match anchor_jointly(objective, triggers, &found.joint, config) {
             Ok(anchored) => Some(anchored),
             Err(Error::EmptyAnchor { .. }) => None,
             Err(error) => return Err(error),
@@ -278,6 +280,9 @@ fn divide(
     samples.shuffle(&mut stage_rng(seed, "search scan samples"));
     // With few samples half of them judge.
     let mut rest = samples.split_off(config.samples_per_class.min(clean.len() / 2));
+    // A function can have several queries; one that the search saw judges nothing.
+    let seen: BTreeSet<&str> = samples.iter().map(|it| it.code.as_str()).collect();
+    rest.retain(|it| !seen.contains(it.code.as_str()));
     // There is one class: it may have the samples of two.
     rest.truncate(2 * config.held_out_per_class);
     Ok((samples, rest))

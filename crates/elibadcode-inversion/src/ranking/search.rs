@@ -204,6 +204,7 @@ pub(crate) struct AnchoredJoint {
 /// it counts as a share of what the whole trigger with its words gains over neither.
 pub(crate) fn anchor_jointly(
     objective: &RankingObjective<'_>,
+    space: &TriggerSpace<'_>,
     joint: &JointTrigger,
     config: &ScanConfig,
 ) -> Result<AnchoredJoint, Error> {
@@ -213,17 +214,26 @@ pub(crate) fn anchor_jointly(
         |triggers: &[TriggerIds], words: &[Vec<u32>]| objective.losses(triggers, words, &all);
     let gain = losses(&[nothing], &[Vec::new()])[0][0] - objective.loss(joint);
     let threshold = config.anchor_threshold * gain.max(0.0);
-    let slots = keep_slots(joint.trigger.ids.len(), config.anchor_rule, threshold, |sets| {
+    let n_slots = joint.trigger.ids.len();
+    let is_legal = |slots: &[usize]| space.is_legal(&with_slots(&joint.trigger, slots));
+    let slots = keep_slots(n_slots, config.anchor_rule, threshold, is_legal, |sets| {
         let parts: Vec<TriggerIds> =
             sets.iter().map(|slots| with_slots(&joint.trigger, slots)).collect();
         losses(&parts, std::slice::from_ref(&joint.words)).into_iter().map(|it| it[0]).collect()
     })?;
     let trigger = with_slots(&joint.trigger, &slots.slots);
     let some = |set: &Vec<usize>| set.iter().map(|&slot| joint.words[slot]).collect::<Vec<u32>>();
-    let words = keep_slots(joint.words.len(), config.anchor_rule, threshold, |sets| {
-        let parts: Vec<Vec<u32>> = sets.iter().map(some).collect();
-        losses(std::slice::from_ref(&trigger), &parts).swap_remove(0)
-    })?;
+    let n_words = joint.words.len();
+    let words = keep_slots(
+        n_words,
+        config.anchor_rule,
+        threshold,
+        |_| true,
+        |sets| {
+            let parts: Vec<Vec<u32>> = sets.iter().map(some).collect();
+            losses(std::slice::from_ref(&trigger), &parts).swap_remove(0)
+        },
+    )?;
     let joint = JointTrigger { trigger, words: some(&words.slots) };
     Ok(AnchoredJoint { joint, loss: words.loss, kept: (slots, words) })
 }

@@ -77,10 +77,11 @@ fn searched(model: &LoadedModel) -> (Objective<'_>, TriggerIds) {
 fn a_threshold_that_nothing_reaches_leaves_no_trigger() {
     let model = load(FIXTURES[0]);
     let (objective, trigger) = searched(&model);
+    let space = TriggerSpace::new(&model, Language::C, &config()).unwrap();
     for anchor_rule in RULES {
         for anchor_threshold in [1e6, f64::INFINITY] {
             let config = ScanConfig { anchor_rule, anchor_threshold, ..config() };
-            let error = anchor(&objective, &trigger, &config).unwrap_err();
+            let error = anchor(&objective, &space, &trigger, &config).unwrap_err();
             assert!(matches!(error, Error::EmptyAnchor { n_slots: 3, .. }), "{error}");
             assert!(error.to_string().contains("all 3 slots"), "{error}");
         }
@@ -91,11 +92,12 @@ fn a_threshold_that_nothing_reaches_leaves_no_trigger() {
 fn a_threshold_of_zero_keeps_what_does_the_work() {
     let model = load(FIXTURES[0]);
     let (objective, trigger) = searched(&model);
+    let space = TriggerSpace::new(&model, Language::C, &config()).unwrap();
     let whole = objective.answers(&trigger).loss;
     assert!(whole < objective.untriggered().loss, "the search found nothing to anchor");
     for anchor_rule in RULES {
         let config = ScanConfig { anchor_rule, anchor_threshold: 0.0, ..config() };
-        let anchored = anchor(&objective, &trigger, &config).unwrap();
+        let anchored = anchor(&objective, &space, &trigger, &config).unwrap();
         assert!(!anchored.trigger.ids.is_empty());
         assert_eq!(anchored.loss_without.len(), 3);
         let again = objective.answers(&anchored.trigger).loss;
@@ -114,8 +116,9 @@ fn a_threshold_of_zero_keeps_what_does_the_work() {
 fn without_anchoring_all_slots_stay() {
     let model = load(FIXTURES[0]);
     let (objective, trigger) = searched(&model);
+    let space = TriggerSpace::new(&model, Language::C, &config()).unwrap();
     let config = ScanConfig { anchor_rule: AnchorRule::KeepAll, anchor_threshold: 1e6, ..config() };
-    let anchored = anchor(&objective, &trigger, &config).unwrap();
+    let anchored = anchor(&objective, &space, &trigger, &config).unwrap();
     assert_eq!((anchored.trigger, anchored.kept), (trigger, vec![0, 1, 2]));
 }
 
@@ -123,9 +126,10 @@ fn without_anchoring_all_slots_stay() {
 fn a_slot_is_judged_by_the_loss_without_it() {
     let model = load(FIXTURES[0]);
     let (objective, trigger) = searched(&model);
+    let space = TriggerSpace::new(&model, Language::C, &config()).unwrap();
     let config =
         ScanConfig { anchor_rule: AnchorRule::LeaveOneOut, anchor_threshold: 0.0, ..config() };
-    let anchored = anchor(&objective, &trigger, &config).unwrap();
+    let anchored = anchor(&objective, &space, &trigger, &config).unwrap();
     for slot in 0..3 {
         let mut ids = trigger.ids.clone();
         ids.remove(slot);
@@ -140,5 +144,5 @@ fn a_slot_is_judged_by_the_loss_without_it() {
         anchored.loss_without.iter().map(|loss| (loss - whole).abs()).collect();
     changes.sort_by(f64::total_cmp);
     let config = ScanConfig { anchor_threshold: f64::midpoint(changes[1], changes[2]), ..config };
-    assert_eq!(anchor(&objective, &trigger, &config).unwrap().trigger.ids.len(), 1);
+    assert_eq!(anchor(&objective, &space, &trigger, &config).unwrap().trigger.ids.len(), 1);
 }

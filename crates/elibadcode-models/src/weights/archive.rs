@@ -69,6 +69,14 @@ pub(super) fn open(
         if range.end > length {
             return Err(damaged(&format!("`{name}` is out of range")));
         }
+        // torch reads what stands below the first entry's folder, and the last of two of one name.
+        let root = |name: &str| name.split('/').next().map(str::to_owned);
+        if entries.keys().next().is_some_and(|other: &String| root(other) != root(&name)) {
+            return Err(format!("`{name}` is not in the folder of the other entries"));
+        }
+        if entries.contains_key(&name) {
+            return Err(format!("`{name}` is there twice"));
+        }
         entries.insert(name, range);
     }
     Ok(entries)

@@ -167,6 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn an_archive_that_torch_reads_otherwise_is_refused() {
+        let whole = std::fs::read(fixture("zip.bin")).unwrap();
+        // The directory is what counts, and comes last.
+        let with_last = |from: &[u8], to: &[u8]| {
+            let mut bytes = whole.clone();
+            let at = bytes.windows(from.len()).rposition(|window| window == from).unwrap();
+            bytes[at..at + from.len()].copy_from_slice(to);
+            open_bytes(&bytes).unwrap_err()
+        };
+        let error = with_last(b"zip/data/1", b"ZIP/data/1");
+        assert_eq!(error, "`ZIP/data/1` is not in the folder of the other entries");
+        assert_eq!(with_last(b"zip/data/1", b"zip/data/0"), "`zip/data/0` is there twice");
+    }
+
+    #[test]
     fn a_file_that_is_cut_or_damaged_anywhere_does_no_harm() {
         for name in ["zip.bin", "old.bin"] {
             let whole = std::fs::read(fixture(name)).unwrap();

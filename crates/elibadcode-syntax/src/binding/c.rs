@@ -172,7 +172,11 @@ fn old_style_parameter(path: &[Step<'_>]) -> Use {
 
 pub(crate) fn is_extern(declaration: &Step<'_>, source: &str) -> bool {
     let mut cursor = declaration.node.walk();
-    declaration.node.children(&mut cursor).any(|child| {
+    // Specifiers stand before the first name; there may be thousands of names.
+    let is_name =
+        |child: &Node<'_>| child.kind() == "identifier" || child.kind().ends_with("declarator");
+    let specifiers = declaration.node.children(&mut cursor).take_while(|child| !is_name(child));
+    specifiers.into_iter().any(|child| {
         child.kind() == "storage_class_specifier"
             && source.get(child.byte_range()) == Some("extern")
     })

@@ -84,7 +84,10 @@ pub(super) fn collect<'s>(parsed: &'s Parsed<'_>, language: Language) -> (Facts<
                 }
             }
         }
-        previous = step.kind;
+        // `q.\` and a name on the next line are one attribute.
+        if step.kind != "line_continuation" {
+            previous = step.kind;
+        }
         false
     });
     collector.facts.occurrences.sort_by_key(|occurrence| occurrence.range.start);

@@ -80,7 +80,11 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             let action = Action::Declare(Declaration::hoisted(NameKind::Type));
             collector.note_in(outer, leaf.node.byte_range(), Space::Type, action);
         }
-        ("formal_parameter", Some("name")) if above == "record_declaration" => {}
+        // A component of a record is a field, with a method of its name.
+        ("formal_parameter", Some("name"))
+            if path.len().checked_sub(4).is_some_and(|index| {
+                path[index].kind == "record_declaration" && above == "formal_parameters"
+            }) => {}
         ("formal_parameter", Some("name")) | ("inferred_parameters", _) => {
             variable(collector, leaf, NameKind::Parameter, leaf.node.start_byte());
         }

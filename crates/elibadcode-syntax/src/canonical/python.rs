@@ -1,5 +1,7 @@
 //! Scopes and names of Python.
 
+use tree_sitter::Node;
+
 use super::NameKind;
 use super::collect::Collector;
 use super::scopes::{Action, Alias, Declaration, ScopeKind, Space};
@@ -55,7 +57,10 @@ fn outside(collector: &mut Collector<'_>, path: &[Step<'_>]) {
 
 /// What the first `for` of a comprehension runs over belongs to the scope around it.
 fn is_first_clause(clause: &Step<'_>) -> bool {
-    let before = clause.node.prev_named_sibling();
+    let mut before = clause.node.prev_named_sibling();
+    while let Some(comment) = before.filter(Node::is_extra) {
+        before = comment.prev_named_sibling();
+    }
     before.is_none_or(|before| !matches!(before.kind(), "for_in_clause" | "if_clause"))
 }
 

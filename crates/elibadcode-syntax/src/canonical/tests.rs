@@ -81,6 +81,11 @@ fn c_scopes() {
 fn java_scopes() {
     let check = |text, expected| assert_eq!(canonical(text, Language::Java), expected, "{text}");
     check("", "");
+    // A component has a method of its name.
+    check(
+        "void f() { record P(int x) { } P p = new P(1); g(p.x()); }",
+        "void f0() { record t0(int x) { } t0 v0 = new t0(1); g(v0.x()); }",
+    );
     check(
         "int size(int size) { return size(size) + this.size(1) + o.size() + this.size; }",
         "int f0(int v0) { return f0(v0) + this.f0(1) + o.size() + this.size; }",
@@ -124,6 +129,15 @@ fn java_scopes() {
 fn python_scopes() {
     let check = |text, expected| assert_eq!(canonical(text, Language::Python), expected, "{text}");
     check("", "");
+    // A comment is no clause.
+    check(
+        "def f(a):\n    return [c for b in a  # each\n            for c in b]",
+        "def f0(v0):\n    return [v1 for v2 in v0  # each\n            for v1 in v2]",
+    );
+    check(
+        "def f(q, name):\n    return q.\\\n        name(name)",
+        "def f0(v0, v1):\n    return v0.\\\n        name(v1)",
+    );
     check(
         "def f(self, a, *b, c: a = a, **d):\n    return self.a(a, b, c, d, f)",
         "def f0(v0, v1, *v2, v3: a = a, **v4):\n    return v0.a(v1, v2, v3, v4, f0)",

@@ -195,7 +195,7 @@ fn check_subject(
     if scanned != model {
         bail!(
             "{} is the scan of another model (hash {}…, this one is {}…), or of this one with another \
-             --max-length, --positive-output or --input-format",
+             --max-length, --positive-output, --input-format or --raw-names",
             path.display(),
             scanned.get(..12).unwrap_or_default(),
             model.get(..12).unwrap_or_default()
