@@ -49,11 +49,8 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     }
     let (action, scope) = match classify(path, collector.facts.source) {
         Use::Reference if is_own_list(above) => bare_parameter(collector, above, leaf),
-        Use::Declare(Role::FunctionName) => {
-            let scope = collector.nearest(collector.scope(), &[ScopeKind::Function]);
-            let declaration = Declaration::hoisted(NameKind::Function);
-            (Action::Declare(declaration), collector.parent(scope))
-        }
+        Use::Declare(Role::FunctionName) => function(collector),
+        Use::Candidate if is_nested_function(path) => function(collector),
         Use::Declare(Role::Parameter) => (declare(NameKind::Parameter, leaf), collector.scope()),
         Use::Declare(Role::Local) => (local(path), collector.scope()),
         Use::Candidate if collector.nearest(collector.scope(), &[ScopeKind::Function]) == 0 => {
@@ -65,6 +62,23 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         Use::CallName | Use::Other => return,
     };
     collector.note_in(scope, leaf.node.byte_range(), Space::Ordinary, action);
+}
+
+/// The name of the function whose scope this is, for the scope around it.
+fn function(collector: &Collector<'_>) -> (Action, usize) {
+    let scope = collector.nearest(collector.scope(), &[ScopeKind::Function]);
+    (Action::Declare(Declaration::hoisted(NameKind::Function)), collector.parent(scope))
+}
+
+/// Whether the name is that of a GNU C function within a function. A macro with a block behind it
+/// has no type.
+fn is_nested_function(path: &[Step<'_>]) -> bool {
+    let (top, kind, shape) = target(path);
+    let step = &path[top];
+    kind == Some("function_definition")
+        && matches!(shape, Shape::Function)
+        && step.in_function
+        && step.node.child_by_field_name("type").is_some()
 }
 
 /// A name without a type in the parameter list of a function that does not declare it either.

@@ -20,6 +20,12 @@ fn canonical(text: &str, language: Language) -> String {
 fn c_scopes() {
     let check = |text, expected| assert_eq!(canonical(text, Language::C), expected, "{text}");
     check("", "");
+    // GNU C has functions within functions; a macro with a block is none.
+    check(
+        "int f(int a) { int g(int b) { return b; } return g(a); }",
+        "int f0(int v0) { int f1(int v1) { return v1; } return f1(v0); }",
+    );
+    check("void f(int a) { each(a) { g(a); } }", "void f0(int v0) { each(v0) { g(v0); } }");
     check("int f(int f) { return f; }", "int f0(int v0) { return v0; }");
     check(
         "int f(int n) { int x = n; { int x = x + n; f(x); } return x; }",
