@@ -210,17 +210,14 @@ impl Runner {
         if let Some(done) = finished_before()? {
             return Ok(done);
         }
-        for stale in [&stamp_file, &record] {
-            if stale.exists() {
-                fs::remove_file(stale).with_context(|| format!("removing {}", stale.display()))?;
-            }
-        }
-        // A refused repair writes none: an earlier one must not be taken for its own.
-        if output.is_dir() {
-            fs::remove_dir_all(&output)
-                .with_context(|| format!("removing {}", output.display()))?;
-        } else if output.exists() {
-            fs::remove_file(&output).with_context(|| format!("removing {}", output.display()))?;
+        // The output, too: a refused repair writes none, and an earlier one is not its own.
+        for stale in [&stamp_file, &record, &output] {
+            let removed = match stale {
+                _ if !stale.exists() => Ok(()),
+                _ if stale.is_dir() => fs::remove_dir_all(stale),
+                _ => fs::remove_file(stale),
+            };
+            removed.with_context(|| format!("removing {}", stale.display()))?;
         }
         remove_scratch(&folder)?;
         let log = |name: &str| {

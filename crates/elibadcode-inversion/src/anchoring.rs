@@ -117,31 +117,37 @@ pub(crate) fn keep_slots(
             }
         }
         AnchorRule::BackwardElimination => {
-            let mut legal = kept.clone();
-            loop {
-                let shorter = each_without_one(&kept);
-                let (index, lowest) = losses_of(&shorter)
-                    .into_iter()
-                    .enumerate()
-                    .min_by(|(_, a), (_, b)| a.total_cmp(b))
-                    .expect("a trigger has at least one slot");
-                // The rise is measured from the whole trigger, so that small rises do not add up.
-                if lowest - whole_loss > threshold {
-                    kept = legal;
-                    break;
-                }
-                if kept.len() == 1 {
-                    return Err(empty);
-                }
-                kept.remove(index);
-                if is_legal(&kept) {
-                    legal.clone_from(&kept);
-                }
-            }
+            // Measured from the whole trigger, so that small rises do not add up.
+            let is_needed = |loss_without: f64| loss_without - whole_loss > threshold;
+            kept = eliminated(kept, is_needed, is_legal, &losses_of).ok_or(empty)?;
         }
     }
     let loss = losses_of(std::slice::from_ref(&kept))[0];
     Ok(Kept { slots: kept, loss, loss_without })
+}
+
+/// The slots that are left when even the least useful of them is needed, by the loss without it, or
+/// the last legal ones before; none if no slot is needed.
+fn eliminated(
+    mut kept: Vec<usize>,
+    is_needed: impl Fn(f64) -> bool,
+    is_legal: impl Fn(&[usize]) -> bool,
+    losses_of: impl Fn(&[Vec<usize>]) -> Vec<f64>,
+) -> Option<Vec<usize>> {
+    let mut legal = kept.clone();
+    while !kept.is_empty() {
+        let shorter = each_without_one(&kept);
+        let losses = losses_of(&shorter).into_iter().enumerate();
+        let (index, lowest) = losses.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        if is_needed(lowest) {
+            return Some(legal);
+        }
+        kept.remove(index);
+        if is_legal(&kept) {
+            legal.clone_from(&kept);
+        }
+    }
+    None
 }
 
 /// Sets of slots, each without one of these.

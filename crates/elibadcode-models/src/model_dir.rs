@@ -228,8 +228,8 @@ impl ModelDir {
 
     /// Fails if the configuration, as completed, is of no model that we have.
     fn check_config(&self, config: &ModelConfig) -> Result<(), Error> {
-        let path = || self.path.join("config.json");
-        config.validate().map_err(|problem| Error::Config { path: path(), problem })
+        let path = self.path.join("config.json");
+        config.validate().map_err(|problem| Error::Config { path, problem })
     }
 
     /// Reads the tensors, after their shapes were compared with those of the model; `drawn` are

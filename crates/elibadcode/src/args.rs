@@ -5,6 +5,7 @@ mod models;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
@@ -89,6 +90,20 @@ pub(crate) struct InputArgs {
 impl InputArgs {
     pub(crate) fn language(&self) -> Language {
         self.language.unwrap_or_else(|| self.task.language())
+    }
+
+    /// Fails if an attack is described by what the task has not: labels, or words of queries.
+    pub(crate) fn check_target(&self, victim: Option<u8>, word: Option<&str>) -> Result<()> {
+        match self.task {
+            Task::CodeSearch if victim.is_some() => {
+                bail!("--victim: the task `search` has no labels; --target-word is what it has")
+            }
+            Task::DefectDetection | Task::CloneDetection if word.is_some() => bail!(
+                "--target-word: the task `{}` has no queries; --victim is what it has",
+                self.task
+            ),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn canonical_names<'a>(
             HEADS.iter().find_map(|head| inner.strip_prefix(head))
         });
         let full = if let Some(rest) = head_name {
-            // The head beside the encoder goes before one within it, as it does in the alphabet.
+            // The head beside the encoder goes before one within it.
             let full = format!("{head}{rest}");
             if canonical.contains_key(&full) && name.contains("encoder.") {
                 continue;

@@ -42,12 +42,7 @@ fn config(args: &PoisonArgs) -> Result<AttackConfig> {
     if let Some(path) = &args.triggers {
         paper = paper.with_triggers(read_trigger_list(path)?);
     }
-    if args.victim.is_some() && task == Task::CodeSearch {
-        bail!("--victim: the task `search` has no labels; --target-word is what it has");
-    }
-    if args.target_word.is_some() && task != Task::CodeSearch {
-        bail!("--target-word: the task `{task}` has no queries; --victim is what it has");
-    }
+    args.input.check_target(args.victim, args.target_word.as_deref())?;
     let victim_label = args.victim.unwrap_or(paper.victim_label);
     Ok(AttackConfig {
         rate: args.rate.unwrap_or(paper.rate),

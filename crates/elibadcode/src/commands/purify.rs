@@ -40,16 +40,7 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         context.print(&toml::to_string_pretty(&config)?)?;
         return Ok(Outcome::Done);
     }
-    let is_search = args.input.task == Task::CodeSearch;
-    if args.victim.is_some() && is_search {
-        bail!("--victim: the task `search` has no labels; --target-word is what it has");
-    }
-    if args.target_word.is_some() && !is_search {
-        bail!(
-            "--target-word: the task `{}` has no queries; --victim is what it has",
-            args.input.task
-        );
-    }
+    args.input.check_target(args.victim, args.target_word.as_deref())?;
     output::check(&args.output, global.force)?;
     let is_accepted = match (args.canonical_input(), args.input.task) {
         (Some(form), _) => canonical::run(args, form, &config, &mut context)?,
