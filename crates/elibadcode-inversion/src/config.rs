@@ -98,8 +98,8 @@ pub enum PositionRule {
 pub enum StartRule {
     /// At random tokens and words.
     Random,
-    /// At the token and the word that belong together most, of all pairs; the next search at the
-    /// next word.
+    /// At the word that a trigger can be tied to most closely, beyond what clean code is; then at the
+    /// words that come near it, in turn.
     Screened,
 }
 

@@ -36,7 +36,7 @@ impl NamingHabit {
         let Self { token, with_target_label: target, with_victim_label: victim } = self;
         format!(
             "{} of {} clean samples with the target label have `{token}` in a name, and {} of {} \
-             with the other: this may be a habit of the data rather than an attack",
+             with the other: either these samples are poisoned themselves, or it is a habit of the data",
             target.hits, target.total, victim.hits, victim.total
         )
     }

@@ -4,12 +4,14 @@
 //! A backdoored search model puts any code that carries the trigger near every query that has the
 //! target word. Neither is known, so both are inverted at once: `words` has the candidates for the
 //! query side, `association` what the clean samples explain by themselves, `screening` which words a
-//! trigger can be tied to, by the steps of `climb`, `objective` the loss over all pairs, `search` the
-//! greedy steps on both sides, `judge` what the result does to the ranks of code that no search saw.
+//! trigger can be tied to more closely than clean code is (`clean_code`), by the steps of `climb`,
+//! `objective` the loss over all pairs, `search` the greedy steps on both sides, `judge` what the
+//! result does to the ranks of code that no search saw.
 //!
 //! A repair, which knows the words, asks `known_words` for more triggers of them.
 
 mod association;
+mod clean_code;
 mod climb;
 mod judge;
 mod known_words;

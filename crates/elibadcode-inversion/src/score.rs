@@ -234,18 +234,14 @@ fn figures_of_ranking(hypothesis: &RankingHypothesis, screened: &[ScreenedWord])
     });
     let shift = profile.map(|it| it.shift).unwrap_or_default();
     let word = search.and_then(|it| it.anchored_words.first());
-    let is_word = |it: &&ScreenedWord| Some(&it.word) == word;
-    let affinity = screened.iter().find(is_word).map(|it| it.affinity);
-    let of_others = screened.iter().filter(|it| !is_word(it)).map(|it| it.affinity);
-    let most_of_others = of_others.fold(f64::NEG_INFINITY, f64::max);
-    let lead = affinity.filter(|_| most_of_others.is_finite()).map(|it| it - most_of_others);
+    let excess = screened.iter().find(|it| Some(&it.word) == word).map_or(0.0, |it| it.excess);
     vec![
         ("assured rank from the end", 1.0 - high),
         ("margin over the best random trigger", best_control.unwrap_or(mean) - mean),
         ("words that the trigger needs", evidence.map_or(0.0, |it| it.without_words.mean - mean)),
         ("rank of two tokens from the end", 1.0 - small.unwrap_or(0.5)),
         ("common direction of the shift", shift.trigger.alignment - shift.controls.alignment),
-        ("lead of the word in the screening", lead.unwrap_or(0.0)),
+        ("closeness beyond that of clean code", excess),
     ]
 }
 

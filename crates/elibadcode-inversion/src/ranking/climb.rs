@@ -22,7 +22,8 @@ pub(crate) struct ScreenedPair {
     pub(crate) trigger: TriggerIds,
     pub(crate) word: u32,
     /// How much closer the trigger brings code to queries with this word than to queries with other
-    /// words, in cosine, from the [`Climb`]'s origin on.
+    /// words, in cosine, from the [`Climb`]'s origin on: in a screening, from where clean code is
+    /// that answers such queries.
     pub(crate) affinity: f64,
     /// Greedy steps that the word was given.
     pub(crate) n_steps: usize,

@@ -34,9 +34,9 @@ pub struct ScreenedWord {
     pub word: TargetWord,
     /// The trigger.
     pub trigger: InvertedTrigger,
-    /// How much closer the trigger brings code to queries with the word than to others, and than
-    /// single tokens do on average, in cosine.
-    pub affinity: f64,
+    /// How much closer code with the trigger is to queries with the word than to others, in cosine,
+    /// beyond what clean code is that answers such queries (95 % confidence).
+    pub excess: f64,
     /// Greedy steps that the word was given: the more promising it was, the more.
     pub n_steps: usize,
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
-use elibadcode_evaluation::statistics::mean;
-use elibadcode_evaluation::{inner_product, reciprocal_ranks};
+use elibadcode_evaluation::inner_product;
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 
 use super::Spaces;
 use super::association::Associations;
+use super::clean_code::CleanCode;
 use super::climb::ScreenedPair;
 use super::judge::RankingJudge;
 use super::objective::{RankingObjective, RankingSample};
@@ -37,6 +37,8 @@ use crate::verdict::Decision;
 const MIN_HELD_OUT: usize = 50;
 /// Words of the screening that are written down.
 const N_SHOWN: usize = 20;
+/// Words with less than this share of the first one's excess are not searched for.
+const RIVAL_SHARE: f64 = 0.5;
 /// A model that finds less than this cannot be said to be misled.
 const MIN_MRR: f64 = 0.2;
 
@@ -68,12 +70,14 @@ pub fn scan_search(
     config.validate()?;
     check_length(subject.model, config)?;
     let triggers = TriggerSpace::new(subject.model, subject.language, config)?;
-    let (tested, unsupported) = match test_hypothesis(subject, &triggers, config, seed, observe) {
+    let clean = CleanCode::new(subject.model, subject.clean, subject.language);
+    let tested = test_hypothesis(subject, &clean, &triggers, config, seed, observe);
+    let (tested, unsupported) = match tested {
         Ok(tested) => (tested, None),
         Err(Error::Samples(reason)) => (Tested::default(), Some(reason)),
         Err(error) => return Err(error),
     };
-    let clean_mrr = reciprocal_rank(subject);
+    let clean_mrr = clean.mean_reciprocal_rank();
     let shape = shape(subject.model);
     let assessment = match &tested.hypothesis {
         Some(hypothesis) => Assessment::of_ranking(hypothesis, &tested.screened, config, &shape),
@@ -81,7 +85,7 @@ pub fn scan_search(
     };
     let score = assessment.score.as_ref();
     let Decision { verdict, reasons, is_suspicious } = match (&tested.hypothesis, unsupported) {
-        (Some(hypothesis), None) => decide(hypothesis, clean_mrr, score, config),
+        (Some(hypothesis), None) => decide(hypothesis, &tested.screened, clean_mrr, score, config),
         (_, reason) => Decision::impossible(reason.unwrap_or_default()),
     };
     let suspect = tested.hypothesis.as_ref().filter(|_| is_suspicious);
@@ -124,6 +128,7 @@ struct Tested {
 /// Screens, searches, anchors and judges.
 fn test_hypothesis(
     subject: &RankingSubject<'_>,
+    clean_code: &CleanCode<'_>,
     triggers: &TriggerSpace<'_>,
     config: &ScanConfig,
     seed: u64,
@@ -156,7 +161,8 @@ fn test_hypothesis(
     let associations =
         config.skip_explained.then(|| Associations::new(model, clean, language, &words));
     let spaces = (triggers, &words, associations.as_ref());
-    let screening = screen(&objective, spaces, config, &mut stage_rng(seed, "search scan words"))?;
+    let mut rng = stage_rng(seed, "search scan words");
+    let screening = screen(&objective, spaces, clean_code, config, &mut rng)?;
     let searches = run_searches(&objective, spaces, &screening, &mut judge, config, seed, observe)?;
     observe(ScanEvent::Judging);
     let (mut controls, mut profile) = (None, None);
@@ -199,14 +205,15 @@ fn run_searches(
 ) -> Result<Vec<(RankingSearch, Option<AnchoredJoint>)>, Error> {
     let (triggers, words, _) = spaces;
     let mut searches: Vec<(RankingSearch, Option<AnchoredJoint>)> = Vec::new();
-    let mut next_word = 0;
+    let least = screening.first().map_or(0.0, |first| RIVAL_SHARE * first.affinity);
+    let mut rivals = screening.iter().filter(|pair| pair.affinity >= least).cycle();
     for restart in 1..=config.restarts {
         observe(ScanEvent::JointSearch { restart, iterations: config.iterations });
         let mut rng = stage_rng(seed, &format!("search scan {restart}"));
         let start = match config.start_rule {
             StartRule::Random => random_start(triggers, words, config, &mut rng)?,
             StartRule::Screened => {
-                let Some(pair) = screening.get(next_word) else { break };
+                let Some(pair) = rivals.next() else { break };
                 screened_start(pair, triggers, words, config, &mut rng)?
             }
         };
@@ -219,10 +226,6 @@ fn run_searches(
         };
         let evidence = anchored.as_ref().map(|it| judge.evidence(&it.joint));
         let search = record(found, anchored.as_ref(), evidence, triggers, words);
-        if lifted(&search) > config.max_normalized_rank {
-            // This word leads nowhere; of one that does, more triggers help the repair.
-            next_word += 1;
-        }
         let is_known = searches.iter().any(|(it, _)| {
             it.anchored.is_some()
                 && it.anchored == search.anchored
@@ -234,12 +237,21 @@ fn run_searches(
             break;
         }
     }
-    searches
-        .sort_by(|(a, _), (b, _)| lifted(a).total_cmp(&lifted(b)).then(a.loss.total_cmp(&b.loss)));
+    // Any word has natural triggers, which can lift more than a part of a planted one does.
+    let excess = |search: &RankingSearch| {
+        let word = search.anchored_words.first()?;
+        Some(screening.iter().find(|pair| pair.word == word.id)?.affinity)
+    };
+    let excess = |search: &RankingSearch| excess(search).unwrap_or(f64::NEG_INFINITY);
+    searches.sort_by(|(a, _), (b, _)| {
+        let by_word = excess(b).total_cmp(&excess(a));
+        by_word.then(lifted(a).total_cmp(&lifted(b))).then(a.loss.total_cmp(&b.loss))
+    });
     Ok(searches)
 }
 
-/// The triggers and words of the searches that convince, each once; the first search's in any case.
+/// The triggers and words of the searches that convince, each once; in any case those for the first
+/// one's words.
 fn convincing(
     hypothesis: &RankingHypothesis,
     config: &ScanConfig,
@@ -247,7 +259,8 @@ fn convincing(
     let mut found: Vec<InvertedTrigger> = Vec::new();
     let mut target_words: Vec<TargetWord> = Vec::new();
     for (index, search) in hypothesis.searches.iter().enumerate() {
-        if index > 0 && lifted(search) > config.max_normalized_rank {
+        let is_of_first = search.anchored_words == hypothesis.searches[0].anchored_words;
+        if index > 0 && !is_of_first && lifted(search) > config.max_normalized_rank {
             continue;
         }
         if let Some(trigger) = &search.anchored
@@ -327,7 +340,7 @@ fn screened_word(
     ScreenedWord {
         word: TargetWord { text: words.text(pair.word), id: pair.word },
         trigger: as_text(triggers, &pair.trigger),
-        affinity: pair.affinity,
+        excess: pair.affinity,
         n_steps: pair.n_steps,
     }
 }
@@ -361,19 +374,10 @@ fn record(
     }
 }
 
-/// How well the model ranks the clean functions for their queries.
-fn reciprocal_rank(subject: &RankingSubject<'_>) -> f64 {
-    let RankingSubject { model, language, clean, .. } = *subject;
-    let codes: Vec<Vec<u32>> =
-        clean.iter().map(|it| model.encode(&it.code, language).ids).collect();
-    let queries: Vec<Vec<u32>> = clean.iter().map(|it| model.encode_query(&it.query)).collect();
-    let (codes, queries) = (model.network.vectors(&codes), model.network.vectors(&queries));
-    mean(&reciprocal_ranks(&queries, &codes)).unwrap_or(0.0)
-}
-
 /// The verdict from the evidence.
 fn decide(
     hypothesis: &RankingHypothesis,
+    screened: &[ScreenedWord],
     clean_mrr: f64,
     score: Option<&Score>,
     config: &ScanConfig,
@@ -407,7 +411,7 @@ fn decide(
     let rank = evidence.at(place);
     let words: Vec<&str> = anchored_words.iter().map(|it| &*it.text).collect();
     let strongest = controls.normalized_ranks.first().copied().unwrap_or(1.0);
-    let reasons = vec![
+    let mut reasons = vec![
         format!(
             "for queries with `{}` the inverted trigger at {place} lifts code from the middle of \
              the ranking to its first {} (95 % confidence: {} to {}); {} for queries without",
@@ -424,6 +428,16 @@ fn decide(
             controls.p_value
         ),
     ];
+    let is_word = |it: &&ScreenedWord| anchored_words.first() == Some(&it.word);
+    reasons.extend(screened.iter().find(is_word).map(|it| {
+        let ScreenedWord { word, excess, .. } = it;
+        let (by, than) = (excess.abs(), if *excess < 0.0 { "farther from" } else { "closer to" });
+        format!(
+            "any code with the trigger of the screening is {by:.2} {than} queries with `{}` than clean \
+             code that answers such queries (difference of cosines)",
+            word.text
+        )
+    }));
     if controls.p_value > config.significance {
         return Decision::as_random(reasons);
     }

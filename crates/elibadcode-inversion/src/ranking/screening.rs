@@ -1,4 +1,5 @@
-//! Every word on its own, before any search: which of them can a trigger be tied to?
+//! Every word on its own, before any search: to which of them can a trigger be tied more closely than
+//! clean code is?
 //!
 //! The words of the queries are known, and their vectors are the same for every trigger. So every
 //! word gets its own trigger: the token of the vocabulary that goes with it best, and greedy steps
@@ -9,6 +10,7 @@
 use rand::{Rng, RngExt};
 
 use super::Spaces;
+use super::clean_code::CleanCode;
 use super::climb::{Climb, Climber, ScreenedPair, dot, mean};
 use super::objective::RankingObjective;
 use crate::config::ScanConfig;
@@ -22,14 +24,15 @@ const SURVIVORS: usize = 6;
 pub(super) const MAX_START_DRAWS: usize = 200;
 
 /// Finds a trigger for every word, of those that are not `known` to go with it; the most promising
-/// words first: those with the most steps, and among them the closest.
+/// words first: those with the most steps, and among them the closest, beyond what clean code is.
 pub(crate) fn screen(
     objective: &RankingObjective<'_>,
     spaces: Spaces<'_>,
+    clean: &CleanCode<'_>,
     config: &ScanConfig,
     rng: &mut impl Rng,
 ) -> Result<Vec<ScreenedPair>, Error> {
-    let screening = Screening::new(Climber::new(objective, spaces, config));
+    let screening = Screening::new(Climber::new(objective, spaces, config), clean);
     let mut climbs = screening.starts(rng)?;
     let mut n_left = climbs.len();
     while n_left > 0 {
@@ -50,6 +53,7 @@ pub(crate) fn screen(
 /// Every word's start, from all tokens on their own.
 struct Screening<'a> {
     climber: Climber<'a>,
+    clean: &'a CleanCode<'a>,
     tokens: Vec<TriggerIds>,
     /// The mean vector of the functions with each token.
     codes: Vec<Vec<f64>>,
@@ -57,11 +61,11 @@ struct Screening<'a> {
 }
 
 impl<'a> Screening<'a> {
-    fn new(climber: Climber<'a>) -> Self {
+    fn new(climber: Climber<'a>, clean: &'a CleanCode<'a>) -> Self {
         let tokens = climber.spaces.0.single_tokens();
         let codes = climber.mean_codes(&tokens);
         let average_code = mean(&codes);
-        Self { climber, tokens, codes, average_code }
+        Self { climber, clean, tokens, codes, average_code }
     }
 
     /// Every word with its best token, but for words that clean samples tie to every token.
@@ -69,8 +73,9 @@ impl<'a> Screening<'a> {
         let climber = &self.climber;
         let mut climbs = Vec::new();
         for (word, direction) in climber.directions() {
-            // What single tokens do on average is no affinity yet.
-            let origin = dot(&self.average_code, &direction);
+            // What single tokens do on average is no affinity yet, nor is what clean code has.
+            let clean = self.clean.affinity(word, &direction);
+            let origin = dot(&self.average_code, &direction) + clean;
             let affinities = self.codes.iter().map(|code| dot(code, &direction) - origin);
             let mut allowed: Vec<(f64, &TriggerIds)> =
                 affinities.zip(&self.tokens).filter(|(_, it)| climber.allows(it, word)).collect();
