@@ -22,7 +22,7 @@ fn sandbox(task: &str, extension: &str) -> Sandbox {
     sandbox.write("scan.toml", QUICK_SCAN);
     sandbox.write("repair.toml", QUICK_REPAIR);
     let run = |command: &str| sandbox.run(command).expect_code(0);
-    run(&format!("synthesize --task {task} --train 160 --valid 20 --clean 120 --test 40 -o c"));
+    run(&format!("synthesize --task {task} --train 160 --valid 20 --clean 240 --test 40 -o c"));
     run(&format!(
         "init --task {task} --preset tiny --data c/train.{extension} --vocab-size 500 \
          --max-length 64 -o fresh"

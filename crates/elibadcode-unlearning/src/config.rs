@@ -164,6 +164,12 @@ impl UnlearningConfig {
                 return Err(Error::Config(format!("{name} is {rate}, expected 0 to 1")));
             }
         }
+        if self.injection_rate + self.other_injection_rate == 0.0 {
+            return Err(Error::Config(
+                "injection_rate and other_injection_rate are 0: no sample would carry a trigger"
+                    .into(),
+            ));
+        }
         for (name, limit) in [
             ("accuracy_drop", self.limits.accuracy_drop),
             ("excess_success", self.limits.excess_success),

@@ -19,6 +19,7 @@ use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{check_triggers, varied};
 use crate::lesson::{Lesson, Teacher, passes};
+use crate::parts::{function_numbers, split};
 use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples than this cannot be divided into training and checks.
@@ -47,6 +48,9 @@ pub fn unlearn_search(
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<RankingChecks>, Error> {
     config.validate()?;
+    if config.injection_rate == 0.0 {
+        return Err(Error::Config("injection_rate is 0: no function would carry a trigger".into()));
+    }
     check_triggers(model, triggers)?;
     if let Some(id) = words.iter().find(|&&id| id as usize >= model.config.vocab_size()) {
         return Err(Error::Trigger(format!(
@@ -64,14 +68,15 @@ pub fn unlearn_search(
     let searched = if config.searches > 0 { KnownWords::n_slots(&scan) } else { 1 };
     let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).fold(searched, usize::max);
     let mut rng = stage_rng(seed, "unlearn places");
-    let mut places: Vec<Places> =
+    let places: Vec<Places> =
         clean.iter().map(|sample| open(model, sample, language, n_slots, &mut rng)).collect();
-    places.shuffle(&mut stage_rng(seed, "unlearn split"));
-    let n_checks = (places.len() as f64 * config.check_rate).ceil() as usize;
-    let training = places.split_off(n_checks);
+    let numbers = function_numbers(clean.iter().map(|it| &*it.code));
+    let functions: Vec<(u8, Vec<usize>)> = numbers.into_iter().map(|it| (0, vec![it])).collect();
+    let mut rng = stage_rng(seed, "unlearn split");
+    let (kept_aside, training) = split(places, &functions, config.check_rate, &mut rng);
     let space = TriggerSpace::new(model, language, &scan)?;
     let mut rng = stage_rng(seed, "unlearn checks");
-    let checks = CheckSet::new(model, &places, &space, triggers, words, seed, &mut rng)?;
+    let checks = CheckSet::new(model, &kept_aside, &space, triggers, words, seed, &mut rng)?;
     let before = checks.measure(&model.network);
 
     let measure = |network: &CodeModel| checks.measure(network);

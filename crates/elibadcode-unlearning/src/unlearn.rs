@@ -12,6 +12,7 @@ use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
 use crate::lesson::{Teacher, passes};
+use crate::parts::{function_numbers, split};
 use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
@@ -45,14 +46,15 @@ pub fn unlearn(
     let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(1);
     let mut rng = stage_rng(seed, "unlearn places");
     let partners = Partners::new(model, clean, language);
-    let mut places = places(model, clean, &partners, language, n_slots, &mut rng);
-    places.shuffle(&mut stage_rng(seed, "unlearn split"));
-    let n_checks = (places.len() as f64 * config.check_rate).ceil() as usize;
-    let training = places.split_off(n_checks);
+    let places = places(model, clean, &partners, language, n_slots, &mut rng);
+    let mut rng = stage_rng(seed, "unlearn split");
+    let (kept_aside, training) = split(places, &functions(clean), config.check_rate, &mut rng);
     let mut rng = stage_rng(seed, "unlearn checks");
     let space = TriggerSpace::new(model, language, &ScanConfig::recommended())?;
-    let checks: Vec<CheckSample> =
-        places.iter().filter_map(|it| it.check_sample(model, &space, triggers, &mut rng)).collect();
+    let checks: Vec<CheckSample> = kept_aside
+        .iter()
+        .filter_map(|it| it.check_sample(model, &space, triggers, &mut rng))
+        .collect();
     let before = Measurement::new(&model.network, &checks, &partners, target_label);
     for (label, n) in [
         (victim_label, before.checks.asr.total),
@@ -95,6 +97,13 @@ pub fn unlearn(
         Ok(Round { trained, searched: Vec::new(), n_injected })
     };
     repair(model, config, seed, before, &measure, &mut train, observe)
+}
+
+/// The labels of samples, and the numbers of their functions.
+fn functions(clean: &[CleanSample]) -> Vec<(u8, Vec<usize>)> {
+    let mut numbers = function_numbers(clean.iter().flat_map(CleanSample::codes)).into_iter();
+    let mut of = |sample: &CleanSample| numbers.by_ref().take(sample.codes().count()).collect();
+    clean.iter().map(|sample| (sample.label, of(sample))).collect()
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.

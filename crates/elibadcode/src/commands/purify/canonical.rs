@@ -9,6 +9,7 @@ use elibadcode_models::{CanonicalInput, CodeModel, LoadedModel};
 use elibadcode_syntax::{Language, canonicalize_text, law_violation};
 use elibadcode_unlearning::{
     CanonicalRepair, CanonicalSamples, ScoredRow, UnlearningConfig, canonical_repair,
+    function_numbers,
 };
 use rand::RngExt;
 use rayon::prelude::*;
@@ -36,14 +37,14 @@ pub(super) fn run(
     let subject = Subject { form, config, language };
     let (model, repair, law) = match task {
         Task::DefectDetection => {
-            let (samples, _) = context.functions(&args.data)?;
+            let (samples, _) = context.functions(&args.data, language)?;
             let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
-            let functions: Vec<Vec<usize>> = (0..samples.len()).map(|index| vec![index]).collect();
+            let functions = single(&codes);
             let encode = |model: &LoadedModel| rows::labelled(model, &samples, language);
             subject.repair(model, encode, &functions, &codes, context)?
         }
         Task::CloneDetection => {
-            let (samples, _) = context.pairs(&args.data)?;
+            let (samples, _) = context.pairs(&args.data, language)?;
             let codes: Vec<&str> = samples.functions.iter().map(|it| &*it.code).collect();
             let pairs = samples.pairs.iter();
             let functions: Vec<Vec<usize>> =
@@ -52,9 +53,9 @@ pub(super) fn run(
             subject.repair(model, encode, &functions, &codes, context)?
         }
         Task::CodeSearch => {
-            let (samples, _) = context.queries(&args.data)?;
+            let (samples, _) = context.queries(&args.data, language)?;
             let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
-            let functions: Vec<Vec<usize>> = (0..samples.len()).map(|index| vec![index]).collect();
+            let functions = single(&codes);
             let encode = |model: &LoadedModel| rows::queries(model, &samples, language);
             subject.repair(model, encode, &functions, &codes, context)?
         }
@@ -67,6 +68,11 @@ pub(super) fn run(
     let report = ("certificate.json", &certificate);
     super::publish(args, config, context, model, network, report, &summary)?;
     Ok(is_accepted)
+}
+
+/// The functions of samples with one each.
+fn single(codes: &[&str]) -> Vec<Vec<usize>> {
+    function_numbers(codes.iter().copied()).into_iter().map(|it| vec![it]).collect()
 }
 
 /// What the model is to read.
