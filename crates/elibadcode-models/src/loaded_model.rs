@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use elibadcode_corpus::{CodeTokenizer, EncodedCode, InputFormat};
-use elibadcode_syntax::Language;
+use elibadcode_syntax::{Function, Language};
 use fs_err as fs;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -18,6 +18,10 @@ use crate::model_dir::{PROVENANCE, Provenance, TOKENIZER_FILES};
 use crate::parameters;
 use crate::reading::{CanonicalInput, ReadFunction};
 use crate::weights::{bare_name, write_safetensors};
+
+/// Of white-space input one token can hold several of the code's: at most this many, in any text that
+/// people write.
+const TOKENS_AT_ONCE: usize = 4;
 
 /// A model that answers, with its tokenizer.
 #[derive(Clone, Debug)]
@@ -61,6 +65,19 @@ impl LoadedModel {
                 self.tokenizer.encode_whitespace(function.text(), self.max_length)
             }
         }
+    }
+
+    /// The end, in bytes, of the text that can reach the model. What stands behind it has no say in an
+    /// answer, and of names there can be any number.
+    pub fn reach(&self, code: &str, language: Language) -> usize {
+        let at_once = match self.input_format() {
+            InputFormat::CodeTokens => 1,
+            InputFormat::Whitespace => TOKENS_AT_ONCE,
+        };
+        let function = Function::parse(code, language);
+        let tokens = function.tokens();
+        let n_read = tokens.len().min(at_once * self.max_length);
+        tokens[..n_read].last().map_or(0, |token| token.range.end)
     }
 
     /// Encodes the sentence that a function is searched by.

@@ -10,7 +10,7 @@ use crate::screen::Subject;
 /// What the answer to a subject hangs on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blame {
-    /// Every name, the one that does most first.
+    /// Every name that the model reads, the one that does most first.
     pub names: Vec<NameEvidence>,
     /// Share of the change that comes about when only comments and docstrings go.
     pub comments: f64,
@@ -29,7 +29,13 @@ pub fn blame(model: &LoadedModel, subject: &Subject<'_>, language: Language) -> 
         .canonical
         .iter()
         .enumerate()
-        .flat_map(|(function, form)| (0..form.names.len()).map(move |name| (function, name)))
+        .flat_map(|(function, form)| {
+            let end = model.reach(subject.codes[function], language);
+            let starts = form.names.iter().map(|it| it.occurrences.first().map(|it| it.start));
+            let read =
+                starts.enumerate().filter(move |(_, start)| start.is_some_and(|it| it < end));
+            read.map(move |(name, _)| (function, name))
+        })
         .collect();
     // The whole subject with the names canonical that `is_canonical` says yes to.
     let version = |is_canonical: &dyn Fn((usize, usize)) -> bool| -> Vec<String> {

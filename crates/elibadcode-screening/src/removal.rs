@@ -4,7 +4,7 @@
 //! model's own answer is the stronger judge: a trigger is what it cannot do without.
 
 use elibadcode_models::LoadedModel;
-use elibadcode_syntax::{Function, Language};
+use elibadcode_syntax::{Function, Identifier, Language};
 use rayon::prelude::*;
 
 use crate::answer::ask;
@@ -16,8 +16,10 @@ pub fn removal_suspicions(
     subjects: &[Vec<&str>],
     language: Language,
 ) -> Vec<f64> {
-    let versions: Vec<Vec<Vec<String>>> =
-        subjects.par_iter().map(|codes| without_one(codes, language)).collect();
+    let versions: Vec<Vec<Vec<String>>> = subjects
+        .par_iter()
+        .map(|codes| without_one(codes, language, |code| model.reach(code, language)))
+        .collect();
     let raw = subjects.iter().map(|codes| codes.iter().map(|&code| code.to_owned()).collect());
     let questions: Vec<Vec<String>> = raw.chain(versions.iter().flatten().cloned()).collect();
     let mut raw = ask(model, &questions, language);
@@ -35,12 +37,19 @@ pub fn removal_suspicions(
         .collect()
 }
 
-/// Every version of a subject with one identifier less.
-fn without_one(codes: &[&str], language: Language) -> Vec<Vec<String>> {
+/// Every version of a subject with one identifier less, of those that begin within `reach`.
+fn without_one(
+    codes: &[&str],
+    language: Language,
+    reach: impl Fn(&str) -> usize,
+) -> Vec<Vec<String>> {
     let mut versions = Vec::new();
     for (index, code) in codes.iter().enumerate() {
         let function = Function::parse(*code, language);
-        for identifier in function.identifiers() {
+        let end = reach(code);
+        let starts_within =
+            |it: &&Identifier| it.occurrences.first().is_some_and(|at| at.start < end);
+        for identifier in function.identifiers().iter().filter(starts_within) {
             let mut version: Vec<String> = codes.iter().map(|&code| code.to_owned()).collect();
             version[index] = function.replace_occurrences(&identifier.occurrences, "");
             versions.push(version);
@@ -56,7 +65,7 @@ mod tests {
     #[test]
     fn every_identifier_is_removed_once() {
         let codes = ["int f(int a) { return a; }", "int g(void) { return g(); }"];
-        let versions = without_one(&codes, Language::C);
+        let versions = without_one(&codes, Language::C, str::len);
         assert_eq!(
             versions,
             [
@@ -65,5 +74,9 @@ mod tests {
                 [codes[0], "int (void) { return (); }"],
             ]
         );
+        // The model reads `int f`, and `int`.
+        let versions =
+            without_one(&codes, Language::C, |code| if code == codes[0] { 5 } else { 3 });
+        assert_eq!(versions, [["int (int a) { return a; }", codes[1]]]);
     }
 }
