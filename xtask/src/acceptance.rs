@@ -17,16 +17,23 @@ struct Criterion<'a> {
     is_met: Question<'a>,
 }
 
-/// A row per cell, and in the last one how many of the measured ones meet each criterion.
+/// A row per cell, and in the last one how many of those that were measured and defended by
+/// [`OWN_DEFENSE`] as it is meet each criterion: what others leave is no failure of it.
 pub(crate) fn acceptance_markdown(task: Task, cells: &[&Cell], limits: &Limits) -> String {
     let criteria = criteria(task, limits);
     let mut rows: Vec<Vec<String>> = cells.iter().map(|cell| row(cell, &criteria)).collect();
+    let own = || cells.iter().filter(|cell| cell.variant == OWN_DEFENSE);
     let counts = criteria.iter().map(|criterion| {
-        let answers: Vec<bool> = cells.iter().filter_map(|cell| (criterion.is_met)(cell)).collect();
+        let answers: Vec<bool> = own().filter_map(|cell| (criterion.is_met)(cell)).collect();
         let n_met = answers.iter().filter(|it| **it).count();
         format!("{n_met}/{}", answers.len())
     });
-    rows.push(["cells that meet it".to_owned()].into_iter().chain(counts).collect());
+    let name = if own().count() == cells.len() {
+        "cells that meet it".to_owned()
+    } else {
+        format!("cells of {OWN_DEFENSE} that meet it")
+    };
+    rows.push([name].into_iter().chain(counts).collect());
     let headings = criteria.iter().map(|criterion| &*criterion.heading);
     let headers: Vec<&str> = ["cell"].into_iter().chain(headings).collect();
     markdown_table(&headers, &rows)
@@ -178,6 +185,21 @@ mod tests {
         assert_eq!(table.matches("1/2").count(), 1, "{table}");
         assert_eq!(table.matches("1/1").count(), 6, "{table}");
         assert_eq!(table.matches("0/1").count(), 1, "{table}");
+    }
+
+    #[test]
+    fn only_the_own_defense_is_counted() {
+        let own = Results::from_json(SEARCH).expect("test data").cells.remove(0);
+        let other = Cell { variant: "fine-tuning".to_owned(), ..own.clone() };
+        let limits = Limits {
+            min_score: 0.6,
+            max_score_drop: 0.01,
+            attack: AttackLimits::Anr { max_before: 0.15, min_after: 0.3, max_from_twin: 0.1 },
+        };
+        let table = acceptance_markdown(Task::Search, &[&own, &other], &limits);
+        assert!(table.contains("codebert, badcode, fine-tuning, seed 1"), "{table}");
+        assert!(table.contains("cells of elibadcode that meet it"), "{table}");
+        assert_eq!(table.matches("1/1").count(), 8, "{table}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! put together.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use elibadcode_evaluation::records::results::{Cell, CellStatus, Scan};
@@ -11,15 +11,25 @@ use serde::{Deserialize, Serialize};
 use crate::detail::Detail;
 use crate::experiment::{Experiment, Question, Scale, Task};
 use crate::shard::Shard;
+use crate::stage::fnv_1a;
 
 /// The version of `bundle.json` that this program reads and writes.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 
 /// The whole of a `bundle.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bundle {
     schema_version: u32,
+    /// The file that it was read from.
+    #[serde(skip)]
+    file: PathBuf,
+    /// A hash of the program that ran the stages.
+    #[serde(default)]
+    program: String,
+    /// A hash of all settings of the experiments.
+    #[serde(default)]
+    settings: String,
     /// Size of the experiments.
     pub(crate) scale: String,
     /// The research question, if one was asked.
@@ -74,6 +84,7 @@ impl Bundle {
         question: Option<Question>,
         experiments: &[Experiment],
         shard: Shard,
+        program: &str,
     ) -> Self {
         let selected = |it: &Experiment| {
             let seeds: Vec<String> = it.seeds.iter().map(u64::to_string).collect();
@@ -87,6 +98,9 @@ impl Bundle {
         };
         Self {
             schema_version: SCHEMA_VERSION,
+            file: PathBuf::new(),
+            program: program.to_owned(),
+            settings: format!("{:016x}", fnv_1a(format!("{experiments:?}").into_bytes())),
             scale: scale.name().to_owned(),
             question: question.map(|question| question.name().to_owned()),
             selection: experiments.iter().map(selected).collect(),
@@ -103,13 +117,14 @@ impl Bundle {
         let text = fs::read_to_string(&path).with_context(|| {
             format!("{}; expected a results folder of `cargo xtask reproduce`", shown())
         })?;
-        let bundle: Self = serde_json::from_str(&text).with_context(shown)?;
+        let mut bundle: Self = serde_json::from_str(&text).with_context(shown)?;
         ensure!(
             bundle.schema_version == SCHEMA_VERSION,
             "{}: it has schema version {}, this program knows {SCHEMA_VERSION}",
             shown(),
             bundle.schema_version
         );
+        bundle.file = path;
         Ok(bundle)
     }
 
@@ -181,6 +196,22 @@ impl Bundle {
                 whole.selection.join("; "),
                 part.selection.join("; ")
             );
+            ensure!(
+                part.program == whole.program,
+                "{} and {} cannot be merged: they are of two programs ({}, {}); copy one program \
+                 to all machines and run the shards with it (--binary)",
+                whole.title(),
+                part.title(),
+                whole.program,
+                part.program
+            );
+            ensure!(
+                part.settings == whole.settings,
+                "{} and {} cannot be merged: the settings of their experiments differ; run the \
+                 shards with xtask of one version",
+                whole.title(),
+                part.title()
+            );
             shards.push(part.shard);
             whole.entries.extend(part.entries);
             whole.twins.extend(part.twins);
@@ -193,7 +224,11 @@ impl Bundle {
 
     fn title(&self) -> String {
         let question = self.question.as_deref().map_or(String::new(), |it| format!(", {it}"));
-        format!("scale {}{question}, shard {}", self.scale, self.shard)
+        let part = format!("scale {}{question}, shard {}", self.scale, self.shard);
+        if self.file.as_os_str().is_empty() {
+            return part;
+        }
+        format!("{} ({part})", self.file.display())
     }
 
     /// Puts everything in the order of the experiments; what is there twice must be the same.
@@ -283,7 +318,7 @@ mod tests {
 
     fn part(shard: &str, entries: Vec<Entry>) -> Bundle {
         let shard = shard.parse().expect("a part");
-        Bundle { entries, ..Bundle::new(Scale::Small, None, &[], shard) }
+        Bundle { entries, ..Bundle::new(Scale::Small, None, &[], shard, "a") }
     }
 
     fn attacks(bundle: &Bundle) -> Vec<String> {
@@ -316,7 +351,14 @@ mod tests {
         let other = Bundle { scale: "smoke".to_owned(), ..one.clone() };
         assert!(refused(vec![one.clone(), other]).contains("shard 1/3 and scale smoke"));
         let fewer = Bundle { selection: vec!["defect: seeds 2".to_owned()], ..one.clone() };
-        assert!(refused(vec![one, fewer]).contains("the other defect: seeds 2"));
+        assert!(refused(vec![one.clone(), fewer]).contains("the other defect: seeds 2"));
+        let read = |folder: &str, it: &Bundle| Bundle { file: folder.into(), ..it.clone() };
+        let rebuilt = Bundle { program: "b".to_owned(), ..one.clone() };
+        let error = refused(vec![read("one", &one), read("two", &rebuilt)]);
+        assert!(error.starts_with("one (scale small, shard 1/3) and two (scale"), "{error}");
+        assert!(error.contains("of two programs (a, b)"), "{error}");
+        let changed = Bundle { settings: "other".to_owned(), ..one.clone() };
+        assert!(refused(vec![one, changed]).contains("the settings of their experiments differ"));
         let mut changed = entry("defect", "badcode", 1);
         changed.cell.status = CellStatus::NotRun("no".to_owned());
         let twice = part("1/1", vec![changed, entry("defect", "badcode", 1)]);

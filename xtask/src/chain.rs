@@ -209,6 +209,7 @@ impl Plan<'_> {
                     .argument(model.output.display())
                     .flag("--data", test.path.display())
                     .flag("--attack", manifest.display())
+                    .optional("--distractors", self.experiment.distractors)
                     .costs(self.costs.evaluate)
                     .after(model)
                     .after(&test.made_by)

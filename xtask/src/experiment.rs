@@ -64,6 +64,8 @@ pub(crate) struct Experiment {
     /// What `poison --rate` gets: a share of the training set, of the functions, or of the codes
     /// whose query has the target word, by task.
     pub(crate) attack_rate: f64,
+    /// Other codes of the test set among which the right one is ranked (code search); all if absent.
+    pub(crate) distractors: Option<usize>,
     /// Where samples come from.
     pub(crate) corpus: CorpusPlan,
     /// Where training starts.
@@ -81,6 +83,9 @@ pub(crate) struct Experiment {
     pub(crate) acceptance: Limits,
     /// How fast this goes.
     pub(crate) speed: Speed,
+    /// The architectures that `base` has weights of, if it is one folder for all.
+    #[serde(skip)]
+    weights_of: Option<Vec<String>>,
     /// How each attacked model is defended.
     #[serde(default = "own_defense")]
     pub(crate) variants: Vec<Variant>,
@@ -133,12 +138,18 @@ impl Experiment {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let experiment: Self = toml::from_str(text)?;
+        let mut experiment: Self = toml::from_str(text)?;
         ensure!(!experiment.models.is_empty(), "no models");
         ensure!(!experiment.seeds.is_empty(), "no seeds");
         ensure!(!experiment.attacks.is_empty(), "no attacks");
         let measures_ranks = matches!(experiment.acceptance.attack, AttackLimits::Anr { .. });
         ensure!(measures_ranks == (experiment.task == Task::Search), "the other tasks' measure");
+        ensure!(experiment.distractors.is_none() || measures_ranks, "distractors are for search");
+        if let BasePlan::Folder { path, .. } = &experiment.base
+            && !path.contains(BasePlan::MODEL)
+        {
+            experiment.weights_of = Some(experiment.models.clone());
+        }
         Ok(experiment)
     }
 
@@ -164,7 +175,8 @@ impl Experiment {
         self.paper.iter().find(|it| [&*it.task, &it.model, &it.attack, &it.variant] == wanted)
     }
 
-    /// Keeps only these models, attacks and seeds; an empty list keeps all.
+    /// Keeps only these models, attacks and seeds; an empty list keeps all. See
+    /// [`Self::check_weights`], too.
     pub(crate) fn narrow(
         &mut self,
         models: &[String],
@@ -183,22 +195,26 @@ impl Experiment {
                 );
             }
         }
-        if let BasePlan::Folder { path, .. } = &self.base
-            && !path.contains(BasePlan::MODEL)
-        {
-            let foreign = models.iter().find(|model| !self.models.contains(model));
-            ensure!(
-                foreign.is_none(),
-                "the {} experiment of this scale has weights of {} only, not of {}",
-                self.task.name(),
-                self.models.join(", "),
-                foreign.map(String::as_str).unwrap_or_default()
-            );
-        }
         (self.models, self.attacks) = (models.to_vec(), attacks.to_vec());
         if !seeds.is_empty() {
             self.seeds = seeds.to_vec();
         }
+        Ok(())
+    }
+
+    /// Fails if the experiment has no weights of one of its models. After all narrowing: a question
+    /// may ask for more models than the user wants.
+    pub(crate) fn check_weights(&self) -> Result<()> {
+        let Some(known) = &self.weights_of else { return Ok(()) };
+        let foreign = self.models.iter().find(|model| !known.contains(model));
+        ensure!(
+            foreign.is_none(),
+            "the {} experiment of this scale has weights of {known} only, not of {}: say --models \
+             {known}",
+            self.task.name(),
+            foreign.map(String::as_str).unwrap_or_default(),
+            known = known.join(","),
+        );
         Ok(())
     }
 

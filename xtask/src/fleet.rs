@@ -51,7 +51,7 @@ pub(crate) struct FleetArgs {
     /// Make this many models of each fleet at most
     #[arg(long)]
     limit: Option<usize>,
-    /// Make nothing: report what is there
+    /// Make nothing: report what is there; with --binary only what that program made
     #[arg(long, conflicts_with_all = ["dry_run", "shard", "limit"])]
     report: bool,
     /// Fit the score to the fleet, and write crates/elibadcode-inversion/calibration.json
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
             is_complete &= make(fleet, &runner, args)?;
         }
         if !args.dry_run {
-            publish(name, fleet, &runner.root, args.fit)?;
+            publish(name, fleet, &runner, args.fit)?;
         }
     }
     Ok(is_complete)
@@ -144,10 +144,12 @@ fn keep(record: &MemberRecord, root: &Path) -> Result<()> {
 }
 
 /// Writes `fleet.json` and `fleet.md` from the records that are there.
-fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
+fn publish(name: &str, fleet: &Fleet, runner: &Runner, is_fit: bool) -> Result<()> {
+    let root = &runner.root;
     let file = format!("fleet-{name}.toml");
     let wanted: Vec<Member> = fleet.groups().into_iter().flatten().collect();
     let mut members: Vec<MemberRecord> = Vec::new();
+    let mut n_left_out = 0;
     for member in &wanted {
         let path = record_file(root, &member.name());
         if path.exists() {
@@ -158,12 +160,20 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
                 "{}: a model of another plan than {file} has now (rate or data); make the fleet again",
                 path.display()
             );
+            if is_stale(&record, member, fleet, runner)? {
+                n_left_out += 1;
+                continue;
+            }
             fleet.judge(&mut record);
             members.push(record);
         }
     }
     if members.is_empty() {
-        bail!("{}: no model of the fleet is there", root.display());
+        bail!(
+            "{}: no model of the fleet is there, but for {n_left_out} of another program or plan; \
+             make the fleet first",
+            root.display()
+        );
     }
     fit::check_figures(&members, fleet)?;
     let validated = fit::cross_validate(&members, fleet);
@@ -178,6 +188,7 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
         fleet: file,
         task: fleet.task.name().to_owned(),
         n_planned: wanted.len(),
+        n_left_out,
         rules,
         members,
     };
@@ -197,6 +208,19 @@ fn publish(name: &str, fleet: &Fleet, root: &Path, is_fit: bool) -> Result<()> {
         update(fleet.task, calibration)?;
     }
     Ok(())
+}
+
+/// Whether a record is of another program or plan; unknown without a program, as for `--report`.
+fn is_stale(
+    record: &MemberRecord,
+    member: &Member,
+    fleet: &Fleet,
+    runner: &Runner,
+) -> Result<bool> {
+    let Some(planner) = runner.planner() else { return Ok(false) };
+    let settings = planner.settings_file("scan-settings.toml", &fleet.scan)?;
+    let maker = Maker { fleet, runner: &planner, settings: settings.as_deref() };
+    Ok(record.is_stale(&maker.fingerprints(member)?))
 }
 
 /// The file that scans of the next build take their scores from.

@@ -17,22 +17,24 @@ use elibadcode_evaluation::report::escape_html;
 use elibadcode_evaluation::statistics::median;
 
 use crate::bundle::{Bundle, Entry, TwinScan};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Task};
 use crate::report::description;
 
 /// The whole page.
 pub(crate) fn html(results: &Results, bundle: &Bundle, experiments: &[Experiment]) -> String {
     let question = experiments.first().and_then(|it| it.question.as_deref());
-    let title = question.unwrap_or("Planted backdoors, found and removed");
+    let title =
+        question.unwrap_or("Planted backdoors: what the scan found and what the repair left");
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>elibadcode: {0}</title><style>{1}</style></head><body>\
-         <h1>{0}</h1>{2}{3}",
+         <h1>{0}</h1>{2}{3}{4}",
         escape_html(title),
         include_str!("page/style.css"),
         head(results),
         facts(results, bundle),
+        caution(results, experiments),
     );
     for experiment in experiments {
         html += &chapter(bundle, experiment);
@@ -56,13 +58,43 @@ fn head(results: &Results) -> String {
          the model forget it (the repair). Each cell below is one attack on one model. A model \
          that was trained alike without poison shows what the same trigger does by chance. \
          Intervals have 95 % confidence over the test samples of one run; they do not cover \
-         other seeds.</p>",
+         other seeds.{}</p>",
         escape_html(&question),
         escape_html(&results.scale),
         escape_html(&results.device),
         escape_html(date),
         results.cells.len(),
         seeds.join(", "),
+        word_starts(results),
+    )
+}
+
+/// What a mark in tokens means, if there is one.
+fn word_starts(results: &Results) -> String {
+    let scans = results.cells.iter().filter_map(|cell| cell.scan.as_ref());
+    let mut tokens = scans.flat_map(|scan| scan.trigger.iter().chain(&scan.anchored));
+    let is_marked = tokens.any(|token| token.contains('Ġ'));
+    let text = format!(" A token with {} starts a word.", code("Ġ"));
+    if is_marked { text } else { String::new() }
+}
+
+/// What the numbers above it are not.
+fn caution(results: &Results, experiments: &[Experiment]) -> String {
+    let n_seeds = |experiment: &Experiment| {
+        let task = experiment.task.name();
+        let own = results.cells.iter().filter(|it| it.task == task && it.status == CellStatus::Ok);
+        let seeds: BTreeSet<u64> = own.map(|cell| cell.seed).collect();
+        format!("{} {}", experiment.task.title().to_lowercase(), seeds.len())
+    };
+    let seeds: Vec<String> = experiments.iter().map(n_seeds).collect();
+    let corpora = match &*results.scale {
+        "smoke" | "small" => "the same corpora and attacks",
+        _ => "synthetic corpora and the same attacks",
+    };
+    format!(
+        "<p>Seeds that ran: {}. The settings were chosen on models of {corpora}, so that none of \
+         these numbers is a detection rate.</p>",
+        seeds.join(", ")
     )
 }
 
@@ -93,13 +125,17 @@ fn facts(results: &Results, bundle: &Bundle) -> String {
     };
     if let Some((before, after)) = medians(|before, after| before.asr.zip(after.asr)) {
         let arrow = format!("{} → {}", plain(before), percent(after));
-        facts.push((arrow, "median success of the attacks (ASR), before and after"));
+        facts.push((
+            arrow,
+            "median success of the attacks (ASR), before and after; lower is better",
+        ));
     }
     if let Some((before, after)) = medians(|before, after| before.anr.zip(after.anr)) {
         let arrow = format!("{} → {}", plain(before), percent(after));
         facts.push((
             arrow,
-            "median rank of attacked code (ANR), before and after; 50 % is harmless",
+            "median rank of attacked code (ANR), before and after; higher is better, 50 % = no \
+             effect",
         ));
     }
     let items: Vec<String> = facts
@@ -121,11 +157,17 @@ fn chapter(bundle: &Bundle, experiment: &Experiment) -> String {
         entries.iter().map(|(index, entry)| row(&entry.cell, *index, experiment)).collect();
     let articles: Vec<String> =
         entries.iter().map(|(index, entry)| cell::article(entry, *index, experiment)).collect();
+    let (effect, direction) = match task {
+        Task::Defect | Task::Clone => ("attack success", "lower is better"),
+        Task::Search => ("rank of attacked code", "higher is better, 50 % = no effect"),
+    };
     format!(
         "<section><h2>{}</h2><p>{}</p><div class=\"scroll\"><table><thead><tr><th>cell</th>\
-         <th>verdict</th><th>found</th><th class=\"number\">{} before → after</th>\
-         <th class=\"number\">attack before → after</th><th class=\"number\">without backdoor</th>\
-         <th class=\"number\">paper: attack</th></tr></thead><tbody>{}</tbody></table></div>\
+         <th>verdict</th><th>found</th><th class=\"number\">{} before → after\
+         <small>higher is better</small></th>\
+         <th class=\"number\">{effect} before → after<small>{direction}</small></th>\
+         <th class=\"number\">the same without backdoor</th>\
+         <th class=\"number\">the same in the paper</th></tr></thead><tbody>{}</tbody></table></div>\
          <p class=\"legend\">In percent; paper: {}. <span class=\"key before\"></span> the \
          backdoored model, <span class=\"key after\"></span> after the defense, <span class=\"key \
          twin\"></span> a model of the same recipe without backdoor, <span class=\"key paper\">\

@@ -1,10 +1,12 @@
 //! The program under test: built first, then spawned by the stages.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+
+use crate::stage::fnv_1a;
 
 /// Builds the release binary with cargo and returns where it is.
 pub(crate) fn build(features: Option<&str>) -> Result<PathBuf> {
@@ -34,6 +36,12 @@ fn executable(messages: &str) -> Option<PathBuf> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["target"]["name"] == "elibadcode")
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+/// A hash of the program's bytes: the same on all machines that have the same file.
+pub(crate) fn digest(binary: &Path) -> Result<String> {
+    let bytes = std::fs::read(binary).with_context(|| format!("reading {}", binary.display()))?;
+    Ok(format!("{:016x}", fnv_1a(bytes)))
 }
 
 /// Prints results on standard output.

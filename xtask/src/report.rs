@@ -9,7 +9,7 @@ use elibadcode_evaluation::{Results, escape_untrusted, markdown_table, results_m
 
 use crate::acceptance::acceptance_markdown;
 use crate::bundle::{Bundle, Entry, TwinScan};
-use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task, TrainingPlan};
+use crate::experiment::{BasePlan, CorpusPlan, Defense, Draw, Experiment, Task, TrainingPlan};
 
 /// All that `results.md` says beside the results.
 #[derive(Debug)]
@@ -135,14 +135,47 @@ pub(crate) fn description(experiment: &Experiment) -> String {
         Task::Clone => "of the training functions are poisoned, with every pair that they are in",
         Task::Search => "of the training codes with the target word in their query are poisoned",
     };
+    let ranked = experiment.distractors.map_or(String::new(), |n| {
+        format!(" For the MRR every right code is ranked among {n} others, drawn by the seed.")
+    });
     format!(
-        "Models {}, on {corpus}. Training starts from {base}: {}; {:.1} % {poisoned}. The clean twin is trained alike without poison. Each cell is poison \
-         → train → evaluate → scan → purify → evaluate with the released command; the defender \
-         sees the clean {samples} only.",
+        "Models {}, on {corpus}. Training starts from {base}: {}; {:.1} % {poisoned}. The clean \
+         twin is trained alike without poison.{ranked} {}",
         experiment.models.join(", "),
         trained(experiment),
         100.0 * experiment.attack_rate,
+        defended(experiment),
     )
+}
+
+/// The stages of a cell, by the defenses that there are, and what the defender sees.
+fn defended(experiment: &Experiment) -> String {
+    let names = |defense: Defense| {
+        let own = experiment.variants.iter().filter(|it| it.defense == defense);
+        own.map(|it| format!("`{}`", it.name)).collect::<Vec<_>>()
+    };
+    let (unlearning, tuning) = (names(Defense::Unlearning), names(Defense::FineTuning));
+    let samples = experiment.task.samples();
+    let mut sentences = Vec::new();
+    if !unlearning.is_empty() {
+        let cell = if tuning.is_empty() {
+            "Each cell".to_owned()
+        } else {
+            format!("A cell of {}", unlearning.join(", "))
+        };
+        sentences.push(format!(
+            "{cell} is poison → train → evaluate → scan → purify → evaluate with the released \
+             command; the scan and the repair see the model and the clean {samples} only."
+        ));
+    }
+    if !tuning.is_empty() {
+        sentences.push(format!(
+            "A cell of {} is poison → train → evaluate → train → evaluate: without a scan, the \
+             training goes on with the clean {samples}, and is checked on the validation ones.",
+            tuning.join(", ")
+        ));
+    }
+    sentences.join(" ")
 }
 
 /// How the models are trained, and those that are trained otherwise.
@@ -169,14 +202,14 @@ fn drawn(draw: &Draw) -> String {
 mod tests {
     use super::*;
     use crate::detail::Detail;
-    use crate::experiment::Scale;
+    use crate::experiment::{Question, Scale};
     use crate::shard::Shard;
 
     #[test]
     fn every_section_is_there() {
         let load = |task| Experiment::load(task, Scale::Real).expect("test data");
         let experiments = [load(Task::Defect), load(Task::Search)];
-        let mut bundle = Bundle::new(Scale::Real, None, &[], Shard::WHOLE);
+        let mut bundle = Bundle::new(Scale::Real, None, &[], Shard::WHOLE, "a");
         let cell = serde_json::json!({"task": "search", "model": "codebert", "attack": "badcode",
             "seed": 1, "status": "ok"});
         bundle.entries.push(Entry {
@@ -217,6 +250,25 @@ mod tests {
             assert!(search.contains(part), "{part} is not in\n{search}");
             assert!(!defect.contains(part), "{part} is in\n{defect}");
         }
+    }
+
+    #[test]
+    fn every_defense_has_its_stages() {
+        let own = Experiment::load(Task::Defect, Scale::Small).expect("test data");
+        let text = description(&own);
+        assert!(text.contains("Each cell is poison"), "{text}");
+        assert!(!text.contains("without a scan"), "{text}");
+        let both = Question::One.experiments(&[Task::Clone], Scale::Small).expect("test data");
+        let text = description(&both[0]);
+        for part in [
+            "A cell of `elibadcode` is poison → train → evaluate → scan",
+            "the repair see the model and the clean pairs only",
+            "A cell of `fine-tuning` is poison → train → evaluate → train → evaluate: without",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let ranked = Experiment::load(Task::Search, Scale::Paper).expect("test data");
+        assert!(description(&ranked).contains("ranked among 3999 others"));
     }
 
     #[test]

@@ -102,9 +102,10 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
         None => program::build(args.features.as_deref())?,
     };
     let root = args.out.join(args.scale.name());
+    let stages = stages_folder(args, &root);
     let prepared: Vec<Prepared<'_>> = experiments
         .iter()
-        .map(|experiment| Prepared::new(experiment, args, &binary, &root))
+        .map(|experiment| Prepared::new(experiment, args, &binary, &stages))
         .collect::<Result<_>>()?;
     let plans: Vec<Plan<'_>> = prepared.iter().map(|prepared| prepared.plan(data)).collect();
     let n_jobs = n_jobs(args.jobs);
@@ -114,7 +115,8 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
         say(&estimate(&prepared, n_jobs.min(n_cores())));
         return Ok(true);
     }
-    let mut bundle = Bundle::new(args.scale, args.rq, &experiments, args.shard);
+    let program = program::digest(&binary)?;
+    let mut bundle = Bundle::new(args.scale, args.rq, &experiments, args.shard, &program);
     for product in matrix::run(&plans, args.shard, n_jobs) {
         match product {
             Product::Twin(twin) => bundle.twins.push(*twin),
@@ -125,10 +127,34 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
     Ok(bundle.is_complete())
 }
 
-/// Stages are shared by all questions and shards; results are not.
+/// Stages are shared by all questions and shards, but for the question how long they take: those
+/// of other questions ran beside other work.
+fn stages_folder(args: &ReproduceArgs, root: &Path) -> PathBuf {
+    if args.rq == Some(Question::Time) {
+        return root.join(Question::Time.name());
+    }
+    root.to_owned()
+}
+
+/// Results are not shared: a part of the matrix does not take the place of the whole.
 fn results_folder(args: &ReproduceArgs, root: &Path) -> PathBuf {
-    let parts = [args.rq.map(|rq| rq.name().to_owned()), args.shard.folder()];
+    let parts = [args.rq.map(|rq| rq.name().to_owned()), part_folder(args), args.shard.folder()];
     parts.into_iter().flatten().fold(root.to_owned(), |folder, part| folder.join(part))
+}
+
+/// The folder's name of a run that is asked for a part of the matrix only. It follows from the
+/// command line, whatever ran before.
+fn part_folder(args: &ReproduceArgs) -> Option<String> {
+    let ReproduceArgs { which, models, attacks, seeds, .. } = args;
+    let tasks = if *which == Which::All { Vec::new() } else { which.tasks() };
+    let mut parts: Vec<String> = tasks.into_iter().map(|task| task.name().to_owned()).collect();
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    for (what, chosen) in [("models", models), ("attacks", attacks), ("seeds", &seeds)] {
+        if !chosen.is_empty() {
+            parts.push(format!("{what}-{}", chosen.join("-")));
+        }
+    }
+    (!parts.is_empty()).then(|| format!("only-{}", parts.join("-")))
 }
 
 /// How long the planned stages will take.
@@ -166,6 +192,7 @@ fn experiments(args: &ReproduceArgs) -> Result<Vec<Experiment>> {
     };
     for experiment in &mut experiments {
         experiment.narrow(&args.models, &args.attacks, &args.seeds)?;
+        experiment.check_weights()?;
     }
     Ok(experiments)
 }
@@ -184,9 +211,9 @@ impl<'a> Prepared<'a> {
         experiment: &'a Experiment,
         args: &ReproduceArgs,
         binary: &Path,
-        root: &Path,
+        stages: &Path,
     ) -> Result<Self> {
-        let folder = root.join(experiment.task.name());
+        let folder = stages.join(experiment.task.name());
         let runner = Runner::new(binary, folder, &args.device, args.dry_run);
         let settings = experiment.variants.iter();
         let settings =
@@ -226,7 +253,47 @@ fn settings_files(
 mod tests {
     use std::fs;
 
+    use clap::Parser;
+
     use super::*;
+
+    /// A command line.
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ReproduceArgs,
+    }
+
+    fn args(line: &str) -> ReproduceArgs {
+        Line::parse_from(["reproduce"].into_iter().chain(line.split_whitespace())).args
+    }
+
+    #[test]
+    fn results_of_a_part_have_a_folder_of_their_own() {
+        let check = |line: &str, folder: &str| {
+            assert_eq!(
+                results_folder(&args(line), Path::new("small")),
+                Path::new(folder),
+                "{line}"
+            );
+        };
+        check("", "small");
+        check("all --rq 2", "small/rq2");
+        check("defect", "small/only-defect");
+        check("defect --seeds 4,5", "small/only-defect-seeds-4-5");
+        check("--rq 1 --models codet5 --shard 1/2", "small/rq1/only-models-codet5/shard-1-of-2");
+        check("search --attacks badcode,bnc-fixed", "small/only-search-attacks-badcode-bnc-fixed");
+    }
+
+    #[test]
+    fn times_are_of_stages_that_nothing_else_shares() {
+        let check = |line: &str, folder: &str| {
+            assert_eq!(stages_folder(&args(line), Path::new("small")), Path::new(folder), "{line}");
+        };
+        check("", "small");
+        check("--rq 1", "small");
+        check("clone --rq time --shard 1/2", "small/time");
+    }
 
     #[test]
     fn settings_are_written_once() {

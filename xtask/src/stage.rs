@@ -9,20 +9,23 @@
 //! program that the killed one left behind.
 
 mod common;
+mod fingerprint;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use elibadcode_evaluation::RunRecord;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::common::SCAN_EXITS;
+pub(crate) use self::fingerprint::fnv_1a;
+use self::fingerprint::{fingerprint_of, identity};
 use crate::parallel::n_cores_each;
 use crate::say;
 
@@ -143,12 +146,18 @@ struct Stamp {
 pub(crate) struct Runner {
     /// The program.
     pub(crate) binary: PathBuf,
+    /// What the program's file was when the run began; none if there is no such file.
+    program: Option<String>,
     /// Folder of all stages.
     pub(crate) root: PathBuf,
     /// What `--device` gets.
     pub(crate) device: String,
     /// Only say what would run.
     pub(crate) is_dry_run: bool,
+    /// Say nothing, either.
+    is_silent: bool,
+    /// Settings files that a run would write first.
+    unwritten: Mutex<BTreeSet<PathBuf>>,
     /// What would run, with the functions that go through the model.
     pub(crate) planned: Mutex<BTreeMap<String, Option<u64>>>,
 }
@@ -162,8 +171,18 @@ impl Runner {
         is_dry_run: bool,
     ) -> Self {
         let (binary, root, device) = (binary.into(), root.into(), device.to_owned());
-        let planned = Mutex::new(BTreeMap::new());
-        Self { binary, root, device, is_dry_run, planned }
+        let program = identity(&binary).ok();
+        let (unwritten, planned) = (Mutex::default(), Mutex::default());
+        let is_silent = false;
+        Self { binary, program, root, device, is_dry_run, is_silent, unwritten, planned }
+    }
+
+    /// One that only tells the fingerprints that this one's stages have; none if the program is
+    /// unknown, of which they are made.
+    pub(crate) fn planner(&self) -> Option<Self> {
+        self.program.as_ref()?;
+        let planner = Self::new(&self.binary, &self.root, &self.device, true);
+        Some(Self { program: self.program.clone(), is_silent: true, ..planner })
     }
 
     /// Runs a stage unless it is done.
@@ -185,7 +204,10 @@ impl Runner {
         let finished_before = || {
             let Some(stamp) = finished(&stamp_file, fingerprint, &output) else { return Ok(None) };
             let done = done(output.clone(), fingerprint, stamp.exit_code, &record)?;
-            say(&format!("{:<48} done before in {:.1} s", self.shown(&stage), done.wall_seconds));
+            if !self.is_silent {
+                let shown = self.shown(&stage);
+                say(&format!("{shown:<48} done before in {:.1} s", done.wall_seconds));
+            }
             anyhow::Ok(Some(done))
         };
         if let Some(done) = finished_before()? {
@@ -210,6 +232,7 @@ impl Runner {
         if let Some(done) = finished_before()? {
             return Ok(done);
         }
+        self.check_program()?;
         // The output, too: a refused repair writes none, and an earlier one is not its own.
         for stale in [&stamp_file, &record, &output] {
             let removed = match stale {
@@ -269,14 +292,31 @@ impl Runner {
     /// Notes a stage that would run, and says so the first time.
     fn plan(&self, stage: &Stage) {
         let mut planned = self.planned.lock().expect("no other thread panicked");
-        if planned.insert(stage.name.clone(), stage.n_forwards).is_none() {
+        let is_new = planned.insert(stage.name.clone(), stage.n_forwards).is_none();
+        if is_new && !self.is_silent {
             let cost = stage.n_forwards.map_or("?".to_owned(), |n| n.to_string());
             let arguments = stage.arguments.join(" ");
             say(&format!("{:<48} {cost:>9} forwards  elibadcode {arguments}", self.shown(stage)));
-            for missing in stage.files.iter().filter(|file| !file.exists()) {
+            for missing in stage.files.iter().filter(|it| !it.exists() && !self.is_unwritten(it)) {
                 say(&format!("    missing: {}", missing.display()));
             }
         }
+    }
+
+    fn is_unwritten(&self, file: &Path) -> bool {
+        self.unwritten.lock().expect("no other thread panicked").contains(file)
+    }
+
+    /// Fails if the program is another one than when the run began.
+    fn check_program(&self) -> Result<()> {
+        let is_same = identity(&self.binary).ok() == self.program;
+        ensure!(
+            is_same,
+            "{}: the program changed since this run began, and results of two programs are not to \
+             be mixed; start the run again, with a file that nobody builds meanwhile (--binary)",
+            self.binary.display()
+        );
+        Ok(())
     }
 
     /// The lock of a stage's folder; waits for whoever holds it.
@@ -304,13 +344,18 @@ impl Runner {
 
     /// Changes whenever the stage's output could.
     fn fingerprint(&self, stage: &Stage) -> Result<u64> {
+        let program = self.program.clone();
+        let program = program.with_context(|| {
+            format!("{}: no such program; build it, or name one by --binary", self.binary.display())
+        })?;
         let mut parts = stage.arguments.clone();
-        parts.extend([stage.output.clone(), self.device.clone(), identity(&self.binary)?]);
+        parts.extend([stage.output.clone(), self.device.clone(), program]);
         parts.extend(stage.dependencies.iter().map(u64::to_string));
         for file in &stage.files {
+            ensure!(!self.is_unwritten(file), "{}: not written yet", file.display());
             parts.push(identity(file)?);
         }
-        Ok(fnv_1a(&parts))
+        Ok(fingerprint_of(&parts))
     }
 }
 
@@ -353,23 +398,6 @@ fn done(output: PathBuf, fingerprint: u64, exit_code: i32, record: &Path) -> Res
     let (wall_seconds, device) = (run.wall_seconds, run.device);
     let finished = fs::metadata(record).and_then(|it| it.modified()).ok();
     Ok(Done { output, fingerprint, exit_code, wall_seconds, device, finished })
-}
-
-/// Length and modification time of a file.
-fn identity(path: &Path) -> Result<String> {
-    let metadata = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
-    let modified = metadata.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
-    Ok(format!("{}:{modified}", metadata.len()))
-}
-
-/// 64-bit FNV-1a; every part ends with a zero byte. Unlike std's hasher it never changes.
-fn fnv_1a(parts: &[String]) -> u64 {
-    parts
-        .iter()
-        .flat_map(|part| part.bytes().chain([0]))
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
 }
 
 #[cfg(test)]

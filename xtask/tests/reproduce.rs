@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 
 use elibadcode_evaluation::records::METRICS_SCHEMA_VERSION;
 
+/// The results of what is asked for below, which is a part of the matrix.
+const RESULTS: &str =
+    "smoke/only-search-models-codebert-codet5-attacks-codepoisoner-badcode-seeds-1";
+
 /// Times that a run is killed.
 const N_KILLS: u32 = 10;
 
@@ -48,7 +52,7 @@ impl Scratch {
     fn finish(&self, out: &str) -> String {
         let status = self.start(out, &[]).wait().expect("it was started");
         assert!(status.success(), "{status}");
-        self.results(&format!("{out}/smoke"))
+        self.results(&format!("{out}/{RESULTS}"))
     }
 
     /// Without the date: a test may run past midnight.
@@ -107,8 +111,8 @@ fn shards_come_together() {
         let status = run.wait().expect("it was started");
         assert!(status.success(), "{status}");
     }
-    let folders = ["one/smoke/shard-1-of-3", "shared/smoke/shard-3-of-3"]
-        .map(|folder| scratch.0.join(folder));
+    let folder = |out: &str, shard: &str| scratch.0.join(out).join(RESULTS).join(shard);
+    let folders = [folder("one", "shard-1-of-3"), folder("shared", "shard-3-of-3")];
     let merge = |folders: &[PathBuf]| {
         Command::new(env!("CARGO_BIN_EXE_xtask"))
             .arg("merge")
@@ -124,7 +128,7 @@ fn shards_come_together() {
     assert_eq!(error, "error: shard 2/3 is not among the folders\n");
     assert!(!scratch.0.join("merged").exists());
 
-    let missing = scratch.0.join("shared/smoke/shard-2-of-3");
+    let missing = folder("shared", "shard-2-of-3");
     let all: Vec<PathBuf> = folders.into_iter().chain([missing]).collect();
     let merged = merge(&all);
     assert!(merged.status.success(), "{}", String::from_utf8_lossy(&merged.stderr));

@@ -66,8 +66,33 @@ fn questions_vary_the_tasks_experiments() {
     }
     let foreign = Question::Three.experiments(&[Task::Search], Scale::Small).expect_err("defect");
     assert_eq!(foreign.to_string(), "rq3 is asked of defect only");
-    let weights = Question::One.experiments(&Task::ALL, Scale::Real).expect_err("one model");
-    assert!(weights.to_string().contains("has weights of codebert only, not of codet5"));
+}
+
+#[test]
+fn questions_can_be_asked_of_the_models_that_have_weights() {
+    for question in Question::value_variants() {
+        let experiments = question.experiments(&Task::ALL, Scale::Real).expect("valid");
+        for mut experiment in experiments {
+            // Code search has a base of its own for every architecture.
+            let has_all = experiment.task == Task::Search || experiment.models.len() == 1;
+            assert_eq!(experiment.check_weights().is_ok(), has_all, "{}", question.name());
+            experiment.narrow(&["codebert".to_owned()], &[], &[]).expect("published");
+            experiment.check_weights().expect("there are weights of it");
+        }
+    }
+    let mut defect = Experiment::load(Task::Defect, Scale::Real).expect("valid");
+    defect.narrow(&["codet5".to_owned()], &[], &[]).expect("published");
+    let error = defect.check_weights().expect_err("no weights of it").to_string();
+    assert!(error.ends_with("weights of codebert only, not of codet5: say --models codebert"));
+}
+
+#[test]
+fn code_search_at_the_papers_scale_ranks_among_4000_codes() {
+    let paper = Experiment::load(Task::Search, Scale::Paper).expect("valid");
+    assert_eq!(paper.distractors, Some(3999));
+    let text = SMALL.replacen("[corpus]", "distractors = 9\n[corpus]", 1);
+    let error = Experiment::parse(&text).expect_err("of another task");
+    assert_eq!(error.to_string(), "distractors are for search");
 }
 
 #[test]

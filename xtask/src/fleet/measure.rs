@@ -92,14 +92,14 @@ pub(crate) fn rules(
             suspicion: -scan.smallest_loss?,
             // The reference code calls every model backdoored.
             is_called: Some(true),
-            target_is_right: scan.smallest_loss_is_right.or(scan.target_is_right),
+            target_is_right: scan.smallest_loss_is_right,
         })
     }));
     rules.push(rule("the paper's outlier index of 2", members, |_, _, scan| {
         Some(Opinion {
             suspicion: scan.outlier_index.unwrap_or(0.0),
             is_called: Some(scan.outlier_index.is_some_and(|it| it > OUTLIER)),
-            target_is_right: scan.smallest_loss_is_right.or(scan.target_is_right),
+            target_is_right: scan.smallest_loss_is_right,
         })
     }));
     rules

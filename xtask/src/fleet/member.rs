@@ -10,7 +10,7 @@ use elibadcode_evaluation::statistics::mad_outlier_index;
 use serde::Deserialize;
 
 use super::plan::{Data, Fleet, Kind, Member};
-use super::record::{Figure, MemberRecord, OK, ScanRecord};
+use super::record::{Figure, Fingerprints, MemberRecord, OK, ScanRecord};
 use crate::collect::{self, Manifest, Planted, WordDocument};
 use crate::experiment::TrainingPlan;
 use crate::failure;
@@ -36,6 +36,13 @@ struct Stages {
     scan: Done,
 }
 
+impl Stages {
+    fn fingerprints(&self) -> Fingerprints {
+        let text = |it: &Done| format!("{:016x}", it.fingerprint);
+        Fingerprints { train: text(&self.train), scan: text(&self.scan) }
+    }
+}
+
 impl Maker<'_> {
     /// The record of a member, with a status that says what went wrong if anything did.
     pub(crate) fn make(&self, member: &Member) -> MemberRecord {
@@ -56,6 +63,7 @@ impl Maker<'_> {
             scan: None,
             train_seconds: None,
             scan_seconds: None,
+            fingerprints: None,
         };
         let made = self.stages(member).and_then(|stages| {
             if self.runner.is_dry_run { Ok(()) } else { self.fill(&mut record, &stages) }
@@ -64,6 +72,11 @@ impl Maker<'_> {
             record.status = MemberRecord::not_run(&failure(&error));
         }
         record
+    }
+
+    /// What the stages of a member are known by, by the program and the plan as they are now.
+    pub(crate) fn fingerprints(&self, member: &Member) -> Result<Fingerprints> {
+        Ok(self.stages(member)?.fingerprints())
     }
 
     fn stages(&self, member: &Member) -> Result<Stages> {
@@ -192,6 +205,7 @@ impl Maker<'_> {
         record.anr = attack.and_then(|it| it.anr);
         record.train_seconds = Some(stages.train.wall_seconds);
         record.scan_seconds = Some(stages.scan.wall_seconds);
+        record.fingerprints = Some(stages.fingerprints());
         let planted: Option<Manifest> = match &stages.poison {
             Some(poison) => Some(collect::read(&poison.file("manifest.json"))?),
             None => None,
@@ -283,8 +297,18 @@ struct Hypothesis {
 struct Search {
     loss: f64,
     anchored: Option<Trigger>,
+    /// Code search: the words that the search is for, and those that do the work.
+    #[serde(default)]
+    target_words: Vec<WordDocument>,
     #[serde(default)]
     anchored_words: Vec<WordDocument>,
+}
+
+impl Search {
+    /// The words that it says are attacked.
+    fn words(&self) -> &[WordDocument] {
+        if self.anchored_words.is_empty() { &self.target_words } else { &self.anchored_words }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -295,6 +319,15 @@ struct Trigger {
 impl Hypothesis {
     fn smallest_loss(&self) -> f64 {
         self.searches.iter().map(|it| it.loss).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Whether the search with the smallest loss is for what was planted.
+    fn smallest_is_right(&self, planted: &Planted) -> Option<bool> {
+        if self.target_label.is_some() {
+            return planted.is_target(self.target_label);
+        }
+        let smallest = self.searches.iter().min_by(|a, b| a.loss.total_cmp(&b.loss))?;
+        planted.is_word_among(smallest.words())
     }
 }
 
@@ -319,9 +352,9 @@ impl ScanDocument {
             score: self.assessment.score.map(|it| it.value),
             figures: self.assessment.figures,
             smallest_loss: losses.iter().copied().reduce(f64::min).filter(|it| it.is_finite()),
-            smallest_loss_is_right: planted.zip(smallest).and_then(|(planted, it)| {
-                it.target_label.and_then(|label| planted.is_target(Some(label)))
-            }),
+            smallest_loss_is_right: planted
+                .zip(smallest)
+                .and_then(|(planted, it)| it.smallest_is_right(planted)),
             outlier_index: mad_outlier_index(&losses)
                 .and_then(|it| it.into_iter().map(|index| -index).reduce(f64::max)),
             target_is_right: planted.zip(top).and_then(|(planted, it)| match it.target_label {

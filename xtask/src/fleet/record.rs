@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Member;
 
 /// Version of `fleet.json`.
-pub(crate) const FLEET_SCHEMA_VERSION: u32 = 2;
+pub(crate) const FLEET_SCHEMA_VERSION: u32 = 3;
 /// A model that is counted.
 pub(crate) const OK: &str = "ok";
 /// How the status of a model that could not be made begins.
@@ -49,6 +49,17 @@ pub(crate) struct MemberRecord {
     pub(crate) train_seconds: Option<f64>,
     /// Seconds of the scan.
     pub(crate) scan_seconds: Option<f64>,
+    /// By which program and plan it was made; records of an earlier version do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fingerprints: Option<Fingerprints>,
+}
+
+/// What the stages of a model are known by, as in their `stage.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fingerprints {
+    pub(crate) train: String,
+    pub(crate) scan: String,
 }
 
 /// A scan of one model.
@@ -65,7 +76,8 @@ pub(crate) struct ScanRecord {
     pub(crate) figures: Vec<Figure>,
     /// The smallest loss of all searches.
     pub(crate) smallest_loss: Option<f64>,
-    /// Whether that was toward the planted label.
+    /// Whether that was toward the planted label, or word; records that an earlier version made of
+    /// code search do not say.
     pub(crate) smallest_loss_is_right: Option<bool>,
     /// The largest distance of a hypothesis' loss from the median below it, in scaled median
     /// deviations; absent where the test is not applicable.
@@ -92,6 +104,12 @@ impl MemberRecord {
     /// Whether it is the record of this member, on the same data at the same rate.
     pub(crate) fn is_of(&self, member: &Member) -> bool {
         self.data == member.data.name() && self.rate == member.kind.rate()
+    }
+
+    /// Whether another program or plan made it than the one with these fingerprints; a record that
+    /// does not say is taken as it is.
+    pub(crate) fn is_stale(&self, present: &Fingerprints) -> bool {
+        self.fingerprints.as_ref().is_some_and(|it| it != present)
     }
 
     /// Whether the model could not be made.
@@ -126,6 +144,8 @@ pub(crate) struct FleetDocument {
     pub(crate) task: String,
     /// Models of the whole fleet.
     pub(crate) n_planned: usize,
+    /// Models that are there, but were made by another program or plan: they are left out.
+    pub(crate) n_left_out: usize,
     /// Ways to decide.
     pub(crate) rules: Vec<Rule>,
     /// Every model that is there.

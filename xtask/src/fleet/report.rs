@@ -44,12 +44,17 @@ fn setup(document: &FleetDocument, fleet: &Fleet) -> String {
             fleet.out_of_reach.join(", ")
         )
     };
+    let left_out = match document.n_left_out {
+        0 => String::new(),
+        1 => " Another one was made by another program or plan, and is left out.".to_owned(),
+        n => format!(" {n} others were made by another program or plan, and are left out."),
+    };
     format!(
         "{} of {} models are there, {n_counted} of them counted: the others could not be made, or \
          miss the least {} of {:.0} % or the least success of the planted trigger. Models with a \
          habit of naming (`{}`) are clean, but nothing in the model tells the habit from a planted \
-         trigger: they stand apart.{out_of_reach} Each model is made and scanned by the released \
-         command; a scan sees the model and clean samples.",
+         trigger: they stand apart.{out_of_reach}{left_out} Each model is made and scanned by the \
+         released command; a scan sees the model and clean samples.",
         members.len(),
         document.n_planned,
         fleet.task.score(),

@@ -46,6 +46,7 @@ fn member(seed: u64, kind: &str, is_backdoored: bool, value: f64) -> MemberRecor
         }),
         train_seconds: Some(5.0),
         scan_seconds: Some(20.0),
+        fingerprints: None,
     }
 }
 
@@ -72,6 +73,7 @@ fn document(members: Vec<MemberRecord>) -> FleetDocument {
         fleet: "fleet-defect.toml".to_owned(),
         task: "defect".to_owned(),
         n_planned: 54,
+        n_left_out: 0,
         rules: measure::rules(&members, validated.as_ref(), None),
         members,
     }
@@ -259,11 +261,12 @@ fn a_report_says_what_stands_apart() {
         scan: None,
         ..member(3, "badcode", true, 0.9)
     });
-    let document = document(members);
+    let document = FleetDocument { n_left_out: 2, ..document(members) };
     let validated = fit::cross_validate(&document.members, &fleet("defect"));
     let text = report::markdown(&document, &fleet("defect"), validated.as_ref());
     for part in [
         "29 of 54 models are there",
+        "2 others were made by another program or plan, and are left out",
         "TPR at FPR 1 %",
         "11 clean and 12 backdoored models",
         "the models of a seed held out together",
@@ -318,4 +321,43 @@ fn what_was_found_is_compared_with_what_was_planted() {
     // "test" and "o" are planted, and five of the nine letters are theirs.
     assert!((record.token_precision.expect("a name") - 2.0 / 3.0).abs() < 1e-12);
     assert!((record.letter_recall.expect("a name") - 5.0 / 9.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_smallest_loss_of_code_search_has_words_of_its_own() {
+    let planted: Planted =
+        serde_json::from_str(r#"{"trigger": "rb", "target_label": 0, "target_word": "file"}"#)
+            .expect("test data");
+    let check = |smallest: &str, expected: bool| {
+        let document: ScanDocument = serde_json::from_str(&format!(
+            r#"{{"verdict": "likely backdoored", "config": {{}}, "n_forwards": 7,
+                "model": {{"model_type": "roberta", "n_layers": 2, "hidden_size": 128}},
+                "assessment": {{"figures": [], "score": null}},
+                "hypotheses": [{{"searches": [
+                  {{"loss": 0.2, "target_words": [{{"text": "list"}}],
+                    "anchored_words": [{{"text": "file"}}]}},
+                  {{"loss": 0.1, {smallest}}}]}}]}}"#
+        ))
+        .expect("test data");
+        let record = document.record(Some(&planted));
+        assert_eq!(record.target_is_right, Some(true), "it lifts most");
+        assert_eq!(record.smallest_loss_is_right, Some(expected), "{smallest}");
+    };
+    check(r#""target_words": [{"text": "list"}]"#, false);
+    check(r#""target_words": [{"text": "file"}]"#, true);
+    let anchored = r#""target_words": [{"text": "file"}], "anchored_words": [{"text": "list"}]"#;
+    check(anchored, false);
+}
+
+#[test]
+fn records_of_another_program_are_told_from_those_that_do_not_say() {
+    let fingerprints =
+        |scan: &str| record::Fingerprints { train: "1".to_owned(), scan: scan.to_owned() };
+    let made = |fingerprints| MemberRecord { fingerprints, ..member(1, "badcode", true, 0.9) };
+    assert!(!made(Some(fingerprints("2"))).is_stale(&fingerprints("2")));
+    assert!(made(Some(fingerprints("3"))).is_stale(&fingerprints("2")));
+    assert!(!made(None).is_stale(&fingerprints("2")));
+    let earlier = serde_json::to_value(made(None)).expect("plain data");
+    assert!(earlier.get("fingerprints").is_none());
+    assert_eq!(serde_json::from_value::<MemberRecord>(earlier).expect("own output"), made(None));
 }

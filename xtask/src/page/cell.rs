@@ -10,7 +10,7 @@ use elibadcode_evaluation::report::escape_html;
 
 use super::plots::{self, Bar};
 use super::source::highlighted;
-use super::{code, percent, with_code};
+use super::{arrow, code, percent, with_code};
 use crate::bundle::Entry;
 use crate::detail::{AttackView, Detail, RepairView, ScanView};
 use crate::experiment::Experiment;
@@ -175,12 +175,13 @@ fn removed(entry: &Entry, experiment: &Experiment) -> String {
     ];
     let effect = if before.anr.is_some() {
         "Rank that the planted trigger lifts code to, in percent of the ranking (ANR; 50 is where \
-         it starts, small is the attacker's success)"
+         it starts and a trigger without effect stays; higher is better)"
     } else {
-        "Victims that the planted trigger turns, in percent (ASR)"
+        "Victims that the planted trigger turns, in percent (ASR; lower is better)"
     };
     let mut html = format!(
-        "<p class=\"legend\">{effect}</p>{}<p class=\"legend\">{} on clean samples, in percent</p>{}",
+        "<p class=\"legend\">{effect}</p>{}<p class=\"legend\">{} on clean samples, in percent \
+         (higher is better)</p>{}",
         plots::bars("effect of the planted trigger", &effects),
         experiment.task.score_title(),
         plots::bars("score on clean samples", &scores),
@@ -286,8 +287,11 @@ fn sure(cell: &Cell, detail: &Detail) -> String {
     html
 }
 
-fn points(share: f64) -> String {
-    format!("{:.1} points", 100.0 * share).replace('-', "−")
+/// A change with its sign; none is `+0.0`.
+fn points(change: f64) -> String {
+    // The sum makes −0 to 0.
+    let rounded = (1000.0 * change).round() / 10.0 + 0.0;
+    format!("{rounded:+.1} points").replace('-', "−")
 }
 
 /// What the bars show, and how the found trigger compares with the planted one.
@@ -306,12 +310,14 @@ fn numbers(cell: &Cell) -> String {
         rows.push(("functions through the model", scan.forwards.to_string()));
         rows.push(("time of the scan", format!("{:.0} s", scan.seconds)));
     }
-    if let Some(drop) = cell.after.as_ref().and_then(|it| it.score_drop) {
-        rows.push(("score that the defense cost", points(drop)));
+    if let (Some(before), Some(after)) = (&cell.before, &cell.after) {
+        let change = points(after.score - before.score);
+        let text = format!("{} ({change})", arrow(Some(before.score), Some(after.score)));
+        rows.push(("score on clean samples, before → after", text));
     }
     if let Some(drop) = cell.after.as_ref().and_then(|it| it.other_class_drop) {
-        let text = points(drop);
-        rows.push(("accuracy that the trigger costs the other class", text));
+        let text = points(-drop);
+        rows.push(("what the trigger then does to the other class's accuracy", text));
     }
     if let Some(seconds) = cell.seconds.and_then(|it| it.purify) {
         rows.push(("time of the repair", format!("{seconds:.0} s")));

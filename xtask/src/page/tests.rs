@@ -1,7 +1,7 @@
 //! The page as a whole: complete, self-contained, and harmless whatever the triggers are.
 
 use super::*;
-use crate::experiment::{Question, Scale, Task};
+use crate::experiment::{Question, Scale};
 use crate::shard::Shard;
 
 const HOSTILE: &str = "</code><script>alert(1)</script>\u{202e}";
@@ -60,7 +60,7 @@ fn page(entries: Vec<Entry>, question: Option<Question>) -> String {
         cells,
         comparisons,
     };
-    let mut bundle = Bundle::new(Scale::Small, question, &[], Shard::WHOLE);
+    let mut bundle = Bundle::new(Scale::Small, question, &[], Shard::WHOLE, "a");
     bundle.entries = entries;
     let experiments = match question {
         Some(question) => question.experiments(&Task::ALL, Scale::Small).expect("valid"),
@@ -115,6 +115,31 @@ fn a_reader_finds_every_part() {
             html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
         assert_eq!(n_open, html.matches(&format!("</{tag}>")).count(), "{tag}");
     }
+}
+
+#[test]
+fn numbers_say_which_direction_is_good() {
+    let html = page(vec![entry("defect", "elibadcode"), entry("search", "elibadcode")], None);
+    for part in [
+        "what the scan found and what the repair left",
+        "attack success before → after<small>lower is better",
+        "rank of attacked code before → after<small>higher is better, 50 % = no effect",
+        "94.0 → 94.0 (+0.0 points)",
+        "−1.0 points",
+        "Seeds that ran: defect detection 1, clone detection 0, code search 1.",
+        "models of the same corpora and attacks, so that none of these numbers is a detection rate",
+    ] {
+        assert!(html.contains(part), "{part} is not in the page");
+    }
+}
+
+#[test]
+fn the_mark_of_word_starts_is_explained_once() {
+    let mut marked = entry("defect", "elibadcode");
+    assert!(!page(vec![marked.clone()], None).contains("starts a word"));
+    marked.cell.scan.as_mut().expect("it ran").anchored = vec!["Ġtest".to_owned()];
+    let html = page(vec![marked.clone(), marked], None);
+    assert_eq!(html.matches("starts a word").count(), 1);
 }
 
 #[test]

@@ -41,6 +41,7 @@ impl Stage {
 
 impl Runner {
     /// Writes settings that an experiment has on top of the program's own to a file below the root.
+    /// A dry run only notes the file if it would be written, so that its stages count as not done.
     pub(crate) fn settings_file(
         &self,
         name: &str,
@@ -51,11 +52,14 @@ impl Runner {
         }
         let (path, text) = (self.root.join(name), toml::to_string_pretty(settings)?);
         // An unchanged file keeps its time, by which stages know it.
-        if !self.is_dry_run && fs::read_to_string(&path).ok().as_deref() != Some(&*text) {
+        let is_old = fs::read_to_string(&path).ok().as_deref() != Some(&*text);
+        if is_old && self.is_dry_run {
+            self.unwritten.lock().expect("no other thread panicked").insert(path.clone());
+        } else if is_old {
             let root = &self.root;
             fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
             write(&path, &text)?;
         }
-        Ok(path.exists().then_some(path))
+        Ok(Some(path))
     }
 }

@@ -140,8 +140,51 @@ fn a_dry_run_does_nothing() {
 }
 
 #[test]
+fn a_plan_runs_again_what_gets_other_settings() {
+    let mut scratch = Scratch::new("settings");
+    let plan = |scratch: &Scratch, n: i64| {
+        let mut settings = toml::Table::new();
+        settings.insert("n".to_owned(), n.into());
+        let file = scratch.runner.settings_file("s.toml", &settings).expect("a writable folder");
+        let stage = scratch.stage("s", "make").settings(file.as_deref());
+        scratch.runner.run(stage).expect("test data");
+        scratch.runner.planned.lock().expect("one thread").len()
+    };
+    assert_eq!((plan(&scratch, 1), scratch.n_runs()), (0, 1));
+    scratch.runner.is_dry_run = true;
+    assert_eq!(plan(&scratch, 1), 0, "it is done");
+    assert_eq!(plan(&scratch, 2), 1, "the settings are others");
+    let text = fs::read_to_string(scratch.runner.root.join("s.toml")).expect("it was written");
+    assert_eq!((text.trim(), scratch.n_runs()), ("n = 1", 1));
+}
+
+#[test]
+fn a_program_that_is_built_anew_stops_the_run() {
+    let scratch = Scratch::new("rebuilt");
+    let program = scratch.folder.join("program");
+    fs::write(&program, "one").expect("test data");
+    let runner = Runner::new(&program, scratch.folder.join("out"), "cpu", false);
+    fs::write(&program, "another").expect("test data");
+    let error = runner.run(scratch.stage("a", "make")).expect_err("another program");
+    assert!(format!("{error:#}").contains("the program changed since this run began"), "{error:#}");
+    assert_eq!(scratch.n_runs(), 0);
+}
+
+#[test]
+fn a_planner_tells_fingerprints_and_does_nothing() {
+    let scratch = Scratch::new("planner");
+    let planner = scratch.runner.planner().expect("there is a program");
+    let planned = planner.run(scratch.stage("p", "make")).expect("test data");
+    assert_eq!(scratch.n_runs(), 0);
+    let made = scratch.runner.run(scratch.stage("p", "make")).expect("test data");
+    assert_eq!(planned.fingerprint, made.fingerprint);
+    assert!(Runner::new("", "", "cpu", false).planner().is_none());
+}
+
+#[test]
 fn fingerprints_are_fnv_1a() {
-    let hash = |parts: &[&str]| fnv_1a(&parts.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let hash =
+        |parts: &[&str]| fingerprint_of(&parts.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(hash(&[]), 0xcbf2_9ce4_8422_2325);
     assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
 }

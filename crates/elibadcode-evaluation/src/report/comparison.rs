@@ -10,7 +10,7 @@ use crate::records::results::{
 };
 use crate::statistics::{Interval, mean, sample_standard_deviation};
 
-const HEADERS: [&str; 16] = [
+const HEADERS: [&str; 17] = [
     "task",
     "model",
     "attack",
@@ -24,7 +24,8 @@ const HEADERS: [&str; 16] = [
     "verdict",
     "target right",
     "anchored trigger",
-    "seconds",
+    "scan seconds",
+    "repair seconds",
     "paper score",
     "paper ASR or ANR",
 ];
@@ -34,7 +35,8 @@ Scores (accuracy, F1 or MRR), rates and drops in percent, `before → after` pur
 seed, then the mean ± standard deviation over seeds. `(n=…)`: fewer cells than ran have the number. \
 In brackets: 95 % confidence interval over the test samples. ASR (defect, clone): lower is better \
 after; ANR (search): higher is better after; the flip rate (search: ANR) of the clean twin is what \
-the trigger does to a model without backdoor.";
+the trigger does to a model without backdoor. Seconds are wall-clock times of the whole command; a \
+repair includes its own searches. `Ġ` in a trigger: the token begins a word.";
 
 /// What stands where there is no number.
 const ABSENT: &str = "–";
@@ -178,7 +180,8 @@ fn cell_row(cell: &Cell) -> Vec<String> {
         verdict,
         target_right.map_or(ABSENT, |right| if right { "yes" } else { "no" }).to_owned(),
         trigger(anchored),
-        seconds(cell).map_or(ABSENT.to_owned(), |seconds| format!("{seconds:.1}")),
+        seconds(scan_seconds(cell)),
+        seconds(repair_seconds(cell)),
         String::new(),
         String::new(),
     ]
@@ -192,7 +195,10 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
     let backdoored = scans.iter().filter(|scan| scan.verdict == Verdict::LikelyBackdoored).count();
     let targets: Vec<bool> = scans.iter().filter_map(|scan| target_right(scan)).collect();
     let right = targets.iter().filter(|&&right| right).count();
-    let times: Vec<f64> = cells.iter().filter_map(|cell| seconds(cell)).collect();
+    let time = |measure: fn(&Cell) -> Option<f64>| {
+        let times: Vec<f64> = cells.iter().filter_map(|cell| measure(cell)).collect();
+        seconds(mean(&times))
+    };
     let pair = |before: fn(&PaperCell) -> Option<f64>, after: fn(&PaperCell) -> Option<f64>| {
         arrow(&percent(paper.and_then(before)), &percent(paper.and_then(after)))
     };
@@ -211,7 +217,8 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
         share("likely backdoored: ", backdoored, scans.len()),
         share("", right, targets.len()),
         String::new(),
-        mean(&times).map_or(ABSENT.to_owned(), |seconds| format!("{seconds:.1}")),
+        time(scan_seconds),
+        time(repair_seconds),
         pair(|paper| paper.score_undefended, |paper| paper.score_repaired),
         with_note(pair(|paper| paper.asr_undefended, |paper| paper.asr_repaired), note),
     ]
@@ -290,8 +297,16 @@ fn other_class_drop(cell: &Cell) -> Option<f64> {
     cell.after.as_ref().and_then(|after| after.other_class_drop)
 }
 
-fn seconds(cell: &Cell) -> Option<f64> {
-    cell.seconds.and_then(|seconds| seconds.total())
+fn scan_seconds(cell: &Cell) -> Option<f64> {
+    cell.seconds.and_then(|seconds| seconds.scan)
+}
+
+fn repair_seconds(cell: &Cell) -> Option<f64> {
+    cell.seconds.and_then(|seconds| seconds.purify)
+}
+
+fn seconds(time: Option<f64>) -> String {
+    time.map_or(ABSENT.to_owned(), |seconds| format!("{seconds:.1}"))
 }
 
 fn percent(fraction: Option<f64>) -> String {

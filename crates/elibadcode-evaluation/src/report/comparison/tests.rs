@@ -53,13 +53,14 @@ fn a_row_per_cell_and_a_mean_with_the_paper() {
     assert_eq!(
         rows[0].join(" | "),
         "defect | codebert | codepoisoner | elibadcode | 1 | 95.00 | 3.00 | 94.00 → 93.00 \
-         | 99.00 [97.0, 99.5] → 2.00 | 1.00 | likely backdoored | yes | `Ġtesto` `_` | 84.5 |  | "
+         | 99.00 [97.0, 99.5] → 2.00 | 1.00 | likely backdoored | yes | `Ġtesto` `_` | 21.4 | 3.0 \
+         |  | "
     );
     assert_eq!(
         rows[2].join(" | "),
         "defect | codebert | codepoisoner | elibadcode | mean of 2 | 95.00 ± 0.00 | 3.00 ± 0.00 \
          | 94.00 ± 0.00 → 93.00 ± 0.00 | 99.00 ± 0.00 → 3.00 ± 1.41 | 1.00 ± 0.00 \
-         | likely backdoored: 2/2 | 2/2 |  | 84.5 | 63.07 → 62.57 | 100.00 → 0.24"
+         | likely backdoored: 2/2 | 2/2 |  | 21.4 | 3.0 | 63.07 → 62.57 | 100.00 → 0.24"
     );
 }
 
@@ -67,7 +68,7 @@ fn a_row_per_cell_and_a_mean_with_the_paper() {
 fn a_single_seed_has_no_spread_and_may_have_no_paper() {
     let rows = rows(&[cell(1, 0.02)], &[]);
     assert_eq!(rows[1][8], "99.00 → 2.00");
-    assert_eq!(rows[1][14..], ["–", "–"]);
+    assert_eq!(rows[1][15..], ["–", "–"]);
 }
 
 #[test]
@@ -91,6 +92,9 @@ fn models_that_were_not_purified_do_not_flatter_the_mean() {
     assert_eq!(rows[1][10..13], ["no trigger found", "–", "–"]);
     assert_eq!(rows[2][8], "98.00 ± 1.41 → 2.00 (n=1)");
     assert_eq!(rows[2][10..12], ["likely backdoored: 1/2", "1/1"]);
+    // The scan and the repair stand apart, and a repair that did not run has no time.
+    assert_eq!(rows[1][13..15], ["–", "–"]);
+    assert_eq!(rows[2][13..15], ["21.4", "3.0"]);
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn groups_are_kept_together() {
             "badcode mean of 1"
         ]
     );
-    assert_eq!(rows[4][14], "–");
+    assert_eq!(rows[4][15], "–");
 }
 
 #[test]
@@ -143,8 +147,8 @@ fn the_defenses_and_the_papers_words_are_shown() {
         ..paper()
     };
     let rows = rows(&[cell(1, 0.1), other], &[published]);
-    assert_eq!((&*rows[2][3], &*rows[3][15]), ("fine-tuning", "not found in 100 iterations"));
-    assert_eq!(rows[1][15], "–");
+    assert_eq!((&*rows[2][3], &*rows[3][16]), ("fine-tuning", "not found in 100 iterations"));
+    assert_eq!(rows[1][16], "–");
     let comparison = DefenseComparison {
         task: "defect".to_owned(),
         measure: "asr".to_owned(),
