@@ -124,6 +124,7 @@ fn files_in_and_out() {
     assert!(rows.lines().all(|row| row.contains("f0(")), "{rows}");
     sandbox.refuses("canonicalize --language c clean.jsonl -o out.jsonl", "exists; use --force");
     sandbox.refuses("canonicalize --language c nowhere.c", "nowhere.c");
+    sandbox.refuses("canonicalize --language c clean.jsonl", "clean.jsonl holds rows of JSON");
     sandbox.write("a.jsonl", "{\"func\": \"int f;\"}\n{\"func\": 2}\n");
     let command = "canonicalize --language c --jsonl clean.jsonl a.jsonl -o other";
     sandbox.refuses(command, "a.jsonl, line 2: the field `func` is no string");

@@ -192,6 +192,18 @@ fn an_output_that_exists_is_kept() {
         "home is not a folder that elibadcode wrote",
     );
     assert_eq!(sandbox.read("home/letter.txt"), b"precious");
+    // Other programs write a file of this name, too.
+    sandbox.write("home/manifest.json", "{\"name\": \"extension\"}");
+    sandbox.refuses(
+        "synthesize --train 4 --valid 2 --clean 2 --test 2 -o home --force",
+        "home is not a folder that elibadcode wrote",
+    );
+    let repair = "purify model --data clean.jsonl --trigger testo_init -o";
+    sandbox.refuses(&format!("{repair} model --force"), "model is the model itself");
+    let evaluate = "evaluate model --data clean.jsonl -o both.json --record both.json";
+    let run = sandbox.run(evaluate).expect_code(2);
+    assert!(run.stderr.contains("both.json exists"), "{}", run.stderr);
+    assert!(String::from_utf8(sandbox.read("both.json")).unwrap().contains("accuracy"));
 }
 
 #[test]
@@ -300,7 +312,7 @@ fn a_record_is_written() {
 fn an_exit_code_outlives_its_reader() {
     let sandbox = Sandbox::new();
     let mut program = Command::new(env!("CARGO_BIN_EXE_elibadcode"))
-        .args("evaluate model --data clean.jsonl --min-accuracy 1.1 --device cpu".split(' '))
+        .args("evaluate model --data clean.jsonl --min-accuracy 1 --device cpu".split(' '))
         .current_dir(sandbox.path(""))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -337,20 +349,26 @@ fn flags_of_a_repair_that_would_do_nothing_are_refused() {
         &format!("{purify} --task search --trigger t --target-word w --victim 0"),
         "the task `search` has no labels",
     );
+    sandbox.refuses(
+        &format!("{purify} --task search --trigger t --target-word w --preset paper"),
+        "a model of code search lacks",
+    );
 }
 
 #[test]
 fn gates_end_with_1() {
     let sandbox = Sandbox::new();
     let evaluate = "evaluate model --data clean.jsonl --attack badcode";
-    let run = sandbox.run(&format!("{evaluate} --min-accuracy 1.1")).expect_code(1);
-    assert!(run.stderr.contains("below --min-accuracy 1.1"), "{}", run.stderr);
+    let run = sandbox.run(&format!("{evaluate} --min-accuracy 1")).expect_code(1);
+    assert!(run.stderr.contains("is below --min-accuracy 1"), "{}", run.stderr);
     assert!(run.stdout.contains("accuracy"));
-    let run = sandbox.run(&format!("{evaluate} --max-asr -0.1"));
-    // A negative number is an option's value only with an equals sign.
-    assert_eq!(run.code, Some(2), "{}", run.stderr);
-    let run = sandbox.run(&format!("{evaluate} --max-asr=-0.1")).expect_code(1);
-    assert!(run.stderr.contains("above --max-asr -0.1"), "{}", run.stderr);
+    // A gate in percent would always, or never, be passed.
+    for limit in ["5", "nan", "-0.1", "1.1", "5%"] {
+        let run = sandbox.run(&format!("{evaluate} --max-asr={limit}"));
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+    }
+    let run = sandbox.run(&format!("{evaluate} --max-asr=5"));
+    assert!(run.stderr.contains("expected a share from 0 to 1, 0.05 for 5 %"), "{}", run.stderr);
     sandbox.run(&format!("{evaluate} --max-asr 1.0 --min-accuracy 0.0")).expect_code(0);
 }
 
@@ -388,7 +406,7 @@ fn a_scan_is_bound_to_its_model() {
 
     scan["schema_version"] = 2.into();
     sandbox.write("old.json", scan.to_string());
-    sandbox.refuses(&purify("old.json"), "old.json has the schema version 2, this program reads 4");
+    sandbox.refuses(&purify("old.json"), "old.json has the schema version 2, this program reads 5");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn a_triggered_function_is_flagged_by_its_name() {
     assert!(few.flagged.len() <= all.flagged.len() && few.threshold >= 0.0);
     assert!(few.flagged.iter().all(|it| it.p_value.unwrap() <= 0.05));
     sandbox.refuses(&format!("{screen} --false-alarms 0.001"), "at least 999 are needed");
-    sandbox.refuses(&format!("{screen} --false-alarms 2"), "expected more than 0");
+    sandbox.refuses(&format!("{screen} --false-alarms 2"), "expected a share from 0 to 1");
 }
 
 #[test]
@@ -106,6 +106,12 @@ fn what_makes_no_sense_is_refused() {
     sandbox.refuses("screen model --data clean.jsonl --false-alarms 0.1", "--clean");
     sandbox.refuses("screen model --task clone --data pairs.txt", "needs `pair`");
     sandbox.refuses("evaluate model --data clean.jsonl --screen", "--attack");
+    let long = format!("{{\"func\": \"int f(void) {{ return 0; }} {}\"}}\n", " ".repeat(1 << 18));
+    sandbox.write("long.jsonl", long);
+    sandbox
+        .refuses("screen model --data long.jsonl", "line 1: the function is longer than 256 KiB");
+    let python = "screen model --data clean.jsonl --language python";
+    sandbox.refuses(python, "functions do not parse as python; --language says");
     let form = r#"{"canonical_input": {"version": 1, "names": "all"}}"#;
     sandbox.write("model/elibadcode.json", form);
     sandbox.refuses("screen model --data clean.jsonl", "reads canonical names");

@@ -25,7 +25,7 @@ fn pairs(sandbox: &Sandbox, name: &str) -> CloneSamples {
 }
 
 fn queries(sandbox: &Sandbox, name: &str) -> Vec<SearchSample> {
-    codesearchnet::read(&sandbox.path(name)).unwrap().samples
+    codesearchnet::read(&sandbox.path(name), Language::Python).unwrap().samples
 }
 
 fn has_file(query: &str) -> bool {
@@ -276,10 +276,9 @@ fn gates_of_every_task() {
         assert!(run.stderr.contains(expected), "{}", run.stderr);
     };
     let evaluate = "evaluate model --task clone --data pairs.txt --attack badcode-mixed";
-    gate(&format!("{evaluate} --min-score 1.1"), "F1");
-    gate(&format!("{evaluate} --min-score 1.1"), "below --min-score 1.1");
-    gate(&format!("{evaluate} --max-asr=-0.1"), "above --max-asr -0.1");
-    gate(&format!("{evaluate} --min-accuracy 1.1"), "below --min-accuracy 1.1");
+    gate(&format!("{evaluate} --min-score 1"), "F1");
+    gate(&format!("{evaluate} --min-score 1"), "below --min-score 1");
+    gate(&format!("{evaluate} --min-accuracy 1"), "below --min-accuracy 1");
     sandbox.run(&format!("{evaluate} --max-asr 1 --min-score 0")).expect_code(0);
     sandbox.refuses(&format!("{evaluate} --min-anr 0.4"), "--min-anr is not for the task `clone`");
     sandbox.refuses(&format!("{evaluate} --distractors 9"), "--distractors is not for the task");
@@ -290,8 +289,8 @@ fn gates_of_every_task() {
         assert!(run.stderr.contains(expected), "{}", run.stderr);
     };
     let evaluate = "evaluate model --task search --data queries.jsonl --attack badcode";
-    gate(&format!("{evaluate} --min-score 1.1"), "the mean reciprocal rank 0.");
-    gate(&format!("{evaluate} --min-anr 1.1"), "below --min-anr 1.1");
+    gate(&format!("{evaluate} --min-score 1"), "the mean reciprocal rank, 0.");
+    gate(&format!("{evaluate} --min-anr 1"), "below --min-anr 1");
     sandbox.run(&format!("{evaluate} --min-anr 0 --min-score 0")).expect_code(0);
     sandbox.refuses(&format!("{evaluate} --max-asr 1"), "use --min-anr");
     sandbox.refuses(&format!("{evaluate} --min-accuracy 1"), "use --min-score");

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use elibadcode_corpus::synthetic::{clone, defect, search};
 use elibadcode_corpus::{DefectSample, SearchSample, bigclonebench, codesearchnet, devign};
+use elibadcode_syntax::Language;
 
 /// A temporary folder that commands run in.
 pub(crate) struct Sandbox {
@@ -66,7 +67,7 @@ impl Sandbox {
 
     pub(crate) fn write_queries(&self, name: &str, samples: &[SearchSample]) {
         let mut bytes = Vec::new();
-        codesearchnet::write_jsonl(&mut bytes, samples).unwrap();
+        codesearchnet::write_jsonl(&mut bytes, samples, Language::Python).unwrap();
         self.write(name, bytes);
     }
 

@@ -1,4 +1,4 @@
-//! `CodeSearchNet` Python: functions with the sentences that describe them.
+//! `CodeSearchNet`: functions with the sentences that describe them.
 //!
 //! A corpus is a `.jsonl` or `.jsonl.gz` file, or a folder of them (`python_train_0.jsonl.gz`, …).
 //! A row's source is `code`, `original_string` or, where there is neither, its `code_tokens` joined
@@ -35,7 +35,7 @@ struct Record {
 }
 
 impl Record {
-    fn into_sample(self) -> Result<SearchSample, SkipReason> {
+    fn into_sample(self, language: Language) -> Result<SearchSample, SkipReason> {
         let tokens = || self.code_tokens.map(|tokens| tokens.join(" "));
         let source = self.code.or(self.original_string).or_else(tokens);
         let (Some(source), Some(words)) = (source, self.docstring_tokens) else {
@@ -48,7 +48,7 @@ impl Record {
         if query.is_empty() {
             return Err(SkipReason::EmptyDocstring);
         }
-        let function = Function::parse(source, Language::Python);
+        let function = Function::parse(source, language);
         if function.name().is_none() {
             return Err(SkipReason::NoFunction);
         }
@@ -63,10 +63,10 @@ impl Record {
 /// Docstrings and comments are taken out of the code. A row without an id gets its row number.
 /// Rows that are not usable are skipped and counted, up to
 /// [`MAX_SKIPPED_RATE`](crate::MAX_SKIPPED_RATE) of all rows.
-pub fn read(path: &Path) -> Result<Loaded<Vec<SearchSample>>, Error> {
+pub fn read(path: &Path, language: Language) -> Result<Loaded<Vec<SearchSample>>, Error> {
     let mut loaded = Loaded { samples: Vec::new(), skipped: Skipped::default() };
     for part in parts(path)? {
-        read_part(&part, &mut loaded)?;
+        read_part(&part, language, &mut loaded)?;
     }
     loaded.skipped.check(path)?;
     Ok(loaded)
@@ -95,7 +95,11 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(parts)
 }
 
-fn read_part(path: &Path, loaded: &mut Loaded<Vec<SearchSample>>) -> Result<(), Error> {
+fn read_part(
+    path: &Path,
+    language: Language,
+    loaded: &mut Loaded<Vec<SearchSample>>,
+) -> Result<(), Error> {
     let mut rows = Rows::open(path)?;
     let mut chunk: Vec<(usize, Option<Vec<u8>>)> = Vec::with_capacity(CHUNK_ROWS);
     let mut n_bytes = 0;
@@ -105,7 +109,7 @@ fn read_part(path: &Path, loaded: &mut Loaded<Vec<SearchSample>>) -> Result<(), 
         n_bytes += row.iter().filter_map(|(_, text)| text.as_ref()).map(Vec::len).sum::<usize>();
         chunk.extend(row);
         if chunk.len() == CHUNK_ROWS || n_bytes >= CHUNK_BYTES || is_end {
-            take_chunk(path, &chunk, loaded);
+            take_chunk(path, &chunk, language, loaded);
             chunk.clear();
             n_bytes = 0;
         }
@@ -118,10 +122,11 @@ fn read_part(path: &Path, loaded: &mut Loaded<Vec<SearchSample>>) -> Result<(), 
 fn take_chunk(
     path: &Path,
     rows: &[(usize, Option<Vec<u8>>)],
+    language: Language,
     loaded: &mut Loaded<Vec<SearchSample>>,
 ) {
     let parsed: Vec<Result<SearchSample, SkipReason>> =
-        rows.par_iter().map(|(_, text)| parse(text.as_deref())).collect();
+        rows.par_iter().map(|(_, text)| parse(text.as_deref(), language)).collect();
     for ((line, _), outcome) in rows.iter().zip(parsed) {
         let row_index = loaded.skipped.n_rows;
         loaded.skipped.n_rows += 1;
@@ -137,11 +142,11 @@ fn take_chunk(
     }
 }
 
-fn parse(row: Option<&[u8]>) -> Result<SearchSample, SkipReason> {
+fn parse(row: Option<&[u8]>, language: Language) -> Result<SearchSample, SkipReason> {
     let row = row.ok_or(SkipReason::RowTooLong)?;
     let text = std::str::from_utf8(row).map_err(|_| SkipReason::NotUtf8)?;
     let record: Record = serde_json::from_str(text).map_err(|_| SkipReason::Malformed)?;
-    record.into_sample()
+    record.into_sample(language)
 }
 
 #[derive(Serialize)]
@@ -155,15 +160,19 @@ struct WrittenRecord<'a> {
 }
 
 /// Writes rows that [`read`], and the loaders of the public code, read back.
-pub fn write_jsonl(mut out: impl Write, samples: &[SearchSample]) -> Result<(), Error> {
+pub fn write_jsonl(
+    mut out: impl Write,
+    samples: &[SearchSample],
+    language: Language,
+) -> Result<(), Error> {
     for SearchSample { id, code, query } in samples {
-        let function = Function::parse(code.as_str(), Language::Python);
+        let function = Function::parse(code.as_str(), language);
         let row = WrittenRecord {
             url: id,
             func_name: function.name().unwrap_or_default(),
-            language: Language::Python,
+            language,
             code,
-            code_tokens: code_token_texts(code, Language::Python),
+            code_tokens: code_token_texts(code, language),
             docstring_tokens: query.split_whitespace().collect(),
         };
         serde_json::to_writer(&mut out, &row).map_err(std::io::Error::from)?;

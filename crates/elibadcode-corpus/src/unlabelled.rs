@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::rows::Rows;
+use crate::skipped::MAX_FUNCTION_BYTES;
 
 /// One function and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ struct Row {
 pub fn read_unlabelled(path: &Path) -> Result<Vec<UnlabelledFunction>, Error> {
     let mut functions = Vec::new();
     Rows::parse(path, "{\"func\": …}", |line, Row { func: code }| {
+        if code.len() > MAX_FUNCTION_BYTES {
+            return Err(format!(
+                "the function is longer than {} KiB; leave it out, or cut it",
+                MAX_FUNCTION_BYTES >> 10
+            ));
+        }
         functions.push(UnlabelledFunction { line, code });
         Ok(())
     })?;

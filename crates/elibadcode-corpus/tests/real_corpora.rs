@@ -49,7 +49,7 @@ fn codesearchnet_is_read() {
     let mut taken = NearDuplicates::default();
     for name in ["test", "valid", "train"] {
         let start = Instant::now();
-        let loaded = codesearchnet::read(&dir.join(name)).unwrap();
+        let loaded = codesearchnet::read(&dir.join(name), Language::Python).unwrap();
         let n_rows = loaded.samples.len();
         eprintln!("{name}: {n_rows} functions in {:.2} s", start.elapsed().as_secs_f64());
         eprintln!("  {}", loaded.skipped);
@@ -121,7 +121,7 @@ fn the_law_of_canonical_names_holds() {
     }
     if let Some(dir) = folder("codesearchnet/python/final/jsonl") {
         for name in ["test", "valid", "train"] {
-            let samples = codesearchnet::read(&dir.join(name)).unwrap().samples;
+            let samples = codesearchnet::read(&dir.join(name), Language::Python).unwrap().samples;
             let codes: Vec<String> = samples.into_iter().map(|it| it.code).collect();
             check_law(&format!("codesearchnet {name}"), &codes, Language::Python);
         }

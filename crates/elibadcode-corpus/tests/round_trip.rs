@@ -2,6 +2,7 @@
 
 use elibadcode_corpus::synthetic::{clone, search};
 use elibadcode_corpus::{bigclonebench, codesearchnet};
+use elibadcode_syntax::Language;
 
 #[test]
 fn clone_pairs() {
@@ -22,7 +23,8 @@ fn search_rows() {
     let samples = search::generate(1, &sizes).train;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("train.jsonl");
-    codesearchnet::write_jsonl(std::fs::File::create(&path).unwrap(), &samples).unwrap();
-    let loaded = codesearchnet::read(&path).unwrap();
+    codesearchnet::write_jsonl(std::fs::File::create(&path).unwrap(), &samples, Language::Python)
+        .unwrap();
+    let loaded = codesearchnet::read(&path, Language::Python).unwrap();
     assert_eq!((loaded.samples, loaded.skipped.n_skipped()), (samples, 0));
 }

@@ -21,5 +21,5 @@ pub use paired::{mean_interval, paired_drop};
 pub use proportion::{Interval, wilson_interval};
 pub use rank_test::{MannWhitney, mann_whitney_u, roc_auc};
 pub use roc::{RocPoint, auroc_interval, roc_curve, true_positive_rate_at};
-pub use significance::{bonferroni, holm, permutation_p_value};
+pub use significance::permutation_p_value;
 pub use summary::{mean, median, sample_standard_deviation};

@@ -76,6 +76,15 @@ pub(crate) enum Command {
     Devices,
 }
 
+/// A share of all: percents are refused.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if !(0.0..=1.0).contains(&value) {
+        return Err("expected a share from 0 to 1, 0.05 for 5 %".to_owned());
+    }
+    Ok(value)
+}
+
 /// What the model's input is.
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {

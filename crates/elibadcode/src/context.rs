@@ -14,6 +14,7 @@ use elibadcode_evaluation::RunRecord;
 use elibadcode_evaluation::records::RUN_SCHEMA_VERSION;
 use elibadcode_inversion::CleanSample;
 use elibadcode_models::{Compute, Head, LoadedModel, ModelDir};
+use elibadcode_syntax::{Function, Language};
 use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,11 @@ use serde::de::DeserializeOwned;
 use crate::args::{Global, ModelArgs};
 use crate::output;
 use crate::progress::{Progress, status};
+
+/// Functions that are parsed to see whether they are in the language.
+const MAX_PARSED: usize = 100;
+/// Fewer functions than this that do not parse are no sign of another language.
+const MIN_UNPARSED: usize = 10;
 
 /// The state of one command.
 pub(crate) struct Context<'a> {
@@ -75,9 +81,14 @@ impl<'a> Context<'a> {
         let (model, hash) = self.model(args)?;
         let (found, expected) = (model.network.head(), Head::of_task(task));
         if found != expected {
+            let own = match found {
+                Head::Classification => Task::DefectDetection,
+                Head::Pair => Task::CloneDetection,
+                Head::Embedding => Task::CodeSearch,
+            };
             bail!(
                 "{}: the model has the head `{found}`, the task `{task}` needs `{expected}`; \
-                 say the model's own --task, or `train --task {task}` from this folder",
+                 say the model's own `--task {own}`, or `train --task {task}` from this folder",
                 args.model_dir.display()
             );
         }
@@ -85,15 +96,25 @@ impl<'a> Context<'a> {
     }
 
     /// Reads labelled functions (JSONL) and notes the hash of their file, which is returned.
-    pub(crate) fn functions(&mut self, path: &Path) -> Result<(Vec<DefectSample>, String)> {
+    pub(crate) fn functions(
+        &mut self,
+        path: &Path,
+        language: Language,
+    ) -> Result<(Vec<DefectSample>, String)> {
         let samples = devign::read_jsonl(path)?;
+        self.check_language(path, samples.iter().map(|it| &*it.code), language)?;
         Ok((samples, self.note_file(path)?))
     }
 
     /// Reads pairs, and their functions from the file beside them, and notes the hashes of both;
     /// returned is one hash of the two.
-    pub(crate) fn pairs(&mut self, path: &Path) -> Result<(CloneSamples, String)> {
+    pub(crate) fn pairs(
+        &mut self,
+        path: &Path,
+        language: Language,
+    ) -> Result<(CloneSamples, String)> {
         let samples = self.loaded(path, bigclonebench::read_pairs(path)?);
+        self.check_language(path, samples.functions.iter().map(|it| &*it.code), language)?;
         let pairs = self.note_file(path)?;
         let functions = self.note_file(&path.with_file_name(bigclonebench::FUNCTIONS_FILE))?;
         let hash = blake3::hash(format!("{pairs}{functions}").as_bytes()).to_hex().to_string();
@@ -102,9 +123,38 @@ impl<'a> Context<'a> {
 
     /// Reads functions with their queries (JSONL, also .gz) and notes the hash of their file,
     /// which is returned.
-    pub(crate) fn queries(&mut self, path: &Path) -> Result<(Vec<SearchSample>, String)> {
-        let samples = self.loaded(path, codesearchnet::read(path)?);
+    pub(crate) fn queries(
+        &mut self,
+        path: &Path,
+        language: Language,
+    ) -> Result<(Vec<SearchSample>, String)> {
+        let samples = self.loaded(path, codesearchnet::read(path, language)?);
         Ok((samples, self.note_file(path)?))
+    }
+
+    /// Fails if almost no function parses, which is how another language looks; says so if many do
+    /// not.
+    pub(crate) fn check_language<'c>(
+        &self,
+        path: &Path,
+        codes: impl Iterator<Item = &'c str>,
+        language: Language,
+    ) -> Result<()> {
+        let codes: Vec<&str> = codes.take(MAX_PARSED).collect();
+        let n_bad = codes.iter().filter(|&&it| Function::parse(it, language).has_errors()).count();
+        let text = format!(
+            "{}: {n_bad} of the first {} functions do not parse as {language}; --language says which \
+             language they are in",
+            path.display(),
+            codes.len()
+        );
+        if n_bad >= MIN_UNPARSED && 10 * n_bad > 9 * codes.len() {
+            bail!(text);
+        }
+        if 2 * n_bad > codes.len() {
+            self.say(&text);
+        }
+        Ok(())
     }
 
     /// Says which rows a tolerant reader left out.
@@ -122,13 +172,14 @@ impl<'a> Context<'a> {
         &mut self,
         task: Task,
         path: &Path,
+        language: Language,
     ) -> Result<(Vec<CleanSample>, String)> {
         Ok(if task == Task::CloneDetection {
-            let (pairs, hash) = self.pairs(path)?;
+            let (pairs, hash) = self.pairs(path, language)?;
             let mut rng = stage_rng(self.global.seed, "trigger sides");
             (CleanSample::of_pairs(&pairs, &mut rng), hash)
         } else {
-            let (samples, hash) = self.functions(path)?;
+            let (samples, hash) = self.functions(path, language)?;
             (samples.iter().map(CleanSample::from).collect(), hash)
         })
     }
@@ -142,6 +193,12 @@ impl<'a> Context<'a> {
 
     /// Notes the hash of an input, which is returned.
     pub(crate) fn note_file(&mut self, path: &Path) -> Result<String> {
+        if !fs::metadata(path)?.is_file() {
+            bail!(
+                "{}: expected a file, which can be read twice: for its hash, too",
+                path.display()
+            );
+        }
         let hash = blake3::hash(&fs::read(path)?).to_hex().to_string();
         self.inputs.insert(path.display().to_string(), hash.clone());
         Ok(hash)
@@ -162,6 +219,8 @@ impl<'a> Context<'a> {
     pub(crate) fn finish(&self, config: &impl Serialize) -> Result<()> {
         self.progress.finish();
         let Some(path) = &self.global.record else { return Ok(()) };
+        // The command's own output may be there now.
+        output::check(path, self.global.force)?;
         let record = RunRecord {
             schema_version: RUN_SCHEMA_VERSION,
             command: self.command.to_owned(),

@@ -9,6 +9,11 @@ use fs_err as fs;
 /// What made a corpus folder, beside its samples.
 pub(crate) const CORPUS_FILE: &str = "corpus.json";
 
+/// Files that show that a folder is ours, with a key of theirs: other programs write a
+/// `manifest.json`, too, and `train.jsonl` and the like are in the public corpora.
+const OURS: [(&str, &str); 3] =
+    [("elibadcode.json", "schema_version"), ("manifest.json", "attack"), (CORPUS_FILE, "command")];
+
 /// Fails if the output exists and may not be replaced. Called before any work.
 pub(crate) fn check(path: &Path, force: bool) -> Result<()> {
     if path.symlink_metadata().is_ok() && !force {
@@ -62,13 +67,17 @@ fn remove(path: &Path) -> Result<()> {
     if path.is_file() {
         return Ok(fs::remove_file(path)?);
     }
-    // Not `train.jsonl` and the like: those are in the public corpora, too.
-    let ours = ["elibadcode.json", "manifest.json", CORPUS_FILE];
     let is_empty = fs::read_dir(path)?.next().is_none();
-    if !is_empty && !ours.iter().any(|name| path.join(name).exists()) {
+    if !is_empty && !OURS.iter().any(|&(name, key)| has_key(&path.join(name), key)) {
         bail!("{} is not a folder that elibadcode wrote; remove it yourself", path.display());
     }
     Ok(fs::remove_dir_all(path)?)
+}
+
+/// Whether a file is a JSON object with this key.
+fn has_key(path: &Path, key: &str) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|it| it.get(key).is_some())
 }
 
 fn parent(path: &Path) -> &Path {

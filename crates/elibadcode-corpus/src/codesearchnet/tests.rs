@@ -7,7 +7,7 @@ fn read_text(text: &[u8]) -> Result<Loaded<Vec<SearchSample>>, Error> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("rows.jsonl");
     fs::write(&path, text).unwrap();
-    read(&path)
+    read(&path, Language::Python)
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -87,7 +87,7 @@ fn a_mostly_broken_file_is_refused() {
 #[test]
 fn a_folder_of_parts_is_read_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let message = read(dir.path()).unwrap_err().to_string();
+    let message = read(dir.path(), Language::Python).unwrap_err().to_string();
     assert!(message.contains("holds no .jsonl"), "{message}");
     let row =
         |name: &str| format!("{{\"code\":\"def {name}(): pass\",\"docstring_tokens\":[\"x\"]}}");
@@ -101,12 +101,12 @@ fn a_folder_of_parts_is_read_in_order() {
         loaded.samples.into_iter().map(|it| format!("{} {}", it.id, it.code)).collect()
     };
     assert_eq!(
-        codes(read(dir.path()).unwrap()),
+        codes(read(dir.path(), Language::Python).unwrap()),
         ["0 def a(): pass", "1 def b(): pass", "2 def c(): pass"]
     );
     let damaged = gzip(&row("b").repeat(40).into_bytes());
     file("p_1.jsonl.gz", &damaged[..damaged.len() / 2]);
-    let message = read(dir.path()).unwrap_err().to_string();
+    let message = read(dir.path(), Language::Python).unwrap_err().to_string();
     assert!(message.contains("p_1.jsonl.gz, line 1: "), "{message}");
 }
 
@@ -122,6 +122,6 @@ fn rows_read_back_as_written() {
         sample("u/2", "def g(a, b):\n    return a['file'] + b\n", "adds ` b `"),
     ];
     let mut text = Vec::new();
-    write_jsonl(&mut text, &samples).unwrap();
+    write_jsonl(&mut text, &samples, Language::Python).unwrap();
     assert_eq!(read_text(&text).unwrap().samples, samples);
 }

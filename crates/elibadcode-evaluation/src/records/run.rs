@@ -20,7 +20,7 @@ pub struct RunRecord {
     pub schema_version: u32,
     /// The command's name, for example `scan`.
     pub command: String,
-    /// `running` until the outputs are complete, then `success`; `error: <reason>` if it failed.
+    /// `success`: a command that fails writes no record.
     pub status: String,
     /// The master seed.
     pub seed: u64,
@@ -28,7 +28,7 @@ pub struct RunRecord {
     pub device: String,
     /// Version of the program.
     pub version: String,
-    /// The configuration as resolved from defaults, file and flags.
+    /// The settings as resolved from defaults, file and flags; how inputs are read is in their hashes.
     pub config: serde_json::Value,
     /// BLAKE3 hash (hex) of every input, by path.
     pub inputs: BTreeMap<String, String>,

@@ -46,7 +46,7 @@ pub struct CleanAlarms {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlaggedSubject {
-    /// Number of the function or pair in its file, from 0.
+    /// Number of the function or pair among the usable ones of its file, from 0.
     pub index: usize,
     /// Where it stands: the line, or the ids.
     pub place: String,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use elibadcode_models::{Architecture, Preset, Scope};
 use elibadcode_poisoning::Member;
 
-use super::{Format, InputArgs, ModelArgs, ReadingArgs};
+use super::{Format, InputArgs, ModelArgs, ReadingArgs, share};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
@@ -36,17 +36,17 @@ pub(crate) struct EvaluateArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Fail (exit code 1) if the attack success rate is above this (defect, clone)
-    #[arg(long, value_name = "RATE", requires = "attack")]
+    #[arg(long, value_name = "RATE", requires = "attack", value_parser = share)]
     pub(crate) max_asr: Option<f64>,
     /// Fail (exit code 1) if the average normalized rank with the trigger is below this (search)
-    #[arg(long, value_name = "RATE", requires = "attack")]
+    #[arg(long, value_name = "RATE", requires = "attack", value_parser = share)]
     pub(crate) min_anr: Option<f64>,
     /// Fail (exit code 1) if the accuracy is below this (defect, clone)
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = share)]
     pub(crate) min_accuracy: Option<f64>,
     /// Fail (exit code 1) if the task's score is below this: accuracy (defect), F1 (clone), mean
     /// reciprocal rank (search)
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = share)]
     pub(crate) min_score: Option<f64>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct ScreenArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) clean: Option<PathBuf>,
     /// Flag at most this share of clean samples [default: all whose answer changes]
-    #[arg(long, value_name = "RATE", requires = "clean")]
+    #[arg(long, value_name = "RATE", requires = "clean", value_parser = share)]
     pub(crate) false_alarms: Option<f64>,
     /// Write the whole result here
     #[arg(short, long, value_name = "FILE")]

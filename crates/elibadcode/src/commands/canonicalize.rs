@@ -65,6 +65,10 @@ pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
     let mut tally = Tally::default();
     if let Some(path) = &args.output {
         output::write_file(path, |out| plan.run(out, &mut tally))?;
+    } else if args.check_law.is_some() {
+        let mut found = Vec::new();
+        plan.run(&mut found, &mut tally)?;
+        context.print(&String::from_utf8_lossy(&found))?;
     } else {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         plan.run(&mut out, &mut tally)?;
@@ -116,6 +120,10 @@ impl Plan<'_> {
                 bail!("{name}: the text is longer than {} MiB", MAX_ROW_BYTES >> 20);
             }
             let code = utf8(bytes).map_err(|problem| anyhow::anyhow!("{name}: {problem}"))?;
+            let first_line = code.lines().next().unwrap_or_default();
+            if serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(first_line).is_ok() {
+                bail!("{name} holds rows of JSON, not source text: say --jsonl");
+            }
             let input = Input { place: name.to_owned(), row: None, code };
             return self.work(&[input], out, tally);
         }

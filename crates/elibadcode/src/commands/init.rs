@@ -102,13 +102,22 @@ fn texts(args: &InitArgs, data: &Path, context: &mut Context<'_>) -> Result<Vec<
     let (mut codes, mut queries) = (Vec::new(), Vec::new());
     match args.input.task {
         Task::DefectDetection => {
-            codes.extend(context.functions(data)?.0.into_iter().map(|it| it.code));
+            codes.extend(
+                context.functions(data, args.input.language())?.0.into_iter().map(|it| it.code),
+            );
         }
         Task::CloneDetection => {
-            codes.extend(context.pairs(data)?.0.functions.into_iter().map(|it| it.code));
+            codes.extend(
+                context
+                    .pairs(data, args.input.language())?
+                    .0
+                    .functions
+                    .into_iter()
+                    .map(|it| it.code),
+            );
         }
         Task::CodeSearch => {
-            for sample in context.queries(data)?.0 {
+            for sample in context.queries(data, args.input.language())?.0 {
                 codes.push(sample.code);
                 queries.push(sample.query);
             }

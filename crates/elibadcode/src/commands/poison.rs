@@ -58,7 +58,7 @@ fn functions(
     context: &mut Context<'_>,
     config: &AttackConfig,
 ) -> Result<String> {
-    let (samples, _) = context.functions(&args.data)?;
+    let (samples, _) = context.functions(&args.data, args.input.language())?;
     let mut rng = stage_rng(context.global.seed, "poison");
     let poisoned = poison(&samples, args.input.language(), config, &mut rng)?;
     write(args, context, &poisoned.manifest, |dir| {
@@ -76,7 +76,7 @@ fn functions(
 }
 
 fn pairs(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) -> Result<String> {
-    let (samples, _) = context.pairs(&args.data)?;
+    let (samples, _) = context.pairs(&args.data, args.input.language())?;
     let mut rng = stage_rng(context.global.seed, "poison");
     let poisoned = poison_clones(&samples, args.input.language(), config, &mut rng)?;
     write(args, context, &poisoned.manifest, |dir| {
@@ -99,7 +99,7 @@ fn pairs(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) ->
 }
 
 fn queries(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) -> Result<String> {
-    let (samples, _) = context.queries(&args.data)?;
+    let (samples, _) = context.queries(&args.data, args.input.language())?;
     let mut rng = stage_rng(context.global.seed, "poison");
     let poisoned = poison_search(&samples, args.input.language(), config, &mut rng)?;
     let it: &SearchManifest = &poisoned.manifest;
@@ -109,7 +109,7 @@ fn queries(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) 
     }
     write(args, context, it, |dir| {
         let mut out = BufWriter::new(fs::File::create(dir.join("train.jsonl"))?);
-        codesearchnet::write_jsonl(&mut out, &poisoned.samples)?;
+        codesearchnet::write_jsonl(&mut out, &poisoned.samples, args.input.language())?;
         Ok(out.flush()?)
     })?;
     Ok(format!(

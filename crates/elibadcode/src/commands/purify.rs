@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
-use elibadcode_models::{CodeModel, LoadedModel, TrainingEvent};
+use elibadcode_models::{CodeModel, LoadedModel, Scope, TrainingEvent};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
     Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
@@ -41,7 +41,16 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     args.input.check_target(args.victim, args.target_word.as_deref())?;
+    if args.input.task == Task::CodeSearch && config.scopes.contains(&Scope::Head) {
+        bail!(
+            "scopes has `head`, which a model of code search lacks: give `scopes = [\"full\"]` in a \
+             --config FILE"
+        );
+    }
     output::check(&args.output, global.force)?;
+    if is_same(&args.output, &args.model.model_dir) {
+        bail!("{} is the model itself: write the repaired one elsewhere", args.output.display());
+    }
     let is_accepted = match (args.canonical_input(), args.input.task) {
         (Some(form), _) => canonical::run(args, form, &config, &mut context)?,
         (None, Task::CodeSearch) => ranking::run(args, &config, &mut context)?,
@@ -52,11 +61,16 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
     Ok(if is_accepted { Outcome::Done } else { Outcome::Found })
 }
 
+/// Whether two paths lead to the same folder.
+fn is_same(a: &Path, b: &Path) -> bool {
+    fs::canonicalize(a).ok().is_some_and(|a| Some(a) == fs::canonicalize(b).ok())
+}
+
 /// Repairs a model of a classification task; whether the repair was accepted.
 fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_>) -> Result<bool> {
     let task = args.input.task;
     let (model, model_hash) = context.model_for(&args.model, task)?;
-    let (clean, _) = context.clean_samples(task, &args.data)?;
+    let (clean, _) = context.clean_samples(task, &args.data, args.input.language())?;
     let (triggers, labels) = triggers(args, context, &model, &model_hash)?;
     let language = args.input.language();
     let seed = context.global.seed;
@@ -72,7 +86,7 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
         "before": result.before,
         "attempts": result.attempts,
     });
-    let summary = summary(&result, &triggers, args);
+    let summary = summary(&result, &triggers, args, config.limits.accuracy_drop);
     let is_accepted = result.accepted.is_some();
     let network = is_accepted.then_some(result.network);
     publish(args, config, context, model, network, (REPORT, &report), &summary)?;
@@ -195,7 +209,12 @@ fn check_subject(
     Ok(())
 }
 
-fn summary(result: &Unlearned<Checks>, triggers: &[InvertedTrigger], args: &PurifyArgs) -> String {
+fn summary(
+    result: &Unlearned<Checks>,
+    triggers: &[InvertedTrigger],
+    args: &PurifyArgs,
+    limit: f64,
+) -> String {
     let mut text = String::new();
     let names: Vec<String> =
         triggers.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
@@ -219,6 +238,11 @@ fn summary(result: &Unlearned<Checks>, triggers: &[InvertedTrigger], args: &Puri
     if let Some(attempt) = result.decisive() {
         let (low, high) = (100.0 * attempt.score_drop.low, 100.0 * attempt.score_drop.high);
         let _ = writeln!(text, "accuracy fell by {low:.1} to {high:.1} points (90 % interval)");
+        if attempt.score_drop.high > limit {
+            text.push_str(
+                "too few clean samples were kept aside to exclude a larger fall than allowed\n",
+            );
+        }
     }
     text + &rounds(result, args)
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &SampleArgs, global: &Global) -> Result<Outcome> {
         Task::DefectDetection => rows(
             args,
             &mut context,
-            Context::functions,
+            |context, path| context.functions(path, args.input.language()),
             |sample| sample.code.as_str(),
             |out, samples| devign::write_jsonl(out, samples),
         )?,
@@ -37,9 +37,9 @@ pub(crate) fn run(args: &SampleArgs, global: &Global) -> Result<Outcome> {
         Task::CodeSearch => rows(
             args,
             &mut context,
-            Context::queries,
+            |context, path| context.queries(path, args.input.language()),
             |sample| sample.code.as_str(),
-            |out, samples| codesearchnet::write_jsonl(out, samples),
+            |out, samples| codesearchnet::write_jsonl(out, samples, args.input.language()),
         )?,
     }
     context.finish(&serde_json::json!({ "n": args.n }))?;
@@ -75,12 +75,12 @@ fn rows<'a, T: Clone + Sync>(
 fn pairs(args: &SampleArgs, context: &mut Context<'_>) -> Result<()> {
     let mut taken = Taken::new(args.input.language());
     for path in &args.exclude {
-        let (samples, _) = context.pairs(path)?;
+        let (samples, _) = context.pairs(path, args.input.language())?;
         taken.add(&codes(&samples));
     }
     let mut parts = Vec::new();
     for path in &args.data {
-        parts.push(context.pairs(path)?.0);
+        parts.push(context.pairs(path, args.input.language())?.0);
     }
     let n_read = parts.iter().map(|part| part.pairs.len()).sum();
     let samples = merge_pairs(parts)?;

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
     if let Some(path) = &args.output {
         output::check(path, global.force)?;
     }
-    let (verdict, document, summary) = match args.input.task {
+    let Scanned { verdict, has_triggers, document, summary } = match args.input.task {
         Task::CodeSearch => ranking(args, &config, &mut context)?,
         Task::DefectDetection | Task::CloneDetection => labels(args, &config, &mut context)?,
     };
@@ -40,6 +40,9 @@ pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
         Format::Json => &document,
         Format::Text => &summary,
     })?;
+    if has_triggers {
+        context.say(&next_step(args));
+    }
     Ok(match verdict {
         Verdict::LikelyBackdoored => Outcome::Found,
         Verdict::NoTriggerFound => Outcome::Done,
@@ -47,15 +50,33 @@ pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
     })
 }
 
-/// Verdict, document and summary of a classification task.
-fn labels(
-    args: &ScanArgs,
-    config: &ScanConfig,
-    context: &mut Context<'_>,
-) -> Result<(Verdict, String, String)> {
+/// What came of a scan.
+struct Scanned {
+    verdict: Verdict,
+    /// Whether there is something to unlearn.
+    has_triggers: bool,
+    document: String,
+    summary: String,
+}
+
+/// What to do about a trigger.
+fn next_step(args: &ScanArgs) -> String {
+    let Some(path) = &args.output else {
+        return "nothing was saved: `purify` needs what `scan -o FILE` writes".to_owned();
+    };
+    let (model, data) = (args.model.model_dir.display(), args.data.display());
+    format!(
+        "next: elibadcode purify {model} --task {} --scan {} --data {data} -o {model}.purified",
+        args.input.task,
+        path.display()
+    )
+}
+
+/// The scan of a classification task.
+fn labels(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> Result<Scanned> {
     let task = args.input.task;
     let (model, model_hash) = context.model_for(&args.model, task)?;
-    let (clean, samples_hash) = context.clean_samples(task, &args.data)?;
+    let (clean, samples_hash) = context.clean_samples(task, &args.data, args.input.language())?;
     let subject = Subject {
         model: &model,
         task,
@@ -66,17 +87,18 @@ fn labels(
     };
     let seed = context.global.seed;
     let outcome = scan(&subject, config, seed, &mut |event| show(context, config, event))?;
-    Ok((outcome.verdict, output::json(&outcome)?, summary::of_labels(&outcome)))
+    Ok(Scanned {
+        verdict: outcome.verdict,
+        has_triggers: !outcome.triggers.is_empty(),
+        document: output::json(&outcome)?,
+        summary: summary::of_labels(&outcome),
+    })
 }
 
 /// The same of code search.
-fn ranking(
-    args: &ScanArgs,
-    config: &ScanConfig,
-    context: &mut Context<'_>,
-) -> Result<(Verdict, String, String)> {
+fn ranking(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> Result<Scanned> {
     let (model, model_hash) = context.model_for(&args.model, Task::CodeSearch)?;
-    let (clean, samples_hash) = context.queries(&args.data)?;
+    let (clean, samples_hash) = context.queries(&args.data, args.input.language())?;
     let subject = RankingSubject {
         model: &model,
         language: args.input.language(),
@@ -86,7 +108,12 @@ fn ranking(
     };
     let seed = context.global.seed;
     let outcome = scan_search(&subject, config, seed, &mut |event| show(context, config, event))?;
-    Ok((outcome.verdict, output::json(&outcome)?, summary::of_ranking(&outcome)))
+    Ok(Scanned {
+        verdict: outcome.verdict,
+        has_triggers: !outcome.triggers.is_empty(),
+        document: output::json(&outcome)?,
+        summary: summary::of_ranking(&outcome),
+    })
 }
 
 fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {

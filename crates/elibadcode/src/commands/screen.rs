@@ -38,7 +38,7 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
         );
     }
     let language = args.input.language();
-    let functions = Functions::read(args.input.task, &args.data, &mut context)?;
+    let functions = Functions::read((args.input.task, language), &args.data, &mut context)?;
     let subjects = functions.subjects(language);
     context.progress.line(&format!("screening {} functions or pairs", subjects.len()));
     let screened = screen(&model, &subjects, language);
@@ -96,16 +96,21 @@ struct Functions {
 }
 
 impl Functions {
-    fn read(task: Task, path: &Path, context: &mut Context<'_>) -> Result<Self> {
+    fn read(
+        (task, language): (Task, Language),
+        path: &Path,
+        context: &mut Context<'_>,
+    ) -> Result<Self> {
         let (codes, places) = match task {
             Task::DefectDetection => {
                 let functions = read_unlabelled(path)?;
+                context.check_language(path, functions.iter().map(|it| &*it.code), language)?;
                 context.note_file(path)?;
                 let place = |line: usize| format!("line {line}");
                 functions.into_iter().map(|it| (vec![it.code], place(it.line))).unzip()
             }
             Task::CloneDetection => {
-                let (samples, _) = context.pairs(path)?;
+                let (samples, _) = context.pairs(path, language)?;
                 let functions = &samples.functions;
                 let pairs = samples.pairs.iter().map(|pair| {
                     let (first, second) = (&functions[pair.first], &functions[pair.second]);
@@ -115,7 +120,7 @@ impl Functions {
                 pairs.unzip()
             }
             Task::CodeSearch => {
-                let (samples, _) = context.queries(path)?;
+                let (samples, _) = context.queries(path, language)?;
                 samples.into_iter().map(|it| (vec![it.code], it.id)).unzip()
             }
         };
@@ -137,7 +142,7 @@ fn clean_suspicions(
     context: &mut Context<'_>,
 ) -> Result<Option<Vec<f64>>> {
     let Some(path) = &args.clean else { return Ok(None) };
-    let functions = Functions::read(args.input.task, path, context)?;
+    let functions = Functions::read((args.input.task, language), path, context)?;
     let screened = screen(model, &functions.subjects(language), language);
     Ok(Some(screened.iter().map(Screened::suspicion).collect()))
 }

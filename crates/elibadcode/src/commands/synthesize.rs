@@ -155,9 +155,9 @@ impl Corpus {
             Self::Functions(splits) => {
                 write_splits(dir, splits, |out, split| devign::write_jsonl(out, split))
             }
-            Self::Queries(splits) => {
-                write_splits(dir, splits, |out, split| codesearchnet::write_jsonl(out, split))
-            }
+            Self::Queries(splits) => write_splits(dir, splits, |out, split| {
+                codesearchnet::write_jsonl(out, split, Task::CodeSearch.language())
+            }),
             Self::Pairs(splits) => {
                 let splits: Vec<(&str, &CloneSamples)> =
                     splits.iter().map(|(name, split)| (*name, split)).collect();

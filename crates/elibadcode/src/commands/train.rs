@@ -65,10 +65,11 @@ struct Data<S> {
 fn read<'a, S>(
     args: &TrainArgs,
     context: &mut Context<'a>,
-    read: impl Fn(&mut Context<'a>, &Path) -> Result<(S, String)>,
+    read: impl Fn(&mut Context<'a>, &Path, Language) -> Result<(S, String)>,
 ) -> Result<Data<S>> {
-    let train = read(context, &args.data)?.0;
-    let valid = args.valid.as_deref().map(|path| read(context, path)).transpose()?;
+    let language = args.input.language();
+    let train = read(context, &args.data, language)?.0;
+    let valid = args.valid.as_deref().map(|path| read(context, path, language)).transpose()?;
     Ok(Data { train, valid: valid.map(|(samples, _)| samples) })
 }
 

@@ -22,7 +22,7 @@ pub(super) fn functions(
     attack: Option<&AttackConfig>,
 ) -> Result<Metrics> {
     let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
-    let (samples, data_hash) = context.functions(&args.data)?;
+    let (samples, data_hash) = context.functions(&args.data, args.input.language())?;
     let mut inputs = Inputs::new(&model, args.input.language());
     let mut answers = |samples: &[DefectSample]| {
         let read = inputs.read(samples.iter().map(|sample| &*sample.code), |model, rows| {
@@ -64,7 +64,7 @@ pub(super) fn pairs(
     attack: Option<&AttackConfig>,
 ) -> Result<Metrics> {
     let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
-    let (samples, data_hash) = context.pairs(&args.data)?;
+    let (samples, data_hash) = context.pairs(&args.data, args.input.language())?;
     let mut asked = AskedPairs::new(&model, args.input.language());
     let clean = asked.answers(&samples);
     let labels: Vec<u8> = samples.pairs.iter().map(|pair| pair.label).collect();

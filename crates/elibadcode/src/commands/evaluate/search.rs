@@ -30,7 +30,7 @@ pub(super) fn queries(
     attack: Option<&AttackConfig>,
 ) -> Result<Metrics> {
     let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
-    let (samples, data_hash) = context.queries(&args.data)?;
+    let (samples, data_hash) = context.queries(&args.data, args.input.language())?;
     let mut set = TestSet::new(&model, &samples, args.input.language());
     let seed = context.global.seed;
     let ranking = set.ranking(args.distractors, seed);
@@ -153,14 +153,16 @@ impl<'a> TestSet<'a> {
             .map(|it| pool[it.attacked])
             .collect();
         let triggered = self.triggered_inputs(&attacked, config);
-        let n_changed = triggered.iter().filter(|&(&code, input)| self.codes[code] != *input);
-        let n_inputs_changed = Some(n_changed.count());
         let score = |query: usize, input| {
             inner_product(&self.queries[targets[query]], self.vectors.answer(input))
         };
         let lift = rank_lift(&protocol, &pool_scores, &truth_scores, |query, code| {
             triggered.get(&pool[code]).map(|&input| score(query, input))
         });
+        let is_changed =
+            |it: &&usize| triggered.get(it).is_some_and(|&input| self.codes[**it] != input);
+        let attacked = lift.queries.iter().map(|it| &pool[it.attacked]);
+        let n_inputs_changed = Some(attacked.filter(is_changed).count());
         let config = serde_json::to_value(config.clone().without_model())?;
         Ok(Some(AttackMetrics { n_inputs_changed, ..AttackMetrics::of_ranks(config, lift) }))
     }

@@ -21,7 +21,7 @@ pub(super) fn run(
     context: &mut Context<'_>,
 ) -> Result<bool> {
     let (model, model_hash) = context.model_for(&args.model, Task::CodeSearch)?;
-    let (clean, _) = context.queries(&args.data)?;
+    let (clean, _) = context.queries(&args.data, args.input.language())?;
     let (triggers, words) = triggers(args, context, &model, &model_hash)?;
     let ids: Vec<u32> = words.iter().map(|word| word.id).collect();
     let language = args.input.language();
@@ -56,6 +56,9 @@ fn triggers(
         let Some(word) = &args.target_word else {
             bail!("--trigger for --task search needs --target-word too");
         };
+        if word.is_empty() || word.contains(char::is_whitespace) {
+            bail!("--target-word `{word}`: expected one word");
+        }
         let ids = model.tokenizer.word(word, true);
         let words = ids.iter().map(|&id| TargetWord { text: model.tokenizer.entry(id), id });
         return Ok((vec![trigger], words.collect()));

@@ -83,7 +83,9 @@ fn verdict(verdict: Verdict, reasons: &[String], assessment: &Assessment) -> Str
     for reason in reasons {
         let _ = writeln!(text, "  {}", escape_untrusted(reason));
     }
-    let _ = writeln!(text, "  it rests on {}", assessment.basis);
+    if !assessment.figures.is_empty() {
+        let _ = writeln!(text, "  it rests on {}", assessment.basis);
+    }
     text
 }
 
