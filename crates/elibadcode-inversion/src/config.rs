@@ -72,8 +72,7 @@ pub struct ScanConfig {
     /// trigger must reach with 95 % confidence. Paper: no such rule.
     pub min_success_rate: f64,
     /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
-    /// confidence, from the middle of the ranking. Paper: no such rule. Here inverted triggers of
-    /// backdoored models reach 10 to 13 %, that of the clean one 23 %.
+    /// confidence, from the middle of the ranking. Paper: no such rule.
     pub max_normalized_rank: f64,
 }
 

@@ -29,7 +29,7 @@ const MAX_EVERYWHERE: usize = 20;
 /// A class that the model gets wrong more often than this cannot be said to be flipped.
 const MIN_CLASS_ACCURACY: f64 = 0.5;
 /// Standard normal quantile of 95 %.
-const Z_ONE_SIDED: f64 = 1.645;
+pub(crate) const Z_ONE_SIDED: f64 = 1.645;
 
 /// Held-out samples of the victim label, with a trigger's places chosen in three ways.
 #[derive(Debug)]

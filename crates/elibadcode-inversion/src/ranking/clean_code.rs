@@ -12,9 +12,7 @@ use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 
 use super::climb::dot;
-
-/// Standard normal quantile of 95 %.
-const Z_ONE_SIDED: f64 = 1.645;
+use crate::verdict::Z_ONE_SIDED;
 
 /// Clean functions as the model sees them, with the words of their queries.
 #[derive(Debug)]
@@ -43,29 +41,15 @@ impl<'a> CleanCode<'a> {
         }
     }
 
-    /// How much farther code whose queries have the word goes in a direction than other code: with
-    /// 95 % confidence no more than this. Few functions leave much open, and none everything.
+    /// How much farther code whose queries have the word goes in a direction than code on average:
+    /// with 95 % confidence no more than this.
     pub(super) fn affinity(&self, word: u32, direction: &[f64]) -> f64 {
-        let direction_f32: Vec<f32> = direction.iter().map(|&it| it as f32).collect();
-        let products: Vec<f64> = self
-            .vectors
-            .iter()
-            .map(|code| f64::from(inner_product(code, &direction_f32)))
-            .collect();
-        let with_word: Vec<f64> = products
-            .iter()
-            .zip(&self.words)
-            .filter(|(_, words)| words.contains(&word))
-            .map(|(&product, _)| product)
-            .collect();
-        let farthest = dot(direction, direction).sqrt();
-        let (Some(all), Some(these), Some(deviation)) =
-            (mean(&products), mean(&with_word), sample_standard_deviation(&products))
-        else {
-            return farthest;
-        };
-        let error = deviation / (with_word.len() as f64).sqrt();
-        (these - all + Z_ONE_SIDED * error).min(farthest)
+        let as_f32: Vec<f32> = direction.iter().map(|&it| it as f32).collect();
+        let product = |code: &Vec<f32>| f64::from(inner_product(code, &as_f32));
+        let products: Vec<f64> = self.vectors.iter().map(product).collect();
+        let has_word: Vec<bool> = self.words.iter().map(|words| words.contains(&word)).collect();
+        // No vector of length 1 goes farther.
+        assured_lead(&products, &has_word).min(dot(direction, direction).sqrt())
     }
 
     /// How well the model ranks the functions for their queries.
@@ -74,5 +58,37 @@ impl<'a> CleanCode<'a> {
             self.queries.iter().map(|query| self.model.encode_query(query)).collect();
         let queries = self.model.network.vectors(&rows);
         mean(&reciprocal_ranks(&queries, &self.vectors)).unwrap_or(0.0)
+    }
+}
+
+/// How much larger the values that are `chosen` are than all on average: the upper end of an interval,
+/// infinite if there are none. Few values leave much open.
+fn assured_lead(values: &[f64], chosen: &[bool]) -> f64 {
+    let these: Vec<f64> =
+        values.iter().zip(chosen).filter(|(_, is_chosen)| **is_chosen).map(|(it, _)| *it).collect();
+    let (Some(all), Some(of_these), Some(deviation)) =
+        (mean(values), mean(&these), sample_standard_deviation(values))
+    else {
+        return f64::INFINITY;
+    };
+    of_these - all + Z_ONE_SIDED * deviation / (these.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_functions_leave_much_open() {
+        // Mean 0, deviation 1.
+        let values = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 0.0];
+        let lead = |chosen: &[usize]| {
+            let chosen: Vec<bool> = (0..values.len()).map(|it| chosen.contains(&it)).collect();
+            assured_lead(&values, &chosen)
+        };
+        assert!((lead(&[0]) - (1.0 + Z_ONE_SIDED)).abs() < 1e-12);
+        assert!((lead(&[0, 2, 4, 6]) - (1.0 + Z_ONE_SIDED / 2.0)).abs() < 1e-12);
+        assert!((lead(&[8]) - Z_ONE_SIDED).abs() < 1e-12);
+        assert_eq!(lead(&[]), f64::INFINITY);
     }
 }
