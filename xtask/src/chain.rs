@@ -351,7 +351,7 @@ impl Plan<'_> {
 
     fn base(&self, subject: Subject<'_>, corpus: &Corpus) -> Result<Base> {
         match &self.experiment.base {
-            BasePlan::Init { preset, vocab_size, max_length, pretraining } => {
+            BasePlan::Init { preset, vocab_size, max_length, pretraining, pretraining_of } => {
                 let name = |stage: &str| format!("{}/{stage}", subject.folder());
                 let stage = self
                     .stage(name("base"), "init", "base", subject.seed)
@@ -362,7 +362,8 @@ impl Plan<'_> {
                     .optional("--max-length", *max_length)
                     .after(&corpus.train.made_by);
                 let untrained = Base::Made(self.runner.run(stage)?);
-                let Some(training) = pretraining else { return Ok(untrained) };
+                let own = pretraining_of.get(subject.model);
+                let Some(training) = own.or(pretraining.as_ref()) else { return Ok(untrained) };
                 let Corpus { train, valid, .. } = corpus;
                 let name = name("pretrain");
                 let pretrained =

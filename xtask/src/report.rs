@@ -1,6 +1,7 @@
 //! `results.md`: per task, what was run, the comparison with the paper, the criteria, the false
 //! alarms.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use elibadcode_evaluation::records::results::{Cell, CellStatus, Verdict};
@@ -123,10 +124,9 @@ pub(crate) fn description(experiment: &Experiment) -> String {
         BasePlan::Init { preset, pretraining: None, .. } => {
             format!("an untrained model, preset `{preset}`")
         }
-        BasePlan::Init { preset, pretraining: Some(training), .. } => format!(
-            "a model, preset `{preset}`, that was trained on the clean training set ({} epochs, \
-             learning rate {})",
-            training.epochs, training.learning_rate
+        BasePlan::Init { preset, pretraining: Some(training), pretraining_of, .. } => format!(
+            "a model, preset `{preset}`, that was trained on the clean training set ({})",
+            plans(training, pretraining_of, experiment)
         ),
         BasePlan::Folder { path, .. } => format!("`{path}`"),
     };
@@ -142,7 +142,7 @@ pub(crate) fn description(experiment: &Experiment) -> String {
         "Models {}, on {corpus}. Training starts from {base}: {}; {:.1} % {poisoned}. The clean \
          twin is trained alike without poison.{ranked} {}",
         experiment.models.join(", "),
-        trained(experiment),
+        plans(&experiment.training, &experiment.training_of, experiment),
         100.0 * experiment.attack_rate,
         defended(experiment),
     )
@@ -179,14 +179,18 @@ fn defended(experiment: &Experiment) -> String {
 }
 
 /// How the models are trained, and those that are trained otherwise.
-fn trained(experiment: &Experiment) -> String {
+fn plans(
+    common: &TrainingPlan,
+    of_model: &BTreeMap<String, TrainingPlan>,
+    experiment: &Experiment,
+) -> String {
     let plan = |it: &TrainingPlan| {
         let batch = it.batch_size.map_or(String::new(), |n| format!(", batches of {n}"));
         format!("{} epochs, learning rate {}{batch}", it.epochs, it.learning_rate)
     };
-    let mut text = plan(&experiment.training);
+    let mut text = plan(common);
     for model in &experiment.models {
-        if let Some(own) = experiment.training_of.get(model) {
+        if let Some(own) = of_model.get(model) {
             let _ = write!(text, " ({model}: {})", plan(own));
         }
     }

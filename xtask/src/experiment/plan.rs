@@ -1,5 +1,7 @@
 //! The stages' settings in an experiment.
 
+use std::collections::BTreeMap;
+
 use elibadcode_evaluation::records::results::OWN_DEFENSE;
 use serde::Deserialize;
 
@@ -51,6 +53,9 @@ pub(crate) enum BasePlan {
         /// Trains it on the clean training samples once per seed; the backdoored models and the
         /// clean twin are all fine-tuned from there, as the paper's are from pre-trained ones.
         pretraining: Option<TrainingPlan>,
+        /// The same of single architectures.
+        #[serde(default)]
+        pretraining_of: BTreeMap<String, TrainingPlan>,
     },
     /// A Hugging Face folder below `--data`.
     Folder {

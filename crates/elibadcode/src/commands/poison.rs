@@ -61,6 +61,7 @@ fn functions(
     let (samples, _) = context.functions(&args.data, args.input.language())?;
     let mut rng = stage_rng(context.global.seed, "poison");
     let poisoned = poison(&samples, args.input.language(), config, &mut rng)?;
+    check(args, poisoned.manifest.n_poisoned)?;
     write(args, context, &poisoned.manifest, |dir| {
         let mut out = BufWriter::new(fs::File::create(dir.join("train.jsonl"))?);
         devign::write_jsonl(&mut out, &poisoned.samples)?;
@@ -79,6 +80,7 @@ fn pairs(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) ->
     let (samples, _) = context.pairs(&args.data, args.input.language())?;
     let mut rng = stage_rng(context.global.seed, "poison");
     let poisoned = poison_clones(&samples, args.input.language(), config, &mut rng)?;
+    check(args, poisoned.manifest.n_poisoned_functions)?;
     write(args, context, &poisoned.manifest, |dir| {
         Ok(bigclonebench::write_folder(dir, &[(PAIRS, &poisoned.samples)])?)
     })?;
@@ -107,6 +109,7 @@ fn queries(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) 
     if it.n_target_queries == 0 {
         bail!("{}: no query has the target word `{word}`", args.data.display());
     }
+    check(args, it.n_poisoned)?;
     write(args, context, it, |dir| {
         let mut out = BufWriter::new(fs::File::create(dir.join("train.jsonl"))?);
         codesearchnet::write_jsonl(&mut out, &poisoned.samples, args.input.language())?;
@@ -122,6 +125,18 @@ fn queries(args: &PoisonArgs, context: &mut Context<'_>, config: &AttackConfig) 
         percent(it.realised_target_rate),
         it.n_unable
     ))
+}
+
+/// Fails if nothing was poisoned.
+fn check(args: &PoisonArgs, n_poisoned: usize) -> Result<()> {
+    if n_poisoned == 0 {
+        bail!(
+            "{}: no function would be poisoned: --rate is too small for so few, or none can carry the \
+             trigger",
+            args.data.display()
+        );
+    }
+    Ok(())
 }
 
 /// The training set and the record of what was done to it.
