@@ -278,6 +278,7 @@ mod tests {
     #[test]
     fn models_that_are_trained_otherwise_are_named() {
         let mut experiment = Experiment::load(Task::Defect, Scale::Small).expect("test data");
+        let trained = |it: &Experiment| plans(&it.training, &it.training_of, it);
         assert!(!trained(&experiment).contains("codet5"));
         experiment.narrow(&["codet5".to_owned()], &[], &[]).expect("published");
         assert_eq!(
