@@ -32,6 +32,10 @@ pub(crate) struct Row<'a> {
 impl Rows {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let file = fs::File::open(path)?;
+        if path.is_dir() {
+            let problem = "this is a folder; give a file in it".to_owned();
+            return Err(Error::Corpus { path: path.to_owned(), problem });
+        }
         let reader: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
             Box::new(MultiGzDecoder::new(file))
         } else {
@@ -74,11 +78,17 @@ impl Rows {
             let at = |problem: String| Error::Row { path: path.to_owned(), line, problem };
             let text = text
                 .ok_or_else(|| at(format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)))?;
+            let row_start = text.trim_ascii().first();
             let row = serde_json::from_slice(text).map_err(|error| {
                 // Without serde's own `at line 1`, which counts within the row.
                 let text = error.to_string();
                 let text = text.split(" at line ").next().unwrap_or(&text);
-                at(format!("{text} (column {}); expected {expected}", error.column()))
+                let hint = match row_start {
+                    Some(b'[') => "; a JSON array? `jq -c '.[]'` makes rows of it",
+                    Some(b'{') | None => "",
+                    Some(_) => "; this is no JSON",
+                };
+                at(format!("{text} (column {}); expected {expected}{hint}", error.column()))
             })?;
             each(line, row).map_err(at)?;
         }

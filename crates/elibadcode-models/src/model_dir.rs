@@ -84,10 +84,27 @@ struct Reading {
     canonical_input: Option<CanonicalInput>,
 }
 
+/// Why a path cannot be a model folder.
+fn no_folder(path: &Path, config: &Path) -> Option<&'static str> {
+    if !path.exists() {
+        Some("there is no such folder; a model of a hub must be downloaded first")
+    } else if !path.is_dir() {
+        Some("this is a file; give the model's whole folder")
+    } else if !config.exists() {
+        Some("this is no model folder: it has no config.json")
+    } else {
+        None
+    }
+}
+
 impl ModelDir {
     /// Reads the configuration of a folder; the weights are read by [`ModelDir::load`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let config = ModelConfig::read(&path.join("config.json"))?;
+        let config_path = path.join("config.json");
+        if let Some(problem) = no_folder(path, &config_path) {
+            return Err(Error::Config { path: path.to_owned(), problem: problem.to_owned() });
+        }
+        let config = ModelConfig::read(&config_path)?;
         let provenance_path = path.join(PROVENANCE);
         let mut provenance = Provenance::default();
         if provenance_path.exists() {

@@ -205,7 +205,8 @@ fn run_searches(
 ) -> Result<Vec<(RankingSearch, Option<AnchoredJoint>)>, Error> {
     let (triggers, words, _) = spaces;
     let mut searches: Vec<(RankingSearch, Option<AnchoredJoint>)> = Vec::new();
-    let least = screening.first().map_or(0.0, |first| RIVAL_SHARE * first.affinity);
+    let first = screening.first().map_or(0.0, |first| first.affinity);
+    let least = first.min(RIVAL_SHARE * first);
     let mut rivals = screening.iter().filter(|pair| pair.affinity >= least).cycle();
     for restart in 1..=config.restarts {
         observe(ScanEvent::JointSearch { restart, iterations: config.iterations });
