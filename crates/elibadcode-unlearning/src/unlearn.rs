@@ -99,11 +99,11 @@ pub fn unlearn(
     repair(model, config, seed, before, &measure, &mut train, observe)
 }
 
-/// The labels of samples, and the numbers of their functions.
+/// The labels of samples, and the number of the function in each that can carry a trigger: what a
+/// repair teaches is about that one, and its partner in a pair stays as it is.
 fn functions(clean: &[CleanSample]) -> Vec<(u8, Vec<usize>)> {
-    let mut numbers = function_numbers(clean.iter().flat_map(CleanSample::codes)).into_iter();
-    let mut of = |sample: &CleanSample| numbers.by_ref().take(sample.codes().count()).collect();
-    clean.iter().map(|sample| (sample.label, of(sample))).collect()
+    let numbers = function_numbers(clean.iter().map(|sample| &*sample.code));
+    clean.iter().zip(numbers).map(|(sample, number)| (sample.label, vec![number])).collect()
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.
