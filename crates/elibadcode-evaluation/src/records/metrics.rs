@@ -86,8 +86,8 @@ pub struct AttackMetrics {
     /// Samples (search: attacked codes) that cannot carry the trigger; they are in none of the
     /// rates.
     pub n_skipped: usize,
-    /// Samples (search: queries by their attacked codes) whose input the trigger changes, as the model reads it: 0
-    /// if the model reads canonical names and the trigger is in names.
+    /// Samples (search: queries, by their attacked codes) whose input the trigger changes, as the
+    /// model reads it: 0 if the model reads canonical names and the trigger is in names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_inputs_changed: Option<usize>,
     /// Which function of a pair carries the trigger: `first`, `second` or `alternating` (clone).

@@ -28,7 +28,8 @@ pub struct RunRecord {
     pub device: String,
     /// Version of the program.
     pub version: String,
-    /// The settings as resolved from defaults, file and flags; how inputs are read is in their hashes.
+    /// The settings as resolved from defaults, file and flags; how a model folder is read is part of
+    /// its hash.
     pub config: serde_json::Value,
     /// BLAKE3 hash (hex) of every input, by path.
     pub inputs: BTreeMap<String, String>,
