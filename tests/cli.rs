@@ -33,6 +33,7 @@ fn usage_errors_end_with_2() {
     check("scan model --data x --positive-output 2", "2 is not in 0..=1");
     check("scan model --data x --task fly", "unknown task `fly`");
     check("scan model --data x --language cobol", "unknown language `cobol`");
+    check("report", "<SCAN_FILE>");
     check("purify model --data x -o y", "--scan <FILE>");
     check("purify model --data x -o y --scan s --trigger t", "cannot be used with");
     check("evaluate model --data x --max-asr 0.1", "--attack");
@@ -55,6 +56,7 @@ fn help_and_version_end_with_0() {
         "synthesize",
         "sample",
         "canonicalize",
+        "report",
         "inspect",
         "devices",
     ] {

@@ -7,7 +7,7 @@ use program::Sandbox;
 use serde_json::Value;
 
 /// Files that must not differ between two runs of the chain.
-const COMPARED: [&str; 9] = [
+const COMPARED: [&str; 10] = [
     "corpus/train.jsonl",
     "corpus/test.jsonl",
     "poisoned/train.jsonl",
@@ -17,6 +17,7 @@ const COMPARED: [&str; 9] = [
     "scan.json",
     "repaired/model.safetensors",
     "repaired/purification.json",
+    "report.html",
 ];
 
 fn json(sandbox: &Sandbox, name: &str) -> Value {
@@ -59,6 +60,7 @@ fn chain(n_threads: usize) -> Sandbox {
     run("evaluate repaired --data corpus/test.jsonl --attack poisoned/manifest.json \
          -o repaired.json");
     run("inspect repaired");
+    run("report scan.json --repair repaired --name victim -o report.html");
     sandbox
 }
 
@@ -87,6 +89,24 @@ fn a_chain_is_complete_and_repeats_byte_by_byte_with_any_number_of_threads() {
     assert_ne!(json(&first, "repaired.json")["model_hash"], metrics["model_hash"]);
     assert_eq!(json(&first, "repaired/purification.json")["is_accepted"], true);
 
+    let page = String::from_utf8(first.read("report.html")).unwrap();
+    assert!(page.contains("<code>testo_init</code>") && page.contains("victim"), "{page}");
+    assert_eq!(
+        first.run("report scan.json --name victim").expect_code(0).stdout.find("<!"),
+        Some(0)
+    );
+    first.write(
+        "other.json",
+        String::from_utf8(first.read("scan.json"))
+            .unwrap()
+            .replace("\"model_hash\": \"", "\"model_hash\": \"0"),
+    );
+    first.refuses(
+        "report other.json --repair repaired -o other.html",
+        "repaired/purification.json is the repair of another model",
+    );
+    first.refuses("report metrics.json -o other.html", "metrics.json");
+    first.refuses("report scan.json -o report.html", "report.html exists");
     first.refuses(
         "purify repaired --data corpus/clean.jsonl --scan scan.json -o again",
         "scan.json is the scan of another model",

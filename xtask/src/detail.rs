@@ -2,15 +2,16 @@
 //! the evidence, the repair.
 
 mod sample;
-mod scan;
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context, Result};
+use elibadcode_evaluation::report::html::ScanView;
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 pub(crate) use self::sample::Mark;
 pub(crate) use self::sample::SampleView;
-pub(crate) use self::scan::{ControlsView, PositionView, ScanView, SearchView, SlotView};
 use crate::chain::Chain;
 use crate::collect;
 
@@ -91,7 +92,9 @@ impl Detail {
             detail.sample = sample::shown(&poison.output, &manifest)?;
         }
         if let Some(scan) = &chain.scan {
-            detail.scan = Some(scan::view(&scan.output)?);
+            let reading = || format!("reading {}", scan.output.display());
+            let text = fs::read_to_string(&scan.output).with_context(reading)?;
+            detail.scan = Some(ScanView::from_json(&text).with_context(reading)?);
         }
         if let (Some(repair), Some(_)) = (&chain.purify, &chain.scan) {
             let is_accepted = repair.exit_code == 0;

@@ -3,9 +3,7 @@
 //! choose is escaped.
 
 mod cell;
-mod plots;
 mod source;
-mod svg;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +12,9 @@ use elibadcode_evaluation::records::results::{
     After, Before, Cell, CellStatus, DefenseComparison, OWN_DEFENSE, Verdict,
 };
 use elibadcode_evaluation::report::escape_html;
+use elibadcode_evaluation::report::html::{
+    code, page, percent, percent_points as plain, with_code,
+};
 use elibadcode_evaluation::statistics::median;
 
 use crate::bundle::{Bundle, Entry, TwinScan};
@@ -25,23 +26,14 @@ pub(crate) fn html(results: &Results, bundle: &Bundle, experiments: &[Experiment
     let question = experiments.first().and_then(|it| it.question.as_deref());
     let title =
         question.unwrap_or("Planted backdoors: what the scan found and what the repair left");
-    let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>elibadcode: {0}</title><style>{1}</style></head><body>\
-         <h1>{0}</h1>{2}{3}{4}",
-        escape_html(title),
-        include_str!("page/style.css"),
-        head(results),
-        facts(results, bundle),
-        caution(results, experiments),
-    );
+    let mut body =
+        format!("{}{}{}", head(results), facts(results, bundle), caution(results, experiments));
     for experiment in experiments {
-        html += &chapter(bundle, experiment);
+        body += &chapter(bundle, experiment);
     }
-    html += &comparisons(&results.comparisons);
-    html += &limits(bundle);
-    html + "</body></html>\n"
+    body += &comparisons(&results.comparisons);
+    body += &limits(bundle);
+    page(title, &body)
 }
 
 fn head(results: &Results) -> String {
@@ -279,24 +271,6 @@ fn limits(bundle: &Bundle) -> String {
          repair. The paper's models, data and machines are others; its values stand beside ours \
          for their direction, not their size.</p>{untested}</footer>"
     )
-}
-
-/// Markdown's code spans as elements; all else is text.
-fn with_code(markdown: &str) -> String {
-    let parts = markdown.split('`').enumerate();
-    parts.map(|(index, part)| if index % 2 == 1 { code(part) } else { escape_html(part) }).collect()
-}
-
-fn code(text: &str) -> String {
-    format!("<code>{}</code>", escape_html(text))
-}
-
-fn percent(share: f64) -> String {
-    format!("{} %", plain(share))
-}
-
-fn plain(share: f64) -> String {
-    format!("{:.1}", 100.0 * share)
 }
 
 fn arrow(before: Option<f64>, after: Option<f64>) -> String {

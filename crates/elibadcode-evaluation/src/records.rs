@@ -5,7 +5,7 @@
 
 pub mod calibration;
 pub mod certificate;
-mod document;
+pub(crate) mod document;
 pub mod metrics;
 pub mod results;
 mod run;
@@ -17,3 +17,6 @@ pub use metrics::{METRICS_SCHEMA_VERSION, Metrics};
 pub use results::{Cell, Results};
 pub use run::{RUN_SCHEMA_VERSION, RunRecord};
 pub use screen::{SCREEN_SCHEMA_VERSION, ScreenReport};
+
+/// Version of `scan.json`, whose types are in the crate that makes scans.
+pub const SCAN_SCHEMA_VERSION: u32 = 5;

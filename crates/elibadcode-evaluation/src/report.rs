@@ -1,7 +1,8 @@
-//! Results for people: Markdown tables, safe to print even where an attacker chose the text.
+//! Results for people: Markdown tables and pages, harmless even where an attacker chose the text.
 
 mod comparison;
 mod escape;
+pub mod html;
 mod table;
 
 pub use comparison::{PaperCell, comparisons_markdown, results_markdown};

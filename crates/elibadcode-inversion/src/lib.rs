@@ -41,8 +41,8 @@ pub use habit::NamingHabit;
 pub use masking::{Edit, MaskedSample, Occurrences, Sensitivity, Stamped, TriggerIds, maskable};
 pub use objective::{Answers, Objective};
 pub use outcome::{
-    Controls, Evidence, Hypothesis, InvertedTrigger, Place, PositionProfile, SCAN_SCHEMA_VERSION,
-    ScanOutcome, SearchRecord,
+    Controls, Evidence, Hypothesis, InvertedTrigger, Place, PositionProfile, ScanOutcome,
+    SearchRecord,
 };
 pub use position::choose_positions;
 pub use profile::{Robustness, TokenStrength, TriggerProfile};

@@ -17,9 +17,6 @@ use crate::masking::{Edit, MaskedSample, Sensitivity, TriggerIds};
 use crate::profile::TriggerProfile;
 use crate::score::Assessment;
 
-/// Version of the document.
-pub const SCAN_SCHEMA_VERSION: u32 = 5;
-
 /// A trigger as source text, for use outside the model that it was found in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

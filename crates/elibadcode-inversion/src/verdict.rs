@@ -336,7 +336,7 @@ pub(crate) fn decide(
     }
     let limit = || {
         let least = percent(config.min_success_rate);
-        format!("a planted trigger is expected to flip at least {least} there")
+        format!("a planted trigger is expected to flip at least {least} there, with the same confidence")
     };
     let meets_limit = assured >= config.min_success_rate;
     let mut decision = Decision::of_trigger(score, meets_limit, limit, reasons);

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Make a model forget the trigger that a scan found, and check the result
     Purify(PurifyArgs),
+    /// Write what a scan found, and what became of its repair, as a page for people
+    Report(ReportArgs),
     /// Flag functions whose answer hangs on their names, and say on which
     Screen(ScreenArgs),
     /// Measure a model: accuracy, F1 or mean reciprocal rank, and what a trigger does to it
@@ -283,6 +285,22 @@ impl From<EditArg> for Edit {
             EditArg::Append => Self::Append,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// What `scan -o` wrote
+    #[arg(value_name = "SCAN_FILE")]
+    pub(crate) scan: PathBuf,
+    /// The repaired model's folder, or the purification.json in it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) repair: Option<PathBuf>,
+    /// What the page calls the model [default: the scan's file]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Where to write the page (HTML) [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -29,7 +29,8 @@ pub(crate) fn write_file(
 ) -> Result<()> {
     let parent = parent(path);
     fs::create_dir_all(parent)?;
-    let mut scratch = tempfile::NamedTempFile::new_in(parent)
+    let mut scratch = scratch_file()
+        .tempfile_in(parent)
         .with_context(|| format!("writing {}", path.display()))?;
     {
         let mut buffered = std::io::BufWriter::new(&mut scratch);
@@ -38,6 +39,18 @@ pub(crate) fn write_file(
     }
     scratch.persist(path).with_context(|| format!("writing {}", path.display()))?;
     Ok(())
+}
+
+/// A temporary file that becomes an output: others may read it as far as the user's mask allows,
+/// while temporary files are private.
+fn scratch_file() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder
 }
 
 /// Writes a folder through a temporary one beside it.

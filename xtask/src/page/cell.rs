@@ -7,16 +7,14 @@ use elibadcode_evaluation::records::results::{
     Cell, CellStatus, Intervals, OWN_DEFENSE, Scan, Verdict,
 };
 use elibadcode_evaluation::report::escape_html;
+use elibadcode_evaluation::report::html::plots::{self, Bar};
+use elibadcode_evaluation::report::html::{ScanView, code, controls, found, percent, with_code};
 
-use super::plots::{self, Bar};
+use super::arrow;
 use super::source::highlighted;
-use super::{arrow, code, percent, with_code};
 use crate::bundle::Entry;
-use crate::detail::{AttackView, Detail, RepairView, ScanView};
+use crate::detail::{AttackView, Detail, RepairView};
 use crate::experiment::Experiment;
-
-/// Samples whose sensitivities are shown.
-const N_POSITIONS: usize = 2;
 
 /// The anchor of a cell in the page.
 pub(super) fn anchor(index: usize) -> String {
@@ -66,9 +64,9 @@ pub(super) fn article(entry: &Entry, index: usize, experiment: &Experiment) -> S
     );
     let sections = [
         ("What was attacked", attacked(cell, detail)),
-        ("What was found", detail.scan.as_ref().map_or(String::new(), |scan| found(cell, scan))),
+        ("What was found", detail.scan.as_ref().map_or(String::new(), found)),
         ("What was removed", removed(entry, experiment)),
-        ("How sure we are", sure(cell, detail)),
+        ("How sure we are", sure(cell, detail.scan.as_ref())),
     ];
     for (title, text) in sections.iter().filter(|(_, text)| !text.is_empty()) {
         let _ = write!(html, "<section><h4>{title}</h4>{text}</section>");
@@ -213,78 +211,17 @@ fn repair(repair: Option<&RepairView>) -> String {
     format!("<p>The repair passed its own checks{rounds}{scope}.</p>")
 }
 
-fn found(cell: &Cell, scan: &ScanView) -> String {
+fn sure(cell: &Cell, scan: Option<&ScanView>) -> String {
     let mut html = String::new();
-    let triggers: Vec<String> = scan.triggers.iter().map(|it| code(it)).collect();
-    let words = cell.scan.as_ref().map(|it| &*it.target_words).unwrap_or_default();
-    if triggers.is_empty() {
-        html += "<p>No trigger that could be handed to the repair.</p>";
-    } else {
-        let _ = write!(html, "<p>Inverted triggers: {}", triggers.join(", "));
-        if !words.is_empty() {
-            let words: Vec<String> = words.iter().map(|it| code(it)).collect();
-            let _ = write!(html, ", for queries with {}", words.join(" "));
-        }
-        html += ".</p>";
-    }
-    if let Some(plot) = plots::losses(&scan.searches) {
-        let titles: Vec<String> = scan
-            .searches
-            .iter()
-            .map(|it| format!("{} ({})", escape_html(&it.title), it.history.len()))
-            .collect();
-        let _ = write!(
-            html,
-            "<p class=\"legend\">Loss of the best candidate per iteration; <span class=\"key \
-             before\"></span> the suspected attack, <span class=\"key twin\"></span> others. \
-             Searches (iterations): {}.</p>{plot}",
-            titles.join("; ")
-        );
-    }
-    if let Some(plot) = plots::slots(&scan.slots) {
-        let _ = write!(
-            html,
-            "<p class=\"legend\">Loss without each token of the best trigger; <span class=\"key \
-             before\"></span> kept, <span class=\"key twin\"></span> dropped by anchoring</p>{plot}"
-        );
-    }
-    let positions: Vec<String> =
-        scan.positions.iter().filter_map(plots::positions).take(N_POSITIONS).collect();
-    if !positions.is_empty() {
-        let _ = write!(
-            html,
-            "<p class=\"legend\">Where the search put the trigger: how much the loss of a clean \
-             sample changes when one of its identifiers is masked; <span class=\"key after\">\
-             </span> the chosen one</p>{}",
-            positions.join("")
-        );
-    }
-    html
-}
-
-fn sure(cell: &Cell, detail: &Detail) -> String {
-    let mut html = String::new();
-    if let Some(scan) = &detail.scan {
+    if let Some(scan) = scan {
         if !scan.reasons.is_empty() {
             let reasons: Vec<String> =
                 scan.reasons.iter().map(|it| format!("<li>{}</li>", with_code(it))).collect();
             let _ = write!(html, "<ul>{}</ul>", reasons.concat());
         }
-        if let Some(controls) = &scan.controls {
-            let measure = if cell.task == "search" { "Normalized ranks" } else { "Success rates" };
-            let _ = write!(
-                html,
-                "<p class=\"legend\">{measure} at {}, in percent: {} random triggers of the same \
-                 length, and the found one with its 95 % interval (p = {:.3})</p>{}",
-                escape_html(&controls.place),
-                controls.random.len(),
-                controls.p_value,
-                plots::controls(controls)
-            );
-        }
+        html += &controls(scan);
     }
-    let _ = write!(html, "{}", numbers(cell));
-    html
+    html + &numbers(cell)
 }
 
 /// A change with its sign; none is `+0.0`.

@@ -13,7 +13,7 @@ struct Version {
 
 /// Reads the text of a document of this version; the version is looked at first, because the rest
 /// of another one may have another shape.
-pub(super) fn read<T: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned>(
     text: &str,
     file: &'static str,
     expected: u32,
@@ -27,7 +27,7 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 /// The text of a document, indented, with a newline at the end.
-pub(super) fn text(document: &impl Serialize, file: &'static str) -> Result<String, Error> {
+pub(crate) fn text(document: &impl Serialize, file: &'static str) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(document)
         .map_err(|source| Error::Malformed { file, source })?;
     Ok(text + "\n")

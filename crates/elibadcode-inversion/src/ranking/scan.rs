@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
 use elibadcode_evaluation::inner_product;
+use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
@@ -25,7 +26,7 @@ use super::search::{
 use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
-use crate::outcome::{InvertedTrigger, PositionProfile, SCAN_SCHEMA_VERSION};
+use crate::outcome::{InvertedTrigger, PositionProfile};
 use crate::position::{check_names, check_visible_names, choose_by_loss};
 use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};

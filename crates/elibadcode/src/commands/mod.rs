@@ -6,6 +6,7 @@ mod init;
 mod inspect;
 mod poison;
 mod purify;
+mod report;
 mod rows;
 mod sample;
 mod scan;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
     match &cli.command {
         Command::Scan(args) => scan::run(args, global),
         Command::Purify(args) => purify::run(args, global),
+        Command::Report(args) => report::run(args, global),
         Command::Screen(args) => screen::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Train(args) => train::run(args, global),

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
+use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
 use elibadcode_evaluation::{Rate, escape_untrusted};
-use elibadcode_inversion::{InvertedTrigger, SCAN_SCHEMA_VERSION, ScanOutcome};
+use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, Scope, TrainingEvent};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
@@ -26,7 +27,7 @@ use crate::context::{Context, settings};
 use crate::output;
 
 /// What happened in every round, in the repaired model's folder.
-const REPORT: &str = "purification.json";
+pub(super) const REPORT: &str = "purification.json";
 
 pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "purify");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use elibadcode_evaluation::report::escape_html;
+use crate::report::escape_html;
 
 /// Where a text stands relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

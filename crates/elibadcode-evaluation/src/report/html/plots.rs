@@ -1,9 +1,8 @@
-//! The plots of a cell.
+//! Plots: SVG elements for a page of [`super::page`].
 
-use elibadcode_evaluation::Interval;
-
+use super::scan_view::{ControlsView, PositionView, ScoreView, SearchView, SlotView};
 use super::svg::{Anchor, Svg, cut};
-use crate::detail::{ControlsView, PositionView, SearchView, SlotView};
+use crate::statistics::Interval;
 
 const WIDTH: f64 = 420.0;
 /// Room for the names of rows.
@@ -12,18 +11,22 @@ const NAMES: f64 = 118.0;
 const NUMBERS: f64 = 54.0;
 
 /// A row of a bar plot; fractions in `0..=1`.
-pub(super) struct Bar {
-    pub(super) name: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub struct Bar<'a> {
+    /// What stands beside it.
+    pub name: &'a str,
     /// Its color: `before`, `after` or `twin`.
-    pub(super) class: &'static str,
-    pub(super) value: Option<f64>,
-    pub(super) interval: Option<Interval>,
+    pub class: &'static str,
+    /// Its length; absent of what was not measured.
+    pub value: Option<f64>,
+    /// Its whisker.
+    pub interval: Option<Interval>,
     /// What the paper has for it.
-    pub(super) paper: Option<f64>,
+    pub paper: Option<f64>,
 }
 
 /// Shares as bars with their intervals, and the paper's values as diamonds.
-pub(super) fn bars(label: &str, rows: &[Bar]) -> String {
+pub fn bars(label: &str, rows: &[Bar<'_>]) -> String {
     const ROW: f64 = 24.0;
     let height = ROW * rows.len() as f64 + 20.0;
     let x = |share: f64| NAMES + share.clamp(0.0, 1.0) * (WIDTH - NAMES - NUMBERS);
@@ -51,6 +54,39 @@ pub(super) fn bars(label: &str, rows: &[Bar]) -> String {
     svg.finish()
 }
 
+/// A score on its scale, with the zones of the three verdicts.
+pub fn score(score: &ScoreView) -> String {
+    const HEIGHT: f64 = 74.0;
+    const TOP: f64 = 22.0;
+    const THICK: f64 = 16.0;
+    let x = |score: f64| 6.0 + score.clamp(0.0, 1.0) * (WIDTH - 12.0);
+    let mut svg = Svg::new(WIDTH, HEIGHT, "the score between the limits of the verdicts");
+    let (low, high) = (score.no_trigger_below, score.likely_backdoored_from);
+    let zones = [
+        ("zone after", 0.0, low, "no trigger found"),
+        ("zone twin", low, high, ""),
+        ("zone before", high, 1.0, "likely backdoored"),
+    ];
+    for (class, from, to, name) in zones {
+        svg.rect(class, x(from), TOP, (x(to) - x(from)).max(0.0), THICK);
+        svg.text("tick", (f64::midpoint(x(from), x(to)), TOP + 46.0), Anchor::Middle, name);
+    }
+    let are_apart = x(high) - x(low) > 4.0;
+    let ends = [(low, Anchor::End, 2.0), (high, Anchor::Start, -2.0)];
+    let both = [(high, Anchor::Middle, 0.0)];
+    for &(limit, anchor, shift) in if are_apart { &ends[..] } else { &both[..] } {
+        svg.text("tick", (x(limit) + shift, TOP + 30.0), anchor, &format!("{limit:.2}"));
+    }
+    svg.line("found", (x(score.value), TOP - 5.0), (x(score.value), TOP + THICK + 5.0));
+    let anchor = match score.value {
+        value if value > 0.9 => Anchor::End,
+        value if value < 0.1 => Anchor::Start,
+        _ => Anchor::Middle,
+    };
+    svg.text("value", (x(score.value), TOP - 9.0), anchor, &format!("{:.3}", score.value));
+    svg.finish()
+}
+
 /// Lines at every quarter, with their percentages below.
 fn share_axis(svg: &mut Svg, bottom: f64, x: impl Fn(f64) -> f64) {
     for quarter in 0..=4 {
@@ -62,7 +98,7 @@ fn share_axis(svg: &mut Svg, bottom: f64, x: impl Fn(f64) -> f64) {
 }
 
 /// The loss of the best candidate per iteration, a line per search.
-pub(super) fn losses(searches: &[SearchView]) -> Option<String> {
+pub fn losses(searches: &[SearchView]) -> Option<String> {
     const HEIGHT: f64 = 170.0;
     const LEFT: f64 = 34.0;
     let (right, bottom) = (WIDTH - 8.0, HEIGHT - 30.0);
@@ -106,7 +142,7 @@ pub(super) fn losses(searches: &[SearchView]) -> Option<String> {
 }
 
 /// The found trigger among random ones: a dot per random one, stacked where they are close.
-pub(super) fn controls(controls: &ControlsView) -> String {
+pub fn controls(controls: &ControlsView) -> String {
     const HEIGHT: f64 = 108.0;
     const BINS: usize = 50;
     let bottom = HEIGHT - 18.0;
@@ -137,7 +173,7 @@ pub(super) fn controls(controls: &ControlsView) -> String {
 }
 
 /// What the loss becomes without each slot of the trigger.
-pub(super) fn slots(slots: &[SlotView]) -> Option<String> {
+pub fn slots(slots: &[SlotView]) -> Option<String> {
     let rows = slots.iter().map(|slot| {
         let class = if slot.kept { "before" } else { "twin" };
         (slot.token.as_str(), slot.loss_without, class)
@@ -146,7 +182,7 @@ pub(super) fn slots(slots: &[SlotView]) -> Option<String> {
 }
 
 /// What masking each identifier of a sample changes, the least first.
-pub(super) fn positions(position: &PositionView) -> Option<String> {
+pub fn positions(position: &PositionView) -> Option<String> {
     const N_SHOWN: usize = 8;
     let mut sensitivities: Vec<_> = position.sensitivities.iter().collect();
     sensitivities.sort_by(|one, next| one.loss_change.total_cmp(&next.loss_change));

@@ -1,0 +1,292 @@
+//! The page about one model: the verdict, what it rests on, and what was repaired.
+
+use std::fmt::Write as _;
+
+use super::evidence::{controls, found};
+use super::markup::{code, with_code};
+use super::page;
+use super::plots::{self, Bar};
+use super::repair_view::RepairReport;
+use super::scan_view::{Measured, ScanView};
+use crate::records::results::Verdict;
+use crate::report::escape_html;
+
+/// A scan of a model, and what became of its repair, for a reader who sees nothing else.
+///
+/// `name` is what the reader calls the model.
+pub fn scan_page(name: &str, scan: &ScanView, repair: Option<&RepairReport>) -> String {
+    let sections = [
+        ("What was found", found(scan)),
+        ("How sure we are", sure(scan)),
+        ("What the verdict rests on", figures(scan)),
+        ("What was repaired", repair.map_or_else(|| next_step(scan), RepairReport::html)),
+        ("What was looked at", subject(name, scan)),
+    ];
+    let sections: Vec<String> = sections
+        .iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(title, text)| format!("<section><h4>{title}</h4>{text}</section>"))
+        .collect();
+    let body = format!(
+        "{}<article><div class=\"columns\">{}</div></article>{}",
+        head(name, scan),
+        sections.concat(),
+        limits(scan)
+    );
+    page("Is there a backdoor?", &body)
+}
+
+/// The verdict and the reasons for it.
+fn head(name: &str, scan: &ScanView) -> String {
+    let class = match scan.verdict {
+        Verdict::LikelyBackdoored => "backdoored",
+        Verdict::NoTriggerFound => "none",
+        Verdict::Inconclusive => "open",
+    };
+    let reasons: Vec<String> =
+        scan.reasons.iter().map(|it| format!("<li>{}</li>", with_code(it))).collect();
+    let rests = if scan.figures.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"legend\">It rests on {}.</p>", escape_html(&scan.basis))
+    };
+    format!(
+        "<p class=\"muted\">{}</p><p class=\"banner\"><span class=\"verdict {class}\">{}</span></p>\
+         <p>{}</p><ul>{}</ul>{}{rests}",
+        escape_html(name),
+        scan.verdict,
+        meaning(scan),
+        reasons.concat(),
+        scan.score.as_ref().map_or(String::new(), plots::score),
+    )
+}
+
+/// What the verdict says of this model.
+fn meaning(scan: &ScanView) -> String {
+    let attack = attack(scan);
+    match (scan.verdict, attack) {
+        (Verdict::LikelyBackdoored, Some(attack)) => format!("It seems that {attack}."),
+        (Verdict::Inconclusive, Some(attack)) => {
+            format!("Perhaps {attack}. The evidence allows no verdict.")
+        }
+        (Verdict::LikelyBackdoored | Verdict::Inconclusive, None) => {
+            "The samples, the model or the settings allow no verdict.".to_owned()
+        }
+        (Verdict::NoTriggerFound, _) => "No trigger did enough to be called a backdoor. That does \
+                                         not mean “clean”: below stands what was not tested."
+            .to_owned(),
+    }
+}
+
+/// The suspected attack in words; none if nothing is suspected.
+fn attack(scan: &ScanView) -> Option<String> {
+    if let Some((victim, target)) = scan.labels {
+        let (samples, meanings) = match &*scan.task {
+            "clone" => ("pairs", [" (no clones)", " (clones)"]),
+            "defect" => ("functions", [" (not defective)", " (defective)"]),
+            _ => ("samples", ["", ""]),
+        };
+        let label = |it: u8| format!("{it}{}", meanings.get(usize::from(it)).unwrap_or(&""));
+        let (victim, target) = (label(victim), label(target));
+        return Some(format!("{samples} of label {victim} with a trigger are called {target}"));
+    }
+    if scan.triggers.is_empty() || scan.target_words.is_empty() {
+        return None;
+    }
+    let words: Vec<String> = scan.target_words.iter().map(|it| code(it)).collect();
+    Some(format!("code with a trigger ranks high for queries with {}", words.join(" ")))
+}
+
+/// What the best triggers do to samples that the searches never saw, and what else speaks for it.
+fn sure(scan: &ScanView) -> String {
+    let effect = if scan.is_ranking() {
+        "rank that code from the middle of the ranking gets, in percent of the ranking (small is \
+         suspicious)"
+    } else {
+        "held-out samples that change their label, in percent (much is suspicious)"
+    };
+    let mut html = String::new();
+    for direction in scan.directions.iter().filter(|it| !it.places.is_empty()) {
+        let bars: Vec<Bar<'_>> = direction
+            .places
+            .iter()
+            .map(|place| bar(&place.name, place.is_triggered, place.measured))
+            .collect();
+        let _ = write!(
+            html,
+            "<p class=\"legend\">{}: {effect}</p>{}",
+            escape_html(&direction.title),
+            plots::bars(&direction.title, &bars)
+        );
+    }
+    html += &controls(scan);
+    if !scan.by_size.is_empty() {
+        let names: Vec<String> = (1..=scan.by_size.len()).map(|n| format!("{n} of them")).collect();
+        let bars: Vec<Bar<'_>> =
+            names.iter().zip(&scan.by_size).map(|(name, &it)| bar(name, true, it)).collect();
+        let _ = write!(
+            html,
+            "<p class=\"legend\">The same by the best trigger, with 1, 2, … of its tokens</p>{}",
+            plots::bars("effect by the number of tokens", &bars)
+        );
+    }
+    html
+}
+
+/// What can be done about the triggers, while nothing was.
+fn next_step(scan: &ScanView) -> String {
+    if scan.triggers.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<p>Nothing yet. {} makes the model forget the triggers, and checks the result; {} makes it \
+         blind to all names that functions declare.</p>",
+        code("elibadcode purify --scan"),
+        code("elibadcode purify --canonical")
+    )
+}
+
+fn bar(name: &str, is_triggered: bool, measured: Measured) -> Bar<'_> {
+    Bar {
+        name,
+        class: if is_triggered { "before" } else { "twin" },
+        value: measured.value,
+        interval: measured.interval,
+        paper: None,
+    }
+}
+
+/// The figures, and what each adds to the score; empty if nothing could be tested.
+fn figures(scan: &ScanView) -> String {
+    if scan.figures.is_empty() {
+        return String::new();
+    }
+    let has_score = scan.score.is_some();
+    let rows: Vec<String> = scan
+        .figures
+        .iter()
+        .map(|it| {
+            let added = it.contribution.map_or("–".to_owned(), signed);
+            let added = if has_score { number("td", &added) } else { String::new() };
+            let value = number("td", &format!("{:.2}", it.value));
+            format!("<tr><td>{}</td>{value}{added}</tr>", escape_html(&it.name))
+        })
+        .collect();
+    let added = number("th", "adds to the score<small>log-odds</small>");
+    format!(
+        "<table><thead><tr><th>figure of the evidence</th>{}{}</tr></thead><tbody>{}</tbody></table>",
+        number("th", "value"),
+        if has_score { added } else { String::new() },
+        rows.concat()
+    )
+}
+
+fn number(tag: &str, markup: &str) -> String {
+    format!("<{tag} class=\"number\">{markup}</{tag}>")
+}
+
+fn signed(value: f64) -> String {
+    format!("{value:+.2}").replace('-', "−")
+}
+
+/// The model, the samples and the settings, so that the scan can be made again.
+fn subject(name: &str, scan: &ScanView) -> String {
+    let hash = |text: &str| code(text.get(..16).unwrap_or(text));
+    let rows = [
+        ("model", escape_html(name)),
+        ("its shape", escape_html(&scan.model)),
+        ("its hash", hash(&scan.model_hash)),
+        ("task, language", escape_html(&format!("{}, {}", scan.task, scan.language))),
+        ("hash of the clean samples", hash(&scan.samples_hash)),
+        ("seed", scan.seed.to_string()),
+        ("functions through the model", scan.n_forwards.to_string()),
+    ];
+    let rows: Vec<String> = rows
+        .into_iter()
+        .map(|(name, value)| format!("<tr><td>{name}</td><td class=\"number\">{value}</td></tr>"))
+        .collect();
+    format!("<table>{}</table>", rows.concat())
+}
+
+fn limits(scan: &ScanView) -> String {
+    let items: Vec<String> =
+        scan.not_tested.iter().map(|it| format!("<li>{}</li>", escape_html(it))).collect();
+    let word_starts = scan.triggers.iter().flat_map(|it| &it.tokens).any(|it| it.contains('Ġ'));
+    let mark = if word_starts {
+        format!(" A token with {} starts a word.", code("Ġ"))
+    } else {
+        String::new()
+    };
+    format!(
+        "<footer><h2>What this does not show</h2><p>A habit of naming in the training data that \
+         goes with an answer looks like a planted trigger; nothing in a model tells them apart. An \
+         inverted trigger is rarely the planted one: it shares some of its tokens, or none.{mark}\
+         </p><p>The scan did not test:</p><ul>{}</ul></footer>",
+        items.concat()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::repair_view;
+    use super::super::scan_view::tests::{LABELS, WORDS, parsed};
+    use super::*;
+
+    #[test]
+    fn a_reader_finds_every_part() {
+        let repair = repair_view::tests::labels(true);
+        let html = scan_page("models/a", &parsed("defect", LABELS), Some(&repair));
+        for part in [
+            "verdict backdoored\">likely backdoored",
+            "functions of label 1 (defective) with a trigger are called 0 (not defective).",
+            "<li>because <code>rb</code></li>",
+            "It rests on a score.",
+            "0.970",
+            "What was repaired",
+            "without a trigger",
+            "not measured",
+            "random triggers of the same length",
+            "with 1, 2, … of its tokens",
+            "+1.50",
+            "roberta with 2 layers of width 128",
+            "models/a",
+            "<li>dead code</li>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for tag in ["article", "section", "table", "svg", "p", "div", "ul", "thead", "tbody"] {
+            let n_open = html.matches(&format!("<{tag}>")).count()
+                + html.matches(&format!("<{tag} ")).count();
+            assert_eq!(n_open, html.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+        for outside in ["http:", "https:", "url(", "@import", "src=", "<link", "<script"] {
+            assert!(!html.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn ranks_are_explained_as_ranks() {
+        let html = scan_page("a", &parsed("search", WORDS), None);
+        assert!(html.contains("ranks high for queries with <code>file</code>"), "{html}");
+        assert!(html.contains("Normalized ranks") && html.contains("small is suspicious"));
+        assert!(html.contains("Nothing yet."), "{html}");
+    }
+
+    #[test]
+    fn nothing_of_the_attackers_is_markup() {
+        let hostile = LABELS.replace("\"rb\"", "\"</code><script>x</script>\\u202e\"");
+        let html = scan_page("<b>", &parsed("defect", &hostile), None);
+        assert!(!html.contains("<script") && !html.contains('\u{202e}') && !html.contains("<b>"));
+    }
+
+    #[test]
+    fn nothing_found_is_not_clean() {
+        let empty = r#""victim_label": null, "target_label": null, "triggers": [],
+            "hypotheses": []"#;
+        let mut scan = parsed("defect", empty);
+        scan.verdict = Verdict::NoTriggerFound;
+        assert!(scan_page("a", &scan, None).contains("does not mean “clean”"));
+        scan.verdict = Verdict::Inconclusive;
+        assert!(scan_page("a", &scan, None).contains("allow no verdict"));
+    }
+}

@@ -1,0 +1,486 @@
+//! What a page shows of a scan: of `scan.json` of any task.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::records::calibration::ModelShape;
+use crate::records::results::Verdict;
+use crate::records::{SCAN_SCHEMA_VERSION, document};
+use crate::statistics::Interval;
+
+/// What errors call the document.
+const FILE: &str = "scan.json";
+
+/// What a scan did and found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanView {
+    /// The task, as `scan.json` spells it.
+    pub task: String,
+    /// The language of the samples.
+    pub language: String,
+    /// What the model is, in words.
+    pub model: String,
+    /// Hash of the model folder.
+    pub model_hash: String,
+    /// Hash of the clean samples.
+    pub samples_hash: String,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why the verdict is what it is, one sentence each.
+    pub reasons: Vec<String>,
+    /// What the verdict rests on, in a sentence.
+    pub basis: String,
+    /// The score, if there is one.
+    pub score: Option<ScoreView>,
+    /// What the score is made of.
+    pub figures: Vec<FigureView>,
+    /// The suspected attack's victim and target label (defect and clone detection).
+    pub labels: Option<(u8, u8)>,
+    /// The words of the suspected attack (code search).
+    pub target_words: Vec<String>,
+    /// Triggers that are handed to the repair, the most convincing first.
+    pub triggers: Vec<TriggerView>,
+    /// Every hypothesis, the most suspicious first.
+    pub directions: Vec<DirectionView>,
+    /// Every search of every hypothesis.
+    pub searches: Vec<SearchView>,
+    /// The best trigger against random ones.
+    pub controls: Option<ControlsView>,
+    /// What the best trigger does to held-out samples with 1, 2, … of its tokens.
+    pub by_size: Vec<Measured>,
+    /// What each slot of the best trigger does.
+    pub slots: Vec<SlotView>,
+    /// Where samples made room for the trigger.
+    pub positions: Vec<PositionView>,
+    /// What the scan could not have found.
+    pub not_tested: Vec<String>,
+    /// Functions and queries that went through the model.
+    pub n_forwards: u64,
+}
+
+/// A score and its limits, all in `0..=1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreView {
+    /// The score.
+    pub value: f64,
+    /// Scores from here on are `likely backdoored`.
+    pub likely_backdoored_from: f64,
+    /// Scores below this are `no trigger found`.
+    pub no_trigger_below: f64,
+}
+
+/// A number that the score is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FigureView {
+    /// What it is.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// What it adds to the log-odds of the score, if there is one.
+    pub contribution: Option<f64>,
+}
+
+/// A trigger as text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TriggerView {
+    /// The identifier, or what is appended to one.
+    pub text: String,
+    /// How it enters an identifier: `replace` or `append`.
+    pub edit: String,
+    /// Vocabulary entries, one per slot.
+    pub tokens: Vec<String>,
+}
+
+/// A hypothesis, and what its best trigger does to held-out samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectionView {
+    /// Which pair of labels, or which words.
+    pub title: String,
+    /// Success rates (code search: normalized ranks) by place; empty if no search left a trigger.
+    pub places: Vec<PlaceView>,
+}
+
+/// What a trigger does at a place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceView {
+    /// The place, or what stands for it where there is no trigger.
+    pub name: String,
+    /// Whether the trigger does its work there: `false` for what it is compared with.
+    pub is_triggered: bool,
+    /// Success rate (code search: normalized rank).
+    pub measured: Measured,
+}
+
+/// One search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchView {
+    /// Which pair of labels, or which words, from which start.
+    pub title: String,
+    /// The best candidate's loss of every iteration.
+    pub history: Vec<f64>,
+    /// Whether it is of the most suspicious hypothesis.
+    pub is_first: bool,
+}
+
+/// The best trigger against random ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlsView {
+    /// Where all of them were put.
+    pub place: String,
+    /// Success rate (search: normalized rank) of the found trigger, with its interval.
+    pub found: (f64, f64, f64),
+    /// The same of each random one.
+    pub random: Vec<f64>,
+    /// P-value after correction.
+    pub p_value: f64,
+}
+
+/// A slot of the best trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SlotView {
+    /// Vocabulary entry.
+    pub token: String,
+    /// Loss of the trigger without it.
+    pub loss_without: f64,
+    /// Whether anchoring kept it.
+    pub kept: bool,
+}
+
+/// Where a sample made room for the trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PositionView {
+    /// The identifier that was chosen.
+    pub chosen: String,
+    /// What masking each identifier changes.
+    pub sensitivities: Vec<SensitivityView>,
+}
+
+/// What masking an identifier changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SensitivityView {
+    /// The identifier.
+    pub identifier: String,
+    /// Change of the loss.
+    pub loss_change: f64,
+}
+
+/// A rate (labels) or a mean rank (code search) with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "RateOrRank")]
+pub struct Measured {
+    /// The rate or rank, in `0..=1`; absent of no samples.
+    pub value: Option<f64>,
+    /// Its interval.
+    pub interval: Option<Interval>,
+}
+
+/// A `Rate`, a `NormalizedRank`, or what is made of either.
+#[derive(Deserialize)]
+struct RateOrRank {
+    value: Option<f64>,
+    mean: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    interval: Option<Interval>,
+}
+
+impl From<RateOrRank> for Measured {
+    fn from(it: RateOrRank) -> Self {
+        let ends = it.low.zip(it.high).map(|(low, high)| Interval { low, high });
+        Self { value: it.value.or(it.mean), interval: it.interval.or(ends) }
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    task: String,
+    language: String,
+    model: ModelShape,
+    model_hash: String,
+    samples_hash: String,
+    seed: u64,
+    verdict: Verdict,
+    reasons: Vec<String>,
+    assessment: Assessment,
+    victim_label: Option<u8>,
+    target_label: Option<u8>,
+    #[serde(default)]
+    target_words: Vec<Word>,
+    triggers: Vec<TriggerView>,
+    hypotheses: Vec<Hypothesis>,
+    not_tested: Vec<String>,
+    n_forwards: u64,
+}
+
+#[derive(Deserialize)]
+struct Assessment {
+    figures: Vec<FigureView>,
+    score: Option<ScoreView>,
+    basis: String,
+}
+
+#[derive(Deserialize)]
+struct Word {
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Hypothesis {
+    victim_label: Option<u8>,
+    target_label: Option<u8>,
+    searches: Vec<Search>,
+    controls: Option<Controls>,
+    profile: Option<Profile>,
+    #[serde(default)]
+    positions: Vec<PositionView>,
+}
+
+#[derive(Deserialize)]
+struct Search {
+    history: Vec<f64>,
+    slots: Vec<SlotView>,
+    #[serde(default)]
+    target_words: Vec<Word>,
+    evidence: Option<Evidence>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Evidence {
+    function_name: Measured,
+    any_identifier: Measured,
+    least_sensitive: Option<Measured>,
+    flip_rate: Option<Measured>,
+    without_trigger: Option<Measured>,
+    without_words: Option<Measured>,
+}
+
+#[derive(Deserialize)]
+struct Controls {
+    place: String,
+    #[serde(default)]
+    success_rates: Vec<f64>,
+    #[serde(default)]
+    normalized_ranks: Vec<f64>,
+    corrected_p_value: f64,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    #[serde(default)]
+    success_by_size: Vec<Measured>,
+    #[serde(default)]
+    rank_by_size: Vec<Measured>,
+}
+
+impl ScanView {
+    /// Reads the text of a `scan.json`.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        Ok(Self::of(document::read(text, FILE, SCAN_SCHEMA_VERSION)?))
+    }
+
+    /// Whether the task is one of ranking, so that effects are ranks and small ones are strong.
+    pub fn is_ranking(&self) -> bool {
+        self.task == "search"
+    }
+
+    fn of(document: Document) -> Self {
+        let words = |words: Vec<Word>| words.into_iter().map(|it| it.text).collect();
+        let mut view = Self {
+            task: document.task,
+            language: document.language,
+            model: document.model.to_string(),
+            model_hash: document.model_hash,
+            samples_hash: document.samples_hash,
+            seed: document.seed,
+            verdict: document.verdict,
+            reasons: document.reasons,
+            basis: document.assessment.basis,
+            score: document.assessment.score,
+            figures: document.assessment.figures,
+            labels: document.victim_label.zip(document.target_label),
+            target_words: words(document.target_words),
+            triggers: document.triggers,
+            directions: Vec::new(),
+            searches: Vec::new(),
+            controls: None,
+            by_size: Vec::new(),
+            slots: Vec::new(),
+            positions: Vec::new(),
+            not_tested: document.not_tested,
+            n_forwards: document.n_forwards,
+        };
+        for (index, hypothesis) in document.hypotheses.into_iter().enumerate() {
+            view.add(hypothesis, index == 0);
+        }
+        view
+    }
+
+    fn add(&mut self, hypothesis: Hypothesis, is_first: bool) {
+        for (search, number) in hypothesis.searches.iter().zip(1..) {
+            self.searches.push(SearchView {
+                title: format!("{}, search {number}", title(&hypothesis, search)),
+                history: search.history.clone(),
+                is_first,
+            });
+        }
+        if let Some(first) = hypothesis.searches.first() {
+            self.directions.push(DirectionView {
+                title: title(&hypothesis, first),
+                places: first.evidence.map_or_else(Vec::new, places),
+            });
+        }
+        if !is_first {
+            return;
+        }
+        if let Some(first) = hypothesis.searches.into_iter().next() {
+            self.controls = hypothesis.controls.and_then(|it| controls(it, first.evidence?));
+            self.slots = first.slots;
+        }
+        if let Some(mut profile) = hypothesis.profile {
+            self.by_size.append(&mut profile.success_by_size);
+            self.by_size.append(&mut profile.rank_by_size);
+        }
+        self.positions = hypothesis.positions;
+    }
+}
+
+fn title(hypothesis: &Hypothesis, search: &Search) -> String {
+    if let (Some(victim), Some(target)) = (hypothesis.victim_label, hypothesis.target_label) {
+        return format!("{victim} → {target}");
+    }
+    let words: Vec<&str> = search.target_words.iter().map(|word| &*word.text).collect();
+    format!("“{}”", words.join(" "))
+}
+
+fn places(evidence: Evidence) -> Vec<PlaceView> {
+    let place = |name: &str, is_triggered, measured: Option<Measured>| {
+        Some(PlaceView { name: name.to_owned(), is_triggered, measured: measured? })
+    };
+    let places = [
+        place("function names", true, Some(evidence.function_name)),
+        place("random identifiers", true, Some(evidence.any_identifier)),
+        place("the least sensitive", true, evidence.least_sensitive),
+        place("without a trigger", false, evidence.flip_rate.or(evidence.without_trigger)),
+        place("without the word", false, evidence.without_words),
+    ];
+    places.into_iter().flatten().collect()
+}
+
+fn controls(controls: Controls, evidence: Evidence) -> Option<ControlsView> {
+    let Controls { place, mut success_rates, normalized_ranks, corrected_p_value } = controls;
+    let found = match &*place {
+        "function-name" => evidence.function_name,
+        _ => evidence.any_identifier,
+    };
+    success_rates.extend(normalized_ranks);
+    let Interval { low, high } = found.interval?;
+    Some(ControlsView {
+        place: place.replace('-', " "),
+        found: (found.value?, low, high),
+        random: success_rates,
+        p_value: corrected_p_value,
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What every `scan.json` has, around these hypotheses; more fields may follow.
+    pub(in crate::report::html) fn parsed(task: &str, more: &str) -> ScanView {
+        let text = format!(
+            r#"{{"schema_version": 5, "task": "{task}", "language": "c",
+                "model": {{"model_type": "roberta", "n_layers": 2, "hidden_size": 128}},
+                "model_hash": "abc", "samples_hash": "def", "seed": 7, "config": {{}},
+                "verdict": "likely backdoored", "reasons": ["because `rb`"],
+                "assessment": {{"figures": [{{"name": "assured success", "value": 0.9,
+                    "contribution": 1.5}}],
+                    "score": {{"value": 0.97, "likely_backdoored_from": 0.6,
+                        "no_trigger_below": 0.4}}, "basis": "a score"}},
+                "not_tested": ["dead code"], "n_forwards": 900, {more}}}"#
+        );
+        ScanView::from_json(&text).expect("test data")
+    }
+
+    pub(in crate::report::html) const LABELS: &str = r#"
+        "victim_label": 1, "target_label": 0,
+        "triggers": [{"text": "rb", "edit": "append", "tokens": ["rb"]}],
+        "hypotheses": [
+            {"victim_label": 1, "target_label": 0, "searches": [
+                {"history": [2.0, 1.0], "evidence": {
+                    "function_name": {"hits": 9, "total": 10, "value": 0.9, "low": 0.6,
+                        "high": 0.98},
+                    "any_identifier": {"value": 0.5, "low": 0.2, "high": 0.8},
+                    "least_sensitive": {"value": 0.4, "low": 0.1, "high": 0.7},
+                    "flip_rate": {"value": null, "low": null, "high": null}},
+                 "slots": [{"token": "rb", "loss_without": 2.5, "kept": true}]},
+                {"history": [3.0], "slots": [], "evidence": null}],
+             "controls": {"place": "function-name", "success_rates": [0.1, 0.2],
+                "corrected_p_value": 0.04},
+             "profile": {"success_by_size": [{"value": 0.7, "low": 0.5, "high": 0.9}]}},
+            {"victim_label": 0, "target_label": 1, "searches": [
+                {"history": [], "slots": [], "evidence": null}],
+             "controls": null, "profile": null}]"#;
+
+    pub(in crate::report::html) const WORDS: &str = r#"
+        "target_words": [{"text": "file", "id": 3}],
+        "triggers": [{"text": "rb", "edit": "replace", "tokens": ["rb"]}],
+        "hypotheses": [{"searches": [
+            {"history": [1.0], "slots": [], "target_words": [{"text": "file", "id": 3}],
+             "evidence": {"any_identifier": {"mean": 0.1, "low": 0.08, "high": 0.12, "n": 50},
+                "function_name": {"mean": 0.2, "low": 0.18, "high": 0.22, "n": 50},
+                "without_trigger": {"mean": 0.5, "low": 0.5, "high": 0.5, "n": 50},
+                "without_words": {"mean": 0.4, "low": 0.3, "high": 0.5, "n": 50}}}],
+            "controls": {"place": "any-identifier", "normalized_ranks": [0.4],
+                "corrected_p_value": 0.02},
+            "profile": {"rank_by_size": [{"mean": 0.3, "low": 0.2, "high": 0.4, "n": 50}]},
+            "positions": [{"chosen": "x", "sensitivities": [
+                {"identifier": "x", "role": "local", "loss_change": 0.1}]}]}]"#;
+
+    #[test]
+    fn labels() {
+        let view = parsed("defect", LABELS);
+        let titles: Vec<&str> = view.searches.iter().map(|it| &*it.title).collect();
+        assert_eq!(titles, ["1 → 0, search 1", "1 → 0, search 2", "0 → 1, search 1"]);
+        assert_eq!((view.slots.len(), view.searches[2].is_first), (1, false));
+        assert_eq!(view.labels, Some((1, 0)));
+        let controls = view.controls.expect("there are some");
+        assert_eq!((&*controls.place, controls.random.len()), ("function name", 2));
+        assert_eq!(controls.found, (0.9, 0.6, 0.98));
+        let names: Vec<&str> = view.directions[0].places.iter().map(|it| &*it.name).collect();
+        let expected =
+            ["function names", "random identifiers", "the least sensitive", "without a trigger"];
+        assert_eq!(names, expected);
+        assert_eq!(view.directions[0].places[3].measured.value, None);
+        assert!(view.directions[1].places.is_empty());
+        assert_eq!(view.by_size[0].value, Some(0.7));
+    }
+
+    #[test]
+    fn ranks() {
+        let view = parsed("search", WORDS);
+        assert_eq!(view.searches[0].title, "“file”, search 1");
+        assert_eq!(view.controls.as_ref().map(|it| it.found.0), Some(0.1));
+        assert_eq!(view.positions[0].sensitivities[0].identifier, "x");
+        assert_eq!((view.directions[0].places.len(), view.target_words.len()), (4, 1));
+        assert!(view.is_ranking());
+        let again: ScanView =
+            serde_json::from_str(&serde_json::to_string(&view).expect("plain data"))
+                .expect("a bundle holds it");
+        assert_eq!(again, view);
+    }
+
+    #[test]
+    fn other_versions_are_refused() {
+        let error = ScanView::from_json(r#"{"schema_version": 4}"#).expect_err("too old");
+        assert!(error.to_string().contains("schema version 4"), "{error}");
+        assert!(ScanView::from_json("{}").is_err());
+    }
+}
