@@ -3,7 +3,8 @@
 //! Two layouts are read: preprocessed rows (`train.jsonl`, `valid.jsonl`, `test.jsonl`, each also
 //! as `.gz`) and the original `function.json` with one index per line in `train.txt`,
 //! `valid.txt` and `test.txt`. Rows name the source `func` or `code` and the label `target` or
-//! `label`.
+//! `label`. Functions that are too long are left out and counted; any other flaw of a row is an
+//! error.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::rows::{Id, Rows};
 use crate::sample::DefectSample;
+use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
 /// The three splits of a corpus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,14 +44,18 @@ struct Row {
 }
 
 impl Row {
-    fn into_sample(self, row_index: usize) -> Result<DefectSample, String> {
+    /// `None` if the function is longer than [`MAX_FUNCTION_BYTES`].
+    fn into_sample(self, row_index: usize) -> Result<Option<DefectSample>, String> {
         let label = match self.target {
             0 => 0,
             1 => 1,
             other => return Err(format!("the label is {other}, expected 0 or 1")),
         };
+        if self.func.len() > MAX_FUNCTION_BYTES {
+            return Ok(None);
+        }
         let id = self.idx.map_or_else(|| row_index.to_string(), Id::into_text);
-        Ok(DefectSample { id, project: self.project, code: self.func, label })
+        Ok(Some(DefectSample { id, project: self.project, code: self.func, label }))
     }
 }
 
@@ -58,38 +64,87 @@ const ROW: &str = "{\"func\": …, \"target\": 0 or 1}";
 
 /// Reads one `.jsonl` or `.jsonl.gz` file, row by row.
 ///
-/// A row without `idx` gets its row number as id. Blank lines are skipped.
-pub fn read_jsonl(path: &Path) -> Result<Vec<DefectSample>, Error> {
+/// A row without `idx` gets its row number as id. Blank lines are skipped. Rows with a function
+/// that is too long are skipped and counted, up to [`MAX_SKIPPED_RATE`](crate::MAX_SKIPPED_RATE)
+/// of the file.
+pub fn read(path: &Path) -> Result<Loaded<Vec<DefectSample>>, Error> {
     let mut samples = Vec::new();
-    Rows::parse(path, ROW, |_, row: Row| {
-        samples.push(row.into_sample(samples.len())?);
+    let mut skipped = Skipped::default();
+    Rows::parse(path, ROW, |line, row: Option<Row>| {
+        let row_index = skipped.n_rows;
+        skipped.n_rows += 1;
+        match row.map(|row| row.into_sample(row_index)).transpose()? {
+            Some(Some(sample)) => samples.push(sample),
+            Some(None) => skipped.add(SkipReason::FunctionTooLong, path, line),
+            None => skipped.add(SkipReason::RowTooLong, path, line),
+        }
         Ok(())
     })?;
+    skipped.check(path)?;
+    Ok(Loaded { samples, skipped })
+}
+
+/// As [`read`], but refuses a file of which a row would be left out.
+pub fn read_jsonl(path: &Path) -> Result<Vec<DefectSample>, Error> {
+    let Loaded { samples, skipped } = read(path)?;
+    if skipped.n_skipped() > 0 {
+        return Err(Error::Corpus { path: path.to_owned(), problem: skipped.to_string() });
+    }
     Ok(samples)
 }
 
-/// Reads all three splits of a folder in either layout.
-pub fn read_corpus(dir: &Path) -> Result<Corpus, Error> {
+/// Reads all three splits of a folder in either layout, each as [`read`] does.
+pub fn read_corpus(dir: &Path) -> Result<Loaded<Corpus>, Error> {
     let functions = dir.join("function.json");
     if !functions.exists() {
-        let read = |name: &str| {
+        return read_splits(|name| {
             let plain = dir.join(format!("{name}.jsonl"));
             let zipped = dir.join(format!("{name}.jsonl.gz"));
-            read_jsonl(if !plain.exists() && zipped.exists() { &zipped } else { &plain })
-        };
-        return Ok(Corpus { train: read("train")?, valid: read("valid")?, test: read("test")? });
+            read(if !plain.exists() && zipped.exists() { &zipped } else { &plain })
+        });
     }
-    let samples = read_functions(&functions)?;
-    let pick = |name: &str| -> Result<Vec<DefectSample>, Error> {
-        let path = dir.join(name);
-        let indices = read_indices(&path, samples.len())?;
-        Ok(indices.into_iter().map(|index| samples[index].clone()).collect())
-    };
-    Ok(Corpus { train: pick("train.txt")?, valid: pick("valid.txt")?, test: pick("test.txt")? })
+    let functions = read_functions(&functions)?;
+    read_splits(|name| pick(&dir.join(format!("{name}.txt")), &functions))
 }
 
-/// Reads `function.json`, one JSON array, holding one row at a time.
-pub fn read_functions(path: &Path) -> Result<Vec<DefectSample>, Error> {
+fn read_splits(
+    read_split: impl Fn(&str) -> Result<Loaded<Vec<DefectSample>>, Error>,
+) -> Result<Loaded<Corpus>, Error> {
+    let mut skipped = Skipped::default();
+    let mut split = |name: &str| -> Result<Vec<DefectSample>, Error> {
+        let loaded = read_split(name)?;
+        skipped.merge(loaded.skipped);
+        Ok(loaded.samples)
+    };
+    let samples = Corpus { train: split("train")?, valid: split("valid")?, test: split("test")? };
+    Ok(Loaded { samples, skipped })
+}
+
+/// The functions that a file of indices lists; a skipped one counts where it is listed, because
+/// JSON that is read as a whole has no line numbers.
+fn pick(
+    path: &Path,
+    functions: &[Option<DefectSample>],
+) -> Result<Loaded<Vec<DefectSample>>, Error> {
+    let mut samples = Vec::new();
+    let mut skipped = Skipped::default();
+    for (line, index) in read_indices(path, functions.len())? {
+        skipped.n_rows += 1;
+        match &functions[index] {
+            Some(sample) => samples.push(sample.clone()),
+            None => skipped.add(SkipReason::FunctionTooLong, path, line),
+        }
+    }
+    // A split may list nothing.
+    if skipped.n_rows > 0 {
+        skipped.check(path)?;
+    }
+    Ok(Loaded { samples, skipped })
+}
+
+/// Reads `function.json`, one JSON array, holding one row at a time; `None` stands for a function
+/// that is too long.
+fn read_functions(path: &Path) -> Result<Vec<Option<DefectSample>>, Error> {
     let reader = BufReader::new(fs::File::open(path)?);
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
     RowArray
@@ -105,7 +160,7 @@ pub fn read_functions(path: &Path) -> Result<Vec<DefectSample>, Error> {
 struct RowArray;
 
 impl<'de> DeserializeSeed<'de> for RowArray {
-    type Value = Vec<DefectSample>;
+    type Value = Vec<Option<DefectSample>>;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, source: D) -> Result<Self::Value, D::Error> {
         source.deserialize_seq(self)
@@ -113,7 +168,7 @@ impl<'de> DeserializeSeed<'de> for RowArray {
 }
 
 impl<'de> Visitor<'de> for RowArray {
-    type Value = Vec<DefectSample>;
+    type Value = Vec<Option<DefectSample>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array of {\"func\": …, \"target\": 0 or 1} objects")
@@ -132,7 +187,8 @@ impl<'de> Visitor<'de> for RowArray {
     }
 }
 
-fn read_indices(path: &Path, n_functions: usize) -> Result<Vec<usize>, Error> {
+/// The indices, each with its line number.
+fn read_indices(path: &Path, n_functions: usize) -> Result<Vec<(usize, usize)>, Error> {
     let reader = BufReader::new(fs::File::open(path)?);
     let mut indices = Vec::new();
     let mut seen = BTreeSet::new();
@@ -156,7 +212,7 @@ fn read_indices(path: &Path, n_functions: usize) -> Result<Vec<usize>, Error> {
         if !seen.insert(index) {
             return Err(at(format!("index {index} is listed twice")));
         }
-        indices.push(index);
+        indices.push((line_index + 1, index));
     }
     Ok(indices)
 }
@@ -169,7 +225,7 @@ struct WrittenRow<'a> {
     idx: &'a str,
 }
 
-/// Writes rows that [`read_jsonl`], and `CodeXGLUE`'s loaders, read back.
+/// Writes rows that [`read`], and `CodeXGLUE`'s loaders, read back.
 pub fn write_jsonl(mut out: impl Write, samples: &[DefectSample]) -> Result<(), Error> {
     for DefectSample { id, project, code, label } in samples {
         let row = WrittenRow { project, target: *label, func: code, idx: id };
@@ -183,11 +239,19 @@ pub fn write_jsonl(mut out: impl Write, samples: &[DefectSample]) -> Result<(), 
 mod tests {
     use super::*;
 
-    fn read_text(text: &[u8]) -> Result<Vec<DefectSample>, Error> {
+    fn read_with<T>(reader: impl Fn(&Path) -> T, text: &[u8]) -> T {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.jsonl");
         fs::write(&path, text).unwrap();
-        read_jsonl(&path)
+        reader(&path)
+    }
+
+    fn read_text(text: &[u8]) -> Result<Vec<DefectSample>, Error> {
+        read_with(read_jsonl, text)
+    }
+
+    fn long_code() -> String {
+        "x".repeat(MAX_FUNCTION_BYTES + 1)
     }
 
     #[test]
@@ -227,6 +291,60 @@ mod tests {
     }
 
     #[test]
+    fn long_functions_are_skipped_and_counted() {
+        let row = |code: &str| format!("{{\"func\": \"{code}\", \"target\": 1}}\n");
+        let longest = "x".repeat(MAX_FUNCTION_BYTES);
+        let check = |row_too_long: &str, reason: SkipReason| {
+            let text = [&*row("a"), row_too_long, &*row(&longest)].concat();
+            let Loaded { samples, skipped } = read_with(read, text.as_bytes()).unwrap();
+            let ids: Vec<&str> = samples.iter().map(|it| it.id.as_str()).collect();
+            assert_eq!(ids, ["0", "2"]);
+            assert_eq!(skipped.count(reason), 1, "{skipped}");
+            assert_eq!((skipped.n_rows, skipped.n_skipped()), (3, 1));
+            assert_eq!(skipped.reasons[&reason].first_line, 2);
+            let message = read_text(text.as_bytes()).unwrap_err().to_string();
+            let expected = format!("1 of 3 rows unusable: 1 {reason} (first: rows.jsonl, line 2)");
+            assert!(message.ends_with(&expected), "{message}");
+        };
+        check(&row(&long_code()), SkipReason::FunctionTooLong);
+        check(&row(&"x".repeat(crate::MAX_ROW_BYTES as usize)), SkipReason::RowTooLong);
+    }
+
+    #[test]
+    fn many_long_functions_are_refused() {
+        let text = format!("{{\"func\": \"{}\", \"target\": 0}}\n", long_code()).repeat(11);
+        let text = text + &"{\"func\": \"a\", \"target\": 1}\n".repeat(50);
+        let message = read_with(read, text.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("11 of 61 rows unusable: 11 function too long"), "{message}");
+        assert!(message.ends_with("at most 10 % may be"), "{message}");
+    }
+
+    #[test]
+    fn long_functions_count_where_the_original_layout_lists_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        let long = format!("{{\"func\":\"{}\",\"target\":0}}", long_code());
+        file("function.json", &format!("[{long},{{\"func\":\"b\",\"target\":1}}]"));
+        file("train.txt", "1\n\n0\n");
+        file("valid.txt", "\n");
+        file("test.txt", "1\n");
+        let Loaded { samples, skipped } = read_corpus(dir.path()).unwrap();
+        let only = vec![DefectSample {
+            id: "1".into(),
+            project: String::new(),
+            code: "b".into(),
+            label: 1,
+        }];
+        assert_eq!(samples, Corpus { train: only.clone(), valid: vec![], test: only });
+        let expected = "1 of 3 rows unusable: 1 function too long (first: train.txt, line 3)";
+        assert_eq!(skipped.to_string(), expected);
+
+        file("train.txt", "0\n");
+        let message = read_corpus(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("train.txt: 1 of 1 rows unusable"), "{message}");
+    }
+
+    #[test]
     fn the_original_layout_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
@@ -234,7 +352,7 @@ mod tests {
         file("train.txt", "1\n");
         file("valid.txt", "0\n");
         file("test.txt", "\n");
-        let corpus = read_corpus(dir.path()).unwrap();
+        let corpus = read_corpus(dir.path()).unwrap().samples;
         assert_eq!(corpus.train[0].code, "b");
         assert_eq!(corpus.valid[0].id, "0");
         assert!(corpus.test.is_empty());

@@ -65,31 +65,19 @@ impl Rows {
     }
 
     /// Reads a whole file of rows of JSON, each of which is `expected` to look like this: `each` gets
-    /// the line number and what is in the row, or says what is wrong with it.
+    /// the line number and what is in the row, `None` if it is longer than [`MAX_ROW_BYTES`], or
+    /// says what is wrong with it.
     pub(crate) fn parse<T: DeserializeOwned>(
         path: &Path,
         expected: &str,
-        mut each: impl FnMut(usize, T) -> Result<(), String>,
+        mut each: impl FnMut(usize, Option<T>) -> Result<(), String>,
     ) -> Result<(), Error> {
         let mut rows = Self::open(path)?;
         let mut is_empty = true;
         while let Some(Row { line, text }) = rows.next()? {
             is_empty = false;
             let at = |problem: String| Error::Row { path: path.to_owned(), line, problem };
-            let text = text
-                .ok_or_else(|| at(format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)))?;
-            let row_start = text.trim_ascii().first();
-            let row = serde_json::from_slice(text).map_err(|error| {
-                // Without serde's own `at line 1`, which counts within the row.
-                let text = error.to_string();
-                let text = text.split(" at line ").next().unwrap_or(&text);
-                let hint = match row_start {
-                    Some(b'[') => "; a JSON array? `jq -c '.[]'` makes rows of it",
-                    Some(b'{') | None => "",
-                    Some(_) => "; this is no JSON",
-                };
-                at(format!("{text} (column {}); expected {expected}{hint}", error.column()))
-            })?;
+            let row = text.map(|text| parse_row(text, expected)).transpose().map_err(at)?;
             each(line, row).map_err(at)?;
         }
         if is_empty {
@@ -114,6 +102,21 @@ impl Rows {
         while self.read_piece()? > 0 && self.line.last() != Some(&b'\n') {}
         Ok(())
     }
+}
+
+/// What is in a row, or what is wrong with it.
+fn parse_row<T: DeserializeOwned>(row: &[u8], expected: &str) -> Result<T, String> {
+    serde_json::from_slice(row).map_err(|error| {
+        // Without serde's own `at line 1`, which counts within the row.
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or(&text);
+        let hint = match row.trim_ascii().first() {
+            Some(b'[') => "; a JSON array? `jq -c '.[]'` makes rows of it",
+            Some(b'{') | None => "",
+            Some(_) => "; this is no JSON",
+        };
+        format!("{text} (column {}); expected {expected}{hint}", error.column())
+    })
 }
 
 /// An id as text or as a number.

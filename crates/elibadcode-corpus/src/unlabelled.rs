@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::rows::Rows;
+use crate::rows::{MAX_ROW_BYTES, Rows};
 use crate::skipped::MAX_FUNCTION_BYTES;
 
 /// One function and where it comes from.
@@ -26,7 +26,9 @@ struct Row {
 /// Reads one `.jsonl` or `.jsonl.gz` file; other fields of its rows are not looked at.
 pub fn read_unlabelled(path: &Path) -> Result<Vec<UnlabelledFunction>, Error> {
     let mut functions = Vec::new();
-    Rows::parse(path, "{\"func\": …}", |line, Row { func: code }| {
+    Rows::parse(path, "{\"func\": …}", |line, row: Option<Row>| {
+        let Row { func: code } =
+            row.ok_or_else(|| format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20))?;
         if code.len() > MAX_FUNCTION_BYTES {
             return Err(format!(
                 "the function is longer than {} KiB; leave it out, or cut it",
@@ -67,5 +69,8 @@ mod tests {
         check("{\"func\": \"a\"}\n{\"func\": 1}\n", "line 2: invalid type: integer `1`");
         check("{\"target\": 1}\n", "line 1: missing field `func`");
         check("\n", "holds no rows");
+        let long = |n_bytes: usize| format!("{{\"func\": \"{}\"}}\n", "x".repeat(n_bytes));
+        check(&long(MAX_FUNCTION_BYTES + 1), "line 1: the function is longer than 256 KiB");
+        check(&long(MAX_ROW_BYTES as usize), "line 1: the row is longer than 16 MiB");
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::Language;
 use crate::binding::{self, Use};
-use crate::comments::{self, Edit};
+use crate::comments::{Docstrings, Edit};
 use crate::function::CodeToken;
 use crate::tree::{Parsed, Step, walk};
 
@@ -23,11 +23,12 @@ pub(crate) fn scan(parsed: &Parsed<'_>, text: &str, language: Language) -> Scan 
     let own = |range: Range<usize>| own_range(range, parsed.shift, text);
     // While the walk is inside a literal, only the names in it matter (f-strings).
     let mut literal_end = 0;
+    let mut docstrings = Docstrings::default();
     let mut previous = "";
     walk(&parsed.tree, |path| {
         let Some(step) = path.last() else { return false };
         let in_literal = step.node.start_byte() < literal_end;
-        if let Some(edit) = comment_edit(path, source, language)
+        if let Some(edit) = comment_edit(path, source, language, &mut docstrings)
             && let Some(range) = own(edit.range.clone())
             && !(in_literal && is_comment(step.kind))
         {
@@ -81,14 +82,21 @@ pub(crate) fn scan(parsed: &Parsed<'_>, text: &str, language: Language) -> Scan 
 }
 
 /// What the comment remover does at the end of `path`; the range refers to `source`.
-pub(crate) fn comment_edit(path: &[Step<'_>], source: &str, language: Language) -> Option<Edit> {
+///
+/// `docstrings` has to see every node of the walk.
+pub(crate) fn comment_edit(
+    path: &[Step<'_>],
+    source: &str,
+    language: Language,
+    docstrings: &mut Docstrings,
+) -> Option<Edit> {
     let step = path.last()?;
     if is_comment(step.kind) {
         Some(Edit::comment(without_line_end(step, source), language))
     } else if step.kind == "preproc_arg" {
         Some(Edit::comment(preproc_comment(step, source)?, language))
-    } else if language == Language::Python && is_literal(step.kind) {
-        comments::docstring(path, source)
+    } else if language == Language::Python {
+        docstrings.edit(path, source)
     } else {
         None
     }

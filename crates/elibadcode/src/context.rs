@@ -101,7 +101,7 @@ impl<'a> Context<'a> {
         path: &Path,
         language: Language,
     ) -> Result<(Vec<DefectSample>, String)> {
-        let samples = devign::read_jsonl(path)?;
+        let samples = self.loaded(path, devign::read(path)?);
         self.check_language(path, samples.iter().map(|it| &*it.code), language)?;
         Ok((samples, self.note_file(path)?))
     }

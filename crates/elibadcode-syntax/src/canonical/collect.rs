@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::scopes::{Action, Alias, Facts, Occurrence, Scope, ScopeKind, Space};
 use super::{c, java, python};
 use crate::Language;
-use crate::comments::Edit;
+use crate::comments::{Docstrings, Edit};
 use crate::scan;
 use crate::tree::{Parsed, Step, walk};
 
@@ -46,10 +46,11 @@ pub(super) fn collect<'s>(parsed: &'s Parsed<'_>, language: Language) -> (Facts<
         seen_function: false,
     };
     let mut edits: Vec<Edit> = Vec::new();
+    let mut docstrings = Docstrings::default();
     let mut previous = "";
     walk(&parsed.tree, |path| {
         let Some(step) = path.last() else { return false };
-        edits.extend(scan::comment_edit(path, source, language));
+        edits.extend(scan::comment_edit(path, source, language, &mut docstrings));
         if scan::is_comment(step.kind) {
             return false;
         }

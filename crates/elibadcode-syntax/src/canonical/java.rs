@@ -28,6 +28,12 @@ const ANONYMOUS: &str = "object_creation_expression";
 /// Opens the scope of the node at the end of `path`, if it has one.
 pub(super) fn open(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     let [.., parent, step] = path else { return };
+    // The clauses behind the block do not see its resources.
+    if parent.kind == "try_with_resources_statement"
+        && matches!(step.field, Some("resources" | "body"))
+    {
+        collector.enter_prepared(path);
+    }
     match step.kind {
         "method_declaration" | "constructor_declaration" | "compact_constructor_declaration" => {
             collector.enter(path, ScopeKind::Function);
@@ -47,11 +53,13 @@ pub(super) fn open(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         | "for_statement"
         | "enhanced_for_statement"
         | "catch_clause"
-        | "try_with_resources_statement"
         | "lambda_expression"
         | "labeled_statement"
         | "switch_block"
         | "switch_rule" => collector.enter(path, ScopeKind::Block),
+        "try_with_resources_statement" => {
+            collector.prepare(path, ScopeKind::Block);
+        }
         _ => {}
     }
 }

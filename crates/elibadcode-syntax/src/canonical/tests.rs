@@ -132,6 +132,29 @@ fn java_scopes() {
 }
 
 #[test]
+fn java_resources_end_with_the_block_of_their_try() {
+    let check = |text, expected| assert_eq!(canonical(text, Language::Java), expected, "{text}");
+    check(
+        "void f() { try (A x = a()) { } try (A x = b()) { g(x); } x = 1; }",
+        "void f0() { try (A v0 = a()) { } try (A v1 = b()) { g(v1); } x = 1; }",
+    );
+    check(
+        "void f() { try (A y = x; A x = y.b()) { try (x) { } int z = x; } catch (E e) { x = e; } finally { y(x, y, z); } }",
+        "void f0() { try (A v0 = x; A v1 = v0.b()) { try (v1) { } int v2 = v1; } catch (E v3) { x = v3; } finally { y(x, y, z); } }",
+    );
+    check(
+        "void f(A o) { try (A x = o) { } catch (E x) { int p = x; } finally { A x = o; x.y(); } }",
+        "void f0(A v0) { try (A v1 = v0) { } catch (E v2) { int v3 = v2; } finally { A v4 = v0; v4.y(); } }",
+    );
+    // In the clauses `x` is a field.
+    let code =
+        |x: &str| format!("void f() {{ try (A {x} = a()) {{ g({x}); }} catch (E e) {{ h(x); }} }}");
+    assert_eq!(canonical(&code("y"), Language::Java), canonical(&code("x"), Language::Java));
+    let renamed = Function::parse(code("x"), Language::Java).rename("x", "y");
+    assert_eq!(renamed.expect("a legal rename").text(), code("y"));
+}
+
+#[test]
 fn python_scopes() {
     let check = |text, expected| assert_eq!(canonical(text, Language::Python), expected, "{text}");
     check("", "");

@@ -1,5 +1,6 @@
 //! What is left when comments and docstrings are gone.
 
+use super::drop_blank_lines;
 use crate::{Function, Language};
 
 fn check(language: Language, text: &str, expected: &str) {
@@ -50,9 +51,34 @@ fn python_loses_comments_and_docstrings() {
         "def f(a):\n    x = '# no'\n    'not doc'\n",
     );
     check("def f(a):\n    f'{a}'\n", "def f(a):\n    f'{a}'\n");
+    check("def f(a):\n    t'{a}'\n", "def f(a):\n    t'{a}'\n");
+    check("def f(a):\n    'no doc',\n    a\n", "def f(a):\n    'no doc',\n    a\n");
+    check("def f():\n    'a'; 'b'; 1\n", "def f():\n    pass; 'b'; 1\n");
+    check(
+        "def f():\n    'a'\n    def g():\n        'b'\n        'c'\n        1\n    'd'\n",
+        "def f():\n    def g():\n        1\n    'd'\n",
+    );
     check(
         "class A:\n    'doc'\n    def f(self):\n        'doc'\n",
         "class A:\n    def f(self):\n        pass\n",
     );
     check("def f():\n    return '''\n# no\n'''\n", "def f():\n    return '''\n# no\n'''\n");
+}
+
+#[test]
+fn many_docstrings_and_comments_take_no_longer_than_they_are() {
+    let n = 20_000;
+    let text = format!("def f():\n{}    return 1\n", "    # a\n    'b'\n".repeat(n));
+    check(Language::Python, &text, "def f():\n    return 1\n");
+    let text = format!("def f():\n{}", "    'b'\n".repeat(n));
+    check(Language::Python, &text, "def f():\n    pass\n");
+    let blank = "\n".repeat(n);
+    let text = format!("int a;\n{blank}{}int b;\n", "// c\n".repeat(n));
+    check(Language::C, &text, &format!("int a;\n{blank}int b;\n"));
+}
+
+#[test]
+fn blank_lines_behind_a_backslash_stay() {
+    let kept = drop_blank_lines("a \\\n \n \nb\n \nc", &[4, 6, 10]);
+    assert_eq!(kept, "a \\\n \n \nb\nc");
 }
