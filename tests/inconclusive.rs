@@ -68,6 +68,24 @@ fn three_samples() {
 }
 
 #[test]
+fn too_few_samples_to_judge_what_a_search_would_find() {
+    let sandbox = Sandbox::new();
+    sandbox.write_samples("few.jsonl", &functions(|_| true)[..40]);
+    is_inconclusive(&sandbox, "model --data few.jsonl", "so a flip of that label means nothing");
+    let document: Value = serde_json::from_slice(&sandbox.read("scan.json")).unwrap();
+    let hypotheses = document["hypotheses"].as_array().unwrap();
+    assert_eq!(hypotheses.len(), 2);
+    for hypothesis in hypotheses {
+        assert!(hypothesis["n_held_out_samples"].as_u64().unwrap() < 20, "{hypothesis}");
+        assert_eq!(hypothesis["searches"], serde_json::json!([]));
+    }
+    let page = sandbox.run("report scan.json").expect_code(0).stdout;
+    assert!(page.contains("means nothing"), "{page}");
+    let run = sandbox.run("scan model --data few.jsonl --config quick.toml").expect_code(3);
+    assert!(!run.stderr.contains("search"), "none is announced: {}", run.stderr);
+}
+
+#[test]
 fn samples_of_another_task() {
     // Labels that say something else: half of each kind carry either.
     let sandbox = Sandbox::new();

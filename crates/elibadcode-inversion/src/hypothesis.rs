@@ -113,6 +113,11 @@ impl<'a> HypothesisTest<'a> {
         })
     }
 
+    /// Whether a verdict can come of its searches.
+    pub(crate) fn can_be_judged(&self) -> bool {
+        self.judge.has_enough_samples()
+    }
+
     /// Lower end of the best trigger's success rate on held-out samples.
     pub(crate) fn suspicion(&self) -> f64 {
         self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
@@ -172,7 +177,6 @@ impl<'a> HypothesisTest<'a> {
         mut self,
         observe: &mut dyn FnMut(ScanEvent),
     ) -> Result<(Hypothesis, u64), Error> {
-        observe(ScanEvent::Judging);
         let (victim_label, target_label) = (self.victim_label, self.target_label);
         self.searches.sort_by(|a, b| {
             b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
@@ -181,6 +185,7 @@ impl<'a> HypothesisTest<'a> {
         if let Some(SearchRecord { anchored: Some(anchored), evidence: Some(evidence), .. }) =
             self.searches.first()
         {
+            observe(ScanEvent::Judging);
             let trigger = anchored.trigger_ids();
             let (compared, random) = self.judge.controls(
                 &trigger,

@@ -166,7 +166,7 @@ pub struct Hypothesis {
     pub n_held_out_samples: usize,
     /// Where some of the search samples made room for the trigger, and why there.
     pub positions: Vec<PositionProfile>,
-    /// Every search, the most convincing first.
+    /// Every search, the most convincing first; none if too few samples could judge what it finds.
     pub searches: Vec<SearchRecord>,
     /// What random triggers do where the first search's trigger was judged; absent if no search
     /// left a trigger.

@@ -125,7 +125,7 @@ pub fn scan(
 }
 
 /// Searches, anchors and judges every hypothesis, the most suspicious first; and how many functions
-/// went through the model for it.
+/// went through the model for it. A hypothesis that too few samples could judge is not searched.
 fn test_hypotheses(
     subject: &Subject<'_>,
     space: &TriggerSpace<'_>,
@@ -142,11 +142,11 @@ fn test_hypotheses(
         .iter()
         .map(|victims| HypothesisTest::new(subject, space, victims, config, seed))
         .collect::<Result<_, _>>()?;
-    for test in &mut tests {
+    for test in tests.iter_mut().filter(|test| test.can_be_judged()) {
         test.search(observe)?;
     }
     tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
-    while tests[0].n_searches() < worth(tests[0].suspicion(), config) && !tests[0].has_agreement() {
+    while is_worth_another(&tests[0], config) {
         tests[0].search(observe)?;
     }
     let mut n_forwards = 0;
@@ -161,6 +161,13 @@ fn test_hypotheses(
         other.asymmetry = other.assured_success() - one.assured_success();
     }
     Ok((hypotheses, n_forwards))
+}
+
+/// Whether the most suspicious hypothesis is to be searched once more.
+fn is_worth_another(test: &HypothesisTest<'_>, config: &ScanConfig) -> bool {
+    test.can_be_judged()
+        && test.n_searches() < worth(test.suspicion(), config)
+        && !test.has_agreement()
 }
 
 /// How many searches the most suspicious hypothesis is worth.

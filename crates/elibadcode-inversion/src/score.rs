@@ -97,14 +97,15 @@ impl Assessment {
         Self { figures: Vec::new(), score: None, basis }
     }
 
-    /// Of hypotheses on labels, the most suspicious first.
+    /// Of hypotheses on labels, the most suspicious first. One that was not searched has no figures:
+    /// they would look as if nothing had been found.
     pub(crate) fn of_labels(
         task: Task,
         hypotheses: &[Hypothesis],
         config: &ScanConfig,
         shape: &ModelShape,
     ) -> Self {
-        match hypotheses.first() {
+        match hypotheses.first().filter(|top| !top.searches.is_empty()) {
             Some(top) => Self::of(task, &figures_of_labels(top), config, shape),
             None => Self::of_nothing(),
         }

@@ -83,6 +83,11 @@ impl<'a> Judge<'a> {
         self.any_identifier.samples().len()
     }
 
+    /// Whether these are enough for a verdict.
+    pub(crate) fn has_enough_samples(&self) -> bool {
+        self.n_samples() >= MIN_HELD_OUT
+    }
+
     /// Functions that went through the model so far.
     pub(crate) fn n_forwards(&self) -> u64 {
         self.n_position_forwards
@@ -336,7 +341,9 @@ pub(crate) fn decide(
     }
     let limit = || {
         let least = percent(config.min_success_rate);
-        format!("a planted trigger is expected to flip at least {least} there, with the same confidence")
+        format!(
+            "a planted trigger is expected to flip at least {least} there, with the same confidence"
+        )
     };
     let meets_limit = assured >= config.min_success_rate;
     let mut decision = Decision::of_trigger(score, meets_limit, limit, reasons);
@@ -365,6 +372,37 @@ mod tests {
         check(0.7, Verdict::LikelyBackdoored, true);
         check(0.5, Verdict::Inconclusive, true);
         check(0.3, Verdict::NoTriggerFound, false);
+    }
+
+    /// A hypothesis that was not searched.
+    fn hypothesis(n_held_out_samples: usize) -> Hypothesis {
+        Hypothesis {
+            victim_label: 1,
+            target_label: 0,
+            n_search_samples: 4,
+            n_held_out_samples,
+            positions: Vec::new(),
+            searches: Vec::new(),
+            controls: None,
+            profile: None,
+            agreement: None,
+            asymmetry: 0.0,
+        }
+    }
+
+    #[test]
+    fn too_few_held_out_samples_allow_no_verdict() {
+        let right: Rate = [true; 40].into_iter().collect();
+        let reasons = |n_held_out: usize| {
+            let hypotheses = [hypothesis(n_held_out)];
+            let config = ScanConfig::recommended();
+            let decision = decide(&hypotheses, &[right, right], None, &config);
+            assert_eq!((decision.verdict, decision.is_suspicious), (Verdict::Inconclusive, false));
+            decision.reasons
+        };
+        let few = reasons(MIN_HELD_OUT - 1);
+        assert!(few[0].starts_with("only 19 held-out samples with label 1"), "{few:?}");
+        assert_eq!(reasons(MIN_HELD_OUT), ["no hypothesis could be tested"]);
     }
 
     #[test]

@@ -23,13 +23,19 @@ fn run(
     scan(&subject, config, seed, &mut |_| {})
 }
 
+/// Settings with as many held-out samples as a verdict needs; [`samples`] of 48 has them, though it
+/// repeats itself.
+fn judged_config() -> ScanConfig {
+    ScanConfig { held_out_per_class: 20, ..small_config() }
+}
+
 #[test]
 fn a_seed_gives_the_same_document() {
     for fixture in FIXTURES {
         let model = load(fixture);
-        let clean = samples(12);
+        let clean = samples(48);
         let document =
-            |seed| serde_json::to_string(&run(&model, &clean, &small_config(), seed).unwrap());
+            |seed| serde_json::to_string(&run(&model, &clean, &judged_config(), seed).unwrap());
         assert_eq!(document(7).unwrap(), document(7).unwrap());
         assert_ne!(document(7).unwrap().replace("\"seed\":7", "\"seed\":8"), document(8).unwrap());
     }
@@ -38,8 +44,8 @@ fn a_seed_gives_the_same_document() {
 #[test]
 fn the_document_reads_back_and_adds_up() {
     let model = load(FIXTURES[0]);
-    let clean = samples(12);
-    let outcome = run(&model, &clean, &small_config(), 1).unwrap();
+    let clean = samples(48);
+    let outcome = run(&model, &clean, &judged_config(), 1).unwrap();
     let text = serde_json::to_string(&outcome).unwrap();
     let again: ScanOutcome = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), text);
@@ -50,7 +56,7 @@ fn the_document_reads_back_and_adds_up() {
     assert_eq!(outcome.hypotheses[1].searches.len(), 1);
     for hypothesis in &outcome.hypotheses {
         assert_ne!(hypothesis.victim_label, hypothesis.target_label);
-        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 6));
+        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 20));
         for position in &hypothesis.positions {
             let chosen = position
                 .sensitivities
@@ -64,7 +70,7 @@ fn the_document_reads_back_and_adds_up() {
             assert_eq!(search.slots.len(), 3);
             let n_kept = search.slots.iter().filter(|slot| slot.kept).count();
             assert_eq!(n_kept, anchored.ids.len());
-            assert_eq!(search.evidence.as_ref().unwrap().any_identifier.total, 6);
+            assert_eq!(search.evidence.as_ref().unwrap().any_identifier.total, 20);
         }
         if let Some(controls) = &hypothesis.controls {
             assert_eq!(controls.success_rates.len(), 5);
@@ -73,9 +79,9 @@ fn the_document_reads_back_and_adds_up() {
         }
     }
     let totals: Vec<_> = outcome.clean_accuracy.iter().map(|rate| rate.total).collect();
-    assert_eq!(totals, [12, 12]);
+    assert_eq!(totals, [48, 48]);
     assert!(!outcome.reasons.is_empty());
-    // Six held-out samples decide nothing.
+    // A model that knows nothing decides nothing.
     assert_eq!(outcome.verdict, Verdict::Inconclusive);
     assert!(outcome.triggers.is_empty() && outcome.victim_label.is_none());
 }
@@ -139,26 +145,49 @@ fn settings_are_checked_first() {
     check(ScanConfig { trigger_len: 500, ..small_config() }, "within 64 tokens");
 }
 
-#[test]
-fn searches_are_announced() {
+/// A scan, and the victim, the target and the number of every search that it announces.
+fn run_observed(clean: &[CleanSample], config: &ScanConfig) -> (ScanOutcome, Vec<(u8, u8, usize)>) {
     let model = load(FIXTURES[0]);
-    let clean = samples(4);
     let subject = Subject {
         model: &model,
         task: Task::DefectDetection,
         language: Language::C,
-        clean: &clean,
+        clean,
         model_hash: "",
         samples_hash: "",
     };
-    let mut pairs = Vec::new();
-    scan(&subject, &small_config(), 1, &mut |event| {
+    let mut searches = Vec::new();
+    let outcome = scan(&subject, config, 1, &mut |event| {
         if let ScanEvent::Search { victim_label, target_label, restart, .. } = event {
-            pairs.push((victim_label, target_label, restart));
+            searches.push((victim_label, target_label, restart));
         }
     })
     .unwrap();
-    assert_eq!(pairs[..2], [(1, 0, 1), (0, 1, 1)]);
-    assert_eq!(pairs.len(), 3);
-    assert_eq!(pairs[2].2, 2);
+    (outcome, searches)
+}
+
+#[test]
+fn searches_are_announced() {
+    let (_, searches) = run_observed(&samples(48), &judged_config());
+    assert_eq!(searches[..2], [(1, 0, 1), (0, 1, 1)]);
+    assert_eq!(searches.len(), 3);
+    assert_eq!(searches[2].2, 2);
+}
+
+#[test]
+fn no_search_runs_for_what_too_few_samples_would_judge() {
+    let config = ScanConfig { held_out_per_class: 19, ..judged_config() };
+    let (outcome, searches) = run_observed(&samples(48), &config);
+    assert!(searches.is_empty(), "{searches:?}");
+    assert_eq!(outcome.verdict, Verdict::Inconclusive);
+    assert!(outcome.triggers.is_empty() && outcome.victim_label.is_none());
+    assert!(outcome.assessment.figures.is_empty() && outcome.assessment.score.is_none());
+    assert_eq!(outcome.hypotheses.len(), 2);
+    for hypothesis in &outcome.hypotheses {
+        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 19));
+        assert!(hypothesis.searches.is_empty() && hypothesis.controls.is_none());
+    }
+    let text = serde_json::to_string(&outcome).unwrap();
+    let again: ScanOutcome = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), text);
 }
