@@ -9,8 +9,8 @@ use elibadcode_evaluation::RunRecord;
 use program::Sandbox;
 use serde_json::Value;
 
-/// Settings that make a scan quick.
-const QUICK: &str = "samples_per_class = 4\nheld_out_per_class = 6\ntrigger_len = 3\n\
+/// Settings that make a scan quick; with fewer held-out samples it would search for nothing.
+const QUICK: &str = "samples_per_class = 2\nheld_out_per_class = 20\ntrigger_len = 3\n\
                      iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n";
 
 #[test]
@@ -28,13 +28,20 @@ fn usage_errors_end_with_2() {
     check("", "Usage");
     check("frobnicate", "unrecognized subcommand 'frobnicate'");
     check("devices --frobnicate", "unexpected argument '--frobnicate'");
-    check("scan model", "--data <FILE>");
+    let check_missing = |arguments: &str, expected: &str| {
+        check(arguments, &format!("required arguments were not provided:\n  {expected}\n\nUsage"));
+    };
+    check_missing("scan", "--data <FILE>\n  <MODEL_DIR>");
+    check_missing("scan model", "--data <FILE>");
+    check_missing("scan --data x", "<MODEL_DIR>");
+    check_missing("purify", "--data <FILE>\n  --scan <FILE>\n  --output <DIR>\n  <MODEL_DIR>");
+    check_missing("purify model --data x --scan s", "--output <DIR>");
+    check_missing("purify model --data x -o y", "--scan <FILE>");
     check("scan model --data x --seed minus", "invalid value 'minus'");
     check("scan model --data x --positive-output 2", "2 is not in 0..=1");
     check("scan model --data x --task fly", "unknown task `fly`");
     check("scan model --data x --language cobol", "unknown language `cobol`");
     check("report", "<SCAN_FILE>");
-    check("purify model --data x -o y", "--scan <FILE>");
     check("purify model --data x -o y --scan s --trigger t", "cannot be used with");
     check("evaluate model --data x --max-asr 0.1", "--attack");
     check("train model --data x -o y --scope some", "unknown scope `some`");
@@ -270,6 +277,31 @@ fn settings_are_printed_and_read_back() {
 }
 
 #[test]
+fn settings_are_printed_without_the_arguments_of_a_run() {
+    let sandbox = Sandbox::new();
+    let print =
+        |command: &str| sandbox.run(&format!("{command} --print-config")).expect_code(0).stdout;
+    for (command, others) in [
+        ("scan", "model --data x"),
+        ("scan --preset paper", "model --data x -o y"),
+        ("purify", "model --data x --scan s -o y"),
+        ("purify --task search", "model --data x --trigger t --target-word w -o y"),
+    ] {
+        let printed = print(command);
+        assert!(printed.parse::<toml::Table>().unwrap().len() > 1, "{printed}");
+        assert_eq!(printed, print(&format!("{command} {others}")), "{command}");
+    }
+    assert_ne!(print("purify"), print("purify --task search"));
+    sandbox.write("settings.toml", "epochs = 77\n");
+    assert!(print("purify --config settings.toml").contains("epochs = 77\n"));
+    sandbox.refuses("scan --print-config --task fly", "unknown task `fly`");
+    // What is required otherwise is still said.
+    let help = |command: &str| sandbox.run(&format!("{command} --help")).expect_code(0).stdout;
+    assert!(help("scan").contains("scan [OPTIONS] --data <FILE> <MODEL_DIR>\n"));
+    assert!(help("purify").contains("purify [OPTIONS] --data <FILE> --output <DIR> <MODEL_DIR>\n"));
+}
+
+#[test]
 fn unusable_settings_are_named() {
     let sandbox = Sandbox::new();
     let check = |command: &str, toml: &str, expected: &str| {
@@ -425,6 +457,14 @@ fn a_refused_repair_writes_nothing() {
     let before = sandbox.listing();
     let run = sandbox.run(&format!("{command} --config settings.toml")).expect_code(1);
     assert!(run.stdout.contains("refused"), "{}", run.stdout);
-    assert!(run.stdout.contains("nothing was written"), "{}", run.stdout);
+    assert!(run.stdout.contains("no model was written"), "{}", run.stdout);
     assert_eq!(sandbox.listing(), before);
+
+    // Unless it is asked for: why it was refused.
+    sandbox.run(&format!("{command} --config settings.toml --report why.json")).expect_code(1);
+    let report: Value = serde_json::from_slice(&sandbox.read("why.json")).unwrap();
+    assert_eq!(report["is_accepted"], false);
+    assert!(!report["attempts"][0]["objections"].as_array().unwrap().is_empty(), "{report}");
+    assert!(!sandbox.path("out").exists());
+    sandbox.refuses(&format!("{command} --report why.json"), "why.json exists");
 }

@@ -6,7 +6,7 @@ mod sample;
 use std::fs;
 
 use anyhow::{Context, Result};
-use elibadcode_evaluation::report::html::ScanView;
+use elibadcode_evaluation::report::html::{RepairReport, ScanView};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
@@ -99,8 +99,9 @@ impl Detail {
         if let (Some(repair), Some(_)) = (&chain.purify, &chain.scan) {
             let is_accepted = repair.exit_code == 0;
             let mut attempts = Vec::new();
-            if is_accepted && repair.file("purification.json").exists() {
-                let record: Purification = collect::read(&repair.file("purification.json"))?;
+            if is_accepted && repair.file(RepairReport::UNLEARNING_FILE).exists() {
+                let file = repair.file(RepairReport::UNLEARNING_FILE);
+                let record: Purification = collect::read(&file)?;
                 attempts = record.attempts;
                 attempts.truncate(record.accepted_attempt.map_or(attempts.len(), |it| it + 1));
             }

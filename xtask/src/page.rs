@@ -13,7 +13,7 @@ use elibadcode_evaluation::records::results::{
 };
 use elibadcode_evaluation::report::escape_html;
 use elibadcode_evaluation::report::html::{
-    code, page, percent, percent_points as plain, with_code,
+    code, page, percent, percent_points as plain, with_code, word_starts,
 };
 use elibadcode_evaluation::statistics::median;
 
@@ -42,6 +42,8 @@ fn head(results: &Results) -> String {
     let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
     let question = results.question.as_deref().map_or(String::new(), |it| format!("{it}, "));
     let date = results.date.as_deref().unwrap_or("no date");
+    let scans = results.cells.iter().filter_map(|cell| cell.scan.as_ref());
+    let tokens = scans.flat_map(|scan| scan.trigger.iter().chain(&scan.anchored));
     format!(
         "<p class=\"muted\">{}scale {}, {}, {}; {n_ran} of {} cells ran; seeds {}.</p>\
          <p>A backdoor is planted in a model's training set: code that carries the trigger gets \
@@ -57,17 +59,8 @@ fn head(results: &Results) -> String {
         escape_html(date),
         results.cells.len(),
         seeds.join(", "),
-        word_starts(results),
+        word_starts(tokens),
     )
-}
-
-/// What a mark in tokens means, if there is one.
-fn word_starts(results: &Results) -> String {
-    let scans = results.cells.iter().filter_map(|cell| cell.scan.as_ref());
-    let mut tokens = scans.flat_map(|scan| scan.trigger.iter().chain(&scan.anchored));
-    let is_marked = tokens.any(|token| token.contains('Ġ'));
-    let text = format!(" A token with {} starts a word.", code("Ġ"));
-    if is_marked { text } else { String::new() }
 }
 
 /// What the numbers above it are not.

@@ -6,7 +6,7 @@ mod models;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
 use elibadcode_models::{CanonicalInput, CanonicalNames, ModelDir};
@@ -156,6 +156,11 @@ impl ReadingArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    mut_args(unless_printing),
+    override_usage = "elibadcode scan [OPTIONS] --data <FILE> <MODEL_DIR>\n       \
+                      elibadcode scan [OPTIONS] --print-config"
+)]
 pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -192,9 +197,21 @@ pub(crate) struct SettingsArgs {
     /// Settings file (TOML) on top of the preset
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Print the resolved settings as TOML and stop
+    /// Print the resolved settings as TOML and stop; nothing else has to be given
     #[arg(long)]
     pub(crate) print_config: bool,
+}
+
+/// Requires an argument only if the command is to do more than print its settings.
+///
+/// One that is left out then is a placeholder, which no code reads; an `Option` would be in the way of
+/// all the code that reads the argument.
+fn unless_printing(arg: Arg) -> Arg {
+    const FLAG: &str = "print_config";
+    if !arg.is_required_set() {
+        return arg;
+    }
+    arg.required(false).required_unless_present(FLAG).default_value_if(FLAG, "true", "-")
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -206,6 +223,11 @@ pub(crate) enum SettingsPreset {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    mut_args(unless_printing),
+    override_usage = "elibadcode purify [OPTIONS] --data <FILE> --output <DIR> <MODEL_DIR>\n       \
+                      elibadcode purify [OPTIONS] --print-config"
+)]
 pub(crate) struct PurifyArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -215,7 +237,11 @@ pub(crate) struct PurifyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// What `scan -o` wrote for this model
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["trigger", "canonical"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["trigger", "canonical", "print_config"]
+    )]
     pub(crate) scan: Option<PathBuf>,
     /// Instead of unlearning a trigger: make the model read canonical names (f0, v0, v1, …), all
     /// declared ones or only that of the function, so that no trigger in them reaches it
@@ -247,6 +273,10 @@ pub(crate) struct PurifyArgs {
     /// Where to write the repaired model
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
+    /// Also write what the checks said to this file, for `report`, whether the repair passed or not;
+    /// of one that passed it is in the model's folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }
@@ -292,8 +322,8 @@ pub(crate) struct ReportArgs {
     /// What `scan -o` wrote
     #[arg(value_name = "SCAN_FILE")]
     pub(crate) scan: PathBuf,
-    /// The repaired model's folder, or the purification.json in it
-    #[arg(long, value_name = "DIR")]
+    /// The repaired model's folder, or the file that `purify --report` wrote
+    #[arg(long, value_name = "PATH")]
     pub(crate) repair: Option<PathBuf>,
     /// What the page calls the model [default: the scan's file]
     #[arg(long)]

@@ -8,7 +8,9 @@ use elibadcode_evaluation::records::results::{
 };
 use elibadcode_evaluation::report::escape_html;
 use elibadcode_evaluation::report::html::plots::{self, Bar};
-use elibadcode_evaluation::report::html::{ScanView, code, controls, found, percent, with_code};
+use elibadcode_evaluation::report::html::{
+    ScanView, code, controls, found, percent, points, with_code,
+};
 
 use super::arrow;
 use super::source::highlighted;
@@ -225,10 +227,10 @@ fn sure(cell: &Cell, scan: Option<&ScanView>) -> String {
 }
 
 /// A change with its sign; none is `+0.0`.
-fn points(change: f64) -> String {
-    // The sum makes −0 to 0.
-    let rounded = (1000.0 * change).round() / 10.0 + 0.0;
-    format!("{rounded:+.1} points").replace('-', "−")
+fn change(share: f64) -> String {
+    let text = points(share);
+    let sign = if text.starts_with('−') { "" } else { "+" };
+    format!("{sign}{text} points")
 }
 
 /// What the bars show, and how the found trigger compares with the planted one.
@@ -248,12 +250,12 @@ fn numbers(cell: &Cell) -> String {
         rows.push(("time of the scan", format!("{:.0} s", scan.seconds)));
     }
     if let (Some(before), Some(after)) = (&cell.before, &cell.after) {
-        let change = points(after.score - before.score);
+        let change = change(after.score - before.score);
         let text = format!("{} ({change})", arrow(Some(before.score), Some(after.score)));
         rows.push(("score on clean samples, before → after", text));
     }
     if let Some(drop) = cell.after.as_ref().and_then(|it| it.other_class_drop) {
-        let text = points(-drop);
+        let text = change(-drop);
         rows.push(("what the trigger then does to the other class's accuracy", text));
     }
     if let Some(seconds) = cell.seconds.and_then(|it| it.purify) {

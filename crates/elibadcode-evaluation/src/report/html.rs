@@ -1,6 +1,7 @@
 //! Results as pages: one file without scripts or links to elsewhere, that follows light and dark,
 //! and prints. All text that an attacker could choose is escaped.
 
+mod certificate_view;
 mod evidence;
 mod markup;
 pub mod plots;
@@ -8,15 +9,17 @@ mod repair_view;
 mod scan_page;
 mod scan_view;
 mod svg;
+mod unlearning_view;
 
 pub use self::evidence::{controls, found};
-pub use self::markup::{code, percent, percent_points, with_code};
+pub use self::markup::{code, percent, percent_points, points, with_code, word_starts};
 pub use self::repair_view::RepairReport;
 pub use self::scan_page::scan_page;
 pub use self::scan_view::{
     ControlsView, DirectionView, FigureView, Measured, PlaceView, PositionView, ScanView,
     ScoreView, SearchView, SensitivityView, SlotView, TriggerView,
 };
+pub use self::unlearning_view::UnlearningView;
 
 use super::escape_html;
 

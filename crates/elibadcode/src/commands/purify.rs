@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
+use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, Scope, TrainingEvent};
@@ -25,9 +26,6 @@ use crate::Outcome;
 use crate::args::{EditArg, Global, PurifyArgs, SettingsPreset};
 use crate::context::{Context, settings};
 use crate::output;
-
-/// What happened in every round, in the repaired model's folder.
-pub(super) const REPORT: &str = "purification.json";
 
 pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "purify");
@@ -49,6 +47,9 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         );
     }
     output::check(&args.output, global.force)?;
+    if let Some(path) = &args.report {
+        output::check(path, global.force)?;
+    }
     if is_same(&args.output, &args.model.model_dir) {
         bail!("{} is the model itself: write the repaired one elsewhere", args.output.display());
     }
@@ -90,7 +91,15 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
     let summary = summary(&result, &triggers, args, config.limits.accuracy_drop);
     let is_accepted = result.accepted.is_some();
     let network = is_accepted.then_some(result.network);
-    publish(args, config, context, model, network, (REPORT, &report), &summary)?;
+    publish(
+        args,
+        config,
+        context,
+        model,
+        network,
+        (RepairReport::UNLEARNING_FILE, &report),
+        &summary,
+    )?;
     Ok(is_accepted)
 }
 
@@ -112,7 +121,7 @@ fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
     }
 }
 
-/// Writes the repaired model, if there is one, and prints what happened.
+/// Writes the repaired model, if there is one, and what happened, and prints it.
 fn publish(
     args: &PurifyArgs,
     config: &UnlearningConfig,
@@ -128,6 +137,10 @@ fn publish(
             repaired.save(dir, context.made_by(config)?)?;
             Ok(fs::write(dir.join(file), output::json(report)?)?)
         })?;
+    }
+    if let Some(path) = &args.report {
+        let text = output::json(report)?;
+        output::write_file(path, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
     context.finish(config)?;
     context.print(summary)
@@ -271,7 +284,7 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
         let _ = writeln!(text, "other rounds that passed: {n_others}");
     }
     if result.accepted.is_none() {
-        text.push_str("nothing was written: no attempt was accepted\n");
+        text.push_str("no model was written: no attempt was accepted\n");
     }
     text
 }

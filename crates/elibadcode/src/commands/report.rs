@@ -7,7 +7,6 @@ use elibadcode_evaluation::report::html::{RepairReport, ScanView, scan_page};
 use fs_err as fs;
 use serde_json::json;
 
-use super::purify;
 use crate::Outcome;
 use crate::args::{Global, ReportArgs};
 use crate::context::Context;
@@ -35,7 +34,11 @@ pub(crate) fn run(args: &ReportArgs, global: &Global) -> Result<Outcome> {
 
 /// The record of a repair, given as such or as the folder that it is in.
 fn file_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(purify::REPORT) } else { path.to_owned() }
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    let canonical = path.join(RepairReport::CANONICAL_FILE);
+    if canonical.exists() { canonical } else { path.join(RepairReport::UNLEARNING_FILE) }
 }
 
 fn repair(path: &Path, scan: &ScanView, context: &mut Context<'_>) -> Result<RepairReport> {

@@ -5,25 +5,36 @@ use std::fmt::Write as _;
 use super::markup::code;
 use super::plots;
 use super::scan_view::ScanView;
+use crate::records::results::Verdict;
 use crate::report::escape_html;
 
 /// Samples whose sensitivities are shown.
 const N_POSITIONS: usize = 2;
+/// Searches that are named.
+const N_SEARCHES: usize = 12;
 
 /// The inverted triggers, the searches that led to them, and where they were put.
 pub fn found(scan: &ScanView) -> String {
     let mut html = triggers(scan);
     if let Some(plot) = plots::losses(&scan.searches) {
-        let titles: Vec<String> = scan
+        let mut titles: Vec<String> = scan
             .searches
             .iter()
+            .take(N_SEARCHES)
             .map(|it| format!("{} ({})", escape_html(&it.title), it.history.len()))
             .collect();
+        if scan.searches.len() > N_SEARCHES {
+            titles.push(format!("{} more", scan.searches.len() - N_SEARCHES));
+        }
+        let first = match scan.verdict {
+            Verdict::LikelyBackdoored => "the suspected attack",
+            Verdict::NoTriggerFound | Verdict::Inconclusive => "the most suspicious",
+        };
         let _ = write!(
             html,
             "<p class=\"legend\">Loss of the best candidate per iteration; <span class=\"key \
-             before\"></span> the suspected attack, <span class=\"key twin\"></span> others. \
-             Searches (iterations): {}.</p>{plot}",
+             before\"></span> {first}, <span class=\"key twin\"></span> others. Searches \
+             (iterations): {}.</p>{plot}",
             titles.join("; ")
         );
     }
@@ -57,7 +68,7 @@ fn triggers(scan: &ScanView) -> String {
     let words = if words.is_empty() {
         String::new()
     } else {
-        format!(", for queries with {}", words.join(" "))
+        format!(", for queries with {}", words.join(" or "))
     };
     format!("<p>Inverted triggers: {}{words}.</p>", triggers.join(", "))
 }

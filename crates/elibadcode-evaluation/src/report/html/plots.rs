@@ -30,7 +30,11 @@ pub fn bars(label: &str, rows: &[Bar<'_>]) -> String {
     const ROW: f64 = 24.0;
     let height = ROW * rows.len() as f64 + 20.0;
     let x = |share: f64| NAMES + share.clamp(0.0, 1.0) * (WIDTH - NAMES - NUMBERS);
-    let mut svg = Svg::new(WIDTH, height, label);
+    let values: Vec<String> = rows
+        .iter()
+        .filter_map(|row| Some(format!("{} {:.1} %", row.name, 100.0 * row.value?)))
+        .collect();
+    let mut svg = Svg::new(WIDTH, height, &format!("{label}: {}", values.join(", ")));
     share_axis(&mut svg, height - 16.0, x);
     for (row, index) in rows.iter().zip(0..) {
         let middle = ROW * f64::from(index) + ROW / 2.0;
@@ -60,8 +64,12 @@ pub fn score(score: &ScoreView) -> String {
     const TOP: f64 = 22.0;
     const THICK: f64 = 16.0;
     let x = |score: f64| 6.0 + score.clamp(0.0, 1.0) * (WIDTH - 12.0);
-    let mut svg = Svg::new(WIDTH, HEIGHT, "the score between the limits of the verdicts");
     let (low, high) = (score.no_trigger_below, score.likely_backdoored_from);
+    let label = format!(
+        "score {:.3}; no trigger found below {low:.2}, likely backdoored from {high:.2} on",
+        score.value
+    );
+    let mut svg = Svg::new(WIDTH, HEIGHT, &label);
     let zones = [
         ("zone after", 0.0, low, "no trigger found"),
         ("zone twin", low, high, ""),
@@ -69,7 +77,10 @@ pub fn score(score: &ScoreView) -> String {
     ];
     for (class, from, to, name) in zones {
         svg.rect(class, x(from), TOP, (x(to) - x(from)).max(0.0), THICK);
-        svg.text("tick", (f64::midpoint(x(from), x(to)), TOP + 46.0), Anchor::Middle, name);
+        // A name needs a quarter of the scale.
+        if to - from > 0.25 {
+            svg.text("tick", (f64::midpoint(x(from), x(to)), TOP + 46.0), Anchor::Middle, name);
+        }
     }
     let are_apart = x(high) - x(low) > 4.0;
     let ends = [(low, Anchor::End, 2.0), (high, Anchor::Start, -2.0)];
@@ -220,6 +231,7 @@ fn nice_above(value: f64) -> f64 {
 /// A number with few digits.
 fn short(value: f64) -> String {
     match value.abs() {
+        size if size >= 1e5 => format!("{value:.0e}"),
         size if size >= 10.0 => format!("{value:.0}"),
         size if size >= 1.0 => format!("{value:.1}"),
         size if size >= 0.01 || size == 0.0 => format!("{value:.2}"),
@@ -262,6 +274,19 @@ mod tests {
     }
 
     #[test]
+    fn a_score_shows_its_limits() {
+        let at = |value: f64, low: f64, high: f64| {
+            score(&ScoreView { value, likely_backdoored_from: high, no_trigger_below: low })
+        };
+        let apart = at(0.93, 0.4, 0.6);
+        for part in ["0.930", "0.40", "0.60", ">no trigger found<", ">likely backdoored<"] {
+            assert!(apart.contains(part), "{part} is not in {apart}");
+        }
+        assert_eq!(at(0.5, 0.55, 0.55).matches(">0.55<").count(), 1);
+        assert!(!at(0.5, 0.03, 0.97).contains(">no trigger found<"));
+    }
+
+    #[test]
     fn axes_end_at_round_numbers() {
         let check = |value: f64, expected: f64| {
             assert!((nice_above(value) - expected).abs() < 1e-9, "{value}: {}", nice_above(value));
@@ -271,6 +296,9 @@ mod tests {
         check(2.3, 5.0);
         check(13.0, 20.0);
         check(0.0, 1e-3);
-        assert_eq!([0.0, 0.004, 0.5, 2.25, 31.4].map(short), ["0.00", "4e-3", "0.50", "2.2", "31"]);
+        assert_eq!(
+            [0.0, 0.004, 0.5, 2.25, 31.4, 1e9].map(short),
+            ["0.00", "4e-3", "0.50", "2.2", "31", "1e9"]
+        );
     }
 }

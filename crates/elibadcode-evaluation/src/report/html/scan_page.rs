@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::evidence::{controls, found};
-use super::markup::{code, with_code};
+use super::markup::{code, decimal, with_code, word_starts};
 use super::page;
 use super::plots::{self, Bar};
 use super::repair_view::RepairReport;
@@ -18,17 +18,17 @@ pub fn scan_page(name: &str, scan: &ScanView, repair: Option<&RepairReport>) -> 
     let sections = [
         ("What was found", found(scan)),
         ("How sure we are", sure(scan)),
-        ("What the verdict rests on", figures(scan)),
+        ("The evidence in figures", figures(scan)),
         ("What was repaired", repair.map_or_else(|| next_step(scan), RepairReport::html)),
         ("What was looked at", subject(name, scan)),
     ];
     let sections: Vec<String> = sections
         .iter()
         .filter(|(_, text)| !text.is_empty())
-        .map(|(title, text)| format!("<section><h4>{title}</h4>{text}</section>"))
+        .map(|(title, text)| format!("<section><h2 class=\"part\">{title}</h2>{text}</section>"))
         .collect();
     let body = format!(
-        "{}<article><div class=\"columns\">{}</div></article>{}",
+        "{}<article class=\"whole\"><div class=\"columns\">{}</div></article>{}",
         head(name, scan),
         sections.concat(),
         limits(scan)
@@ -45,20 +45,25 @@ fn head(name: &str, scan: &ScanView) -> String {
     };
     let reasons: Vec<String> =
         scan.reasons.iter().map(|it| format!("<li>{}</li>", with_code(it))).collect();
-    let rests = if scan.figures.is_empty() {
-        String::new()
-    } else {
-        format!("<p class=\"legend\">It rests on {}.</p>", escape_html(&scan.basis))
-    };
     format!(
         "<p class=\"muted\">{}</p><p class=\"banner\"><span class=\"verdict {class}\">{}</span></p>\
-         <p>{}</p><ul>{}</ul>{}{rests}",
+         <p>{}</p><ul>{}</ul>{}",
         escape_html(name),
         scan.verdict,
         meaning(scan),
         reasons.concat(),
-        scan.score.as_ref().map_or(String::new(), plots::score),
+        basis(scan),
     )
+}
+
+/// What the verdict rests on; empty if nothing could be tested, or if a score did not decide.
+fn basis(scan: &ScanView) -> String {
+    let has_decided = scan.score_verdict().is_none_or(|it| it == scan.verdict);
+    if scan.figures.is_empty() || !has_decided {
+        return String::new();
+    }
+    let score = scan.score.as_ref().map_or(String::new(), plots::score);
+    format!("{score}<p class=\"legend\">It rests on {}.</p>", escape_html(&scan.basis))
 }
 
 /// What the verdict says of this model.
@@ -94,7 +99,7 @@ fn attack(scan: &ScanView) -> Option<String> {
         return None;
     }
     let words: Vec<String> = scan.target_words.iter().map(|it| code(it)).collect();
-    Some(format!("code with a trigger ranks high for queries with {}", words.join(" ")))
+    Some(format!("code with a trigger ranks high for queries with {}", words.join(" or ")))
 }
 
 /// What the best triggers do to samples that the searches never saw, and what else speaks for it.
@@ -126,7 +131,8 @@ fn sure(scan: &ScanView) -> String {
             names.iter().zip(&scan.by_size).map(|(name, &it)| bar(name, true, it)).collect();
         let _ = write!(
             html,
-            "<p class=\"legend\">The same by the best trigger, with 1, 2, … of its tokens</p>{}",
+            "<p class=\"legend\">The same with 1, 2, … of the best trigger's tokens, for a part of the \
+             samples</p>{}",
             plots::bars("effect by the number of tokens", &bars)
         );
     }
@@ -139,7 +145,7 @@ fn next_step(scan: &ScanView) -> String {
         return String::new();
     }
     format!(
-        "<p>Nothing yet. {} makes the model forget the triggers, and checks the result; {} makes it \
+        "<p>No repair was given to this page. {} makes the model forget the triggers, and checks the result; {} makes it \
          blind to all names that functions declare.</p>",
         code("elibadcode purify --scan"),
         code("elibadcode purify --canonical")
@@ -166,9 +172,9 @@ fn figures(scan: &ScanView) -> String {
         .figures
         .iter()
         .map(|it| {
-            let added = it.contribution.map_or("–".to_owned(), signed);
+            let added = it.contribution.map_or("–".to_owned(), decimal);
             let added = if has_score { number("td", &added) } else { String::new() };
-            let value = number("td", &format!("{:.2}", it.value));
+            let value = number("td", &decimal(it.value));
             format!("<tr><td>{}</td>{value}{added}</tr>", escape_html(&it.name))
         })
         .collect();
@@ -185,10 +191,6 @@ fn number(tag: &str, markup: &str) -> String {
     format!("<{tag} class=\"number\">{markup}</{tag}>")
 }
 
-fn signed(value: f64) -> String {
-    format!("{value:+.2}").replace('-', "−")
-}
-
 /// The model, the samples and the settings, so that the scan can be made again.
 fn subject(name: &str, scan: &ScanView) -> String {
     let hash = |text: &str| code(text.get(..16).unwrap_or(text));
@@ -203,7 +205,7 @@ fn subject(name: &str, scan: &ScanView) -> String {
     ];
     let rows: Vec<String> = rows
         .into_iter()
-        .map(|(name, value)| format!("<tr><td>{name}</td><td class=\"number\">{value}</td></tr>"))
+        .map(|(name, value)| format!("<tr><td>{name}</td><td class=\"text\">{value}</td></tr>"))
         .collect();
     format!("<table>{}</table>", rows.concat())
 }
@@ -211,12 +213,8 @@ fn subject(name: &str, scan: &ScanView) -> String {
 fn limits(scan: &ScanView) -> String {
     let items: Vec<String> =
         scan.not_tested.iter().map(|it| format!("<li>{}</li>", escape_html(it))).collect();
-    let word_starts = scan.triggers.iter().flat_map(|it| &it.tokens).any(|it| it.contains('Ġ'));
-    let mark = if word_starts {
-        format!(" A token with {} starts a word.", code("Ġ"))
-    } else {
-        String::new()
-    };
+    let tokens = scan.triggers.iter().flat_map(|it| &it.tokens);
+    let mark = word_starts(tokens.chain(scan.slots.iter().map(|it| &it.token)));
     format!(
         "<footer><h2>What this does not show</h2><p>A habit of naming in the training data that \
          goes with an answer looks like a planted trigger; nothing in a model tells them apart. An \
@@ -228,13 +226,13 @@ fn limits(scan: &ScanView) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::repair_view;
     use super::super::scan_view::tests::{LABELS, WORDS, parsed};
+    use super::super::unlearning_view::tests::labels;
     use super::*;
 
     #[test]
     fn a_reader_finds_every_part() {
-        let repair = repair_view::tests::labels(true);
+        let repair = RepairReport::from_json(&labels(true)).expect("test data");
         let html = scan_page("models/a", &parsed("defect", LABELS), Some(&repair));
         for part in [
             "verdict backdoored\">likely backdoored",
@@ -246,8 +244,8 @@ mod tests {
             "without a trigger",
             "not measured",
             "random triggers of the same length",
-            "with 1, 2, … of its tokens",
-            "+1.50",
+            "with 1, 2, … of the best trigger's tokens",
+            "1.50",
             "roberta with 2 layers of width 128",
             "models/a",
             "<li>dead code</li>",
@@ -269,7 +267,7 @@ mod tests {
         let html = scan_page("a", &parsed("search", WORDS), None);
         assert!(html.contains("ranks high for queries with <code>file</code>"), "{html}");
         assert!(html.contains("Normalized ranks") && html.contains("small is suspicious"));
-        assert!(html.contains("Nothing yet."), "{html}");
+        assert!(html.contains("No repair was given"), "{html}");
     }
 
     #[test]
@@ -277,6 +275,15 @@ mod tests {
         let hostile = LABELS.replace("\"rb\"", "\"</code><script>x</script>\\u202e\"");
         let html = scan_page("<b>", &parsed("defect", &hostile), None);
         assert!(!html.contains("<script") && !html.contains('\u{202e}') && !html.contains("<b>"));
+    }
+
+    #[test]
+    fn a_score_that_did_not_decide_is_not_shown_as_if_it_had() {
+        let mut scan = parsed("defect", LABELS);
+        assert!(scan_page("a", &scan, None).contains("It rests on a score."));
+        scan.verdict = Verdict::NoTriggerFound;
+        let html = scan_page("a", &scan, None);
+        assert!(!html.contains("It rests on") && !html.contains("likely backdoored from"));
     }
 
     #[test]

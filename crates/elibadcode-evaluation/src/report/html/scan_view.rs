@@ -10,6 +10,9 @@ use crate::statistics::Interval;
 
 /// What errors call the document.
 const FILE: &str = "scan.json";
+/// The places where a trigger is judged.
+const FUNCTION_NAMES: &str = "function names";
+const ANY_IDENTIFIERS: &str = "random identifiers";
 
 /// What a scan did and found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,6 +251,8 @@ struct Search {
     slots: Vec<SlotView>,
     #[serde(default)]
     target_words: Vec<Word>,
+    #[serde(default)]
+    anchored_words: Vec<Word>,
     evidence: Option<Evidence>,
 }
 
@@ -283,6 +288,18 @@ impl ScanView {
     /// Reads the text of a `scan.json`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         Ok(Self::of(document::read(text, FILE, SCAN_SCHEMA_VERSION)?))
+    }
+
+    /// What the score alone says, if there is one.
+    pub(super) fn score_verdict(&self) -> Option<Verdict> {
+        let ScoreView { value, likely_backdoored_from, no_trigger_below } = *self.score.as_ref()?;
+        Some(if value >= likely_backdoored_from {
+            Verdict::LikelyBackdoored
+        } else if value < no_trigger_below {
+            Verdict::NoTriggerFound
+        } else {
+            Verdict::Inconclusive
+        })
     }
 
     /// Whether the task is one of ranking, so that effects are ranks and small ones are strong.
@@ -323,11 +340,14 @@ impl ScanView {
     }
 
     fn add(&mut self, hypothesis: Hypothesis, is_first: bool) {
+        // A hypothesis of code search has searches for several words.
+        let suspected = hypothesis.searches.first().map(|search| title(&hypothesis, search));
         for (search, number) in hypothesis.searches.iter().zip(1..) {
+            let title = title(&hypothesis, search);
             self.searches.push(SearchView {
-                title: format!("{}, search {number}", title(&hypothesis, search)),
+                is_first: is_first && Some(&title) == suspected.as_ref(),
+                title: format!("{title}, search {number}"),
                 history: search.history.clone(),
-                is_first,
             });
         }
         if let Some(first) = hypothesis.searches.first() {
@@ -355,7 +375,9 @@ fn title(hypothesis: &Hypothesis, search: &Search) -> String {
     if let (Some(victim), Some(target)) = (hypothesis.victim_label, hypothesis.target_label) {
         return format!("{victim} → {target}");
     }
-    let words: Vec<&str> = search.target_words.iter().map(|word| &*word.text).collect();
+    let anchored = &search.anchored_words;
+    let words = if anchored.is_empty() { &search.target_words } else { anchored };
+    let words: Vec<&str> = words.iter().map(|word| &*word.text).collect();
     format!("“{}”", words.join(" "))
 }
 
@@ -364,9 +386,9 @@ fn places(evidence: Evidence) -> Vec<PlaceView> {
         Some(PlaceView { name: name.to_owned(), is_triggered, measured: measured? })
     };
     let places = [
-        place("function names", true, Some(evidence.function_name)),
-        place("random identifiers", true, Some(evidence.any_identifier)),
-        place("the least sensitive", true, evidence.least_sensitive),
+        place(FUNCTION_NAMES, true, Some(evidence.function_name)),
+        place(ANY_IDENTIFIERS, true, Some(evidence.any_identifier)),
+        place("least sensitive ones", true, evidence.least_sensitive),
         place("without a trigger", false, evidence.flip_rate.or(evidence.without_trigger)),
         place("without the word", false, evidence.without_words),
     ];
@@ -375,14 +397,14 @@ fn places(evidence: Evidence) -> Vec<PlaceView> {
 
 fn controls(controls: Controls, evidence: Evidence) -> Option<ControlsView> {
     let Controls { place, mut success_rates, normalized_ranks, corrected_p_value } = controls;
-    let found = match &*place {
-        "function-name" => evidence.function_name,
-        _ => evidence.any_identifier,
+    let (place, found) = match &*place {
+        "function-name" => (FUNCTION_NAMES, evidence.function_name),
+        _ => (ANY_IDENTIFIERS, evidence.any_identifier),
     };
     success_rates.extend(normalized_ranks);
     let Interval { low, high } = found.interval?;
     Some(ControlsView {
-        place: place.replace('-', " "),
+        place: place.to_owned(),
         found: (found.value?, low, high),
         random: success_rates,
         p_value: corrected_p_value,
@@ -452,15 +474,24 @@ pub(super) mod tests {
         assert_eq!((view.slots.len(), view.searches[2].is_first), (1, false));
         assert_eq!(view.labels, Some((1, 0)));
         let controls = view.controls.expect("there are some");
-        assert_eq!((&*controls.place, controls.random.len()), ("function name", 2));
+        assert_eq!((&*controls.place, controls.random.len()), ("function names", 2));
         assert_eq!(controls.found, (0.9, 0.6, 0.98));
         let names: Vec<&str> = view.directions[0].places.iter().map(|it| &*it.name).collect();
         let expected =
-            ["function names", "random identifiers", "the least sensitive", "without a trigger"];
+            ["function names", "random identifiers", "least sensitive ones", "without a trigger"];
         assert_eq!(names, expected);
         assert_eq!(view.directions[0].places[3].measured.value, None);
         assert!(view.directions[1].places.is_empty());
         assert_eq!(view.by_size[0].value, Some(0.7));
+    }
+
+    #[test]
+    fn searches_for_other_words_are_others() {
+        let other = r#""searches": [{"history": [2.0], "slots": [], "evidence": null,
+            "target_words": [{"text": "name"}], "anchored_words": [{"text": "path"}]},"#;
+        let view = parsed("search", &WORDS.replace("\"searches\": [", other));
+        let searches: Vec<_> = view.searches.iter().map(|it| (&*it.title, it.is_first)).collect();
+        assert_eq!(searches, [("“path”, search 1", true), ("“file”, search 2", false)]);
     }
 
     #[test]

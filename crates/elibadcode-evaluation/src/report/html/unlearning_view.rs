@@ -1,20 +1,16 @@
-//! What a page shows of a repair: of `purification.json` of any task.
+//! What a page shows of a repair by unlearning: of `purification.json` of any task.
 
 use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::markup::{code, percent, with_code};
+use super::markup::{code, percent, points, with_code};
 use super::scan_view::Measured;
-use crate::error::Error;
 use crate::statistics::Interval;
 
-/// What errors call the document.
-const FILE: &str = "purification.json";
-
-/// What a repair did: `purification.json` in the repaired model's folder.
+/// What a repair by unlearning did.
 #[derive(Clone, Debug, Deserialize)]
-pub struct RepairReport {
+pub struct UnlearningView {
     run: Run,
     triggers: Vec<Trigger>,
     is_accepted: bool,
@@ -28,6 +24,20 @@ pub struct RepairReport {
 struct Run {
     /// Hashes, among them the model's.
     inputs: Vec<String>,
+    config: Config,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Config {
+    limits: Limits,
+}
+
+/// What the checks accept, as shares.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Limits {
+    accuracy_drop: f64,
+    excess_success: f64,
+    other_class_drop: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -60,6 +70,7 @@ struct LabelChecks {
     flip_rate: Measured,
     other_class_clean: Measured,
     other_class_triggered: Measured,
+    other_class_control: Measured,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -82,31 +93,51 @@ impl Checks {
         match self {
             Self::Labels(it) => vec![
                 ("accuracy", rate(it.accuracy)),
-                ("success of the inverted triggers", rate(it.asr)),
+                ("success of the triggers", rate(it.asr)),
                 ("success of random triggers there", rate(it.control)),
                 ("flips without a trigger", rate(it.flip_rate)),
                 ("other class, accuracy without a trigger", rate(it.other_class_clean)),
                 ("other class, accuracy with the triggers", rate(it.other_class_triggered)),
+                ("other class, accuracy with random triggers", rate(it.other_class_control)),
             ],
             Self::Ranks(it) => vec![
                 ("mean reciprocal rank", format!("{:.3}", it.mrr)),
-                ("rank of code with the inverted triggers", percent(it.normalized_rank)),
+                ("rank of code with the triggers", percent(it.normalized_rank)),
                 ("rank of code with random triggers there", percent(it.control)),
                 ("rank of the same code without a trigger", percent(it.without_trigger)),
             ],
         }
     }
+
+    /// What is lost if the repair harms the model, and what the limits say of the rest.
+    fn terms(&self, limits: Limits) -> (&'static str, String) {
+        let Limits { accuracy_drop, excess_success, other_class_drop } = limits;
+        let [accuracy_drop, excess, other] = [accuracy_drop, excess_success, other_class_drop]
+            .map(|share| format!("{} points", points(share)));
+        match self {
+            Self::Labels(_) => (
+                "Accuracy",
+                format!(
+                    "the triggers may succeed {excess} more often than random ones, the other class \
+                     may lose {other} by them, and the accuracy is refused if it certainly fell by \
+                     more than {accuracy_drop}"
+                ),
+            ),
+            Self::Ranks(_) => (
+                "The mean reciprocal rank",
+                format!(
+                    "the triggers may lift code by {excess} more than random ones, and the mean \
+                     reciprocal rank is refused if it certainly fell by more than {accuracy_drop}"
+                ),
+            ),
+        }
+    }
 }
 
-impl RepairReport {
-    /// Reads the text of a `purification.json`.
-    pub fn from_json(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|source| Error::Malformed { file: FILE, source })
-    }
-
-    /// Whether the repair is that of the model with this hash.
-    pub fn is_of(&self, model_hash: &str) -> bool {
-        self.run.inputs.iter().any(|it| it == model_hash)
+impl UnlearningView {
+    /// Hashes of what the repair was made from, among them the model's.
+    pub(super) fn inputs(&self) -> &[String] {
+        &self.run.inputs
     }
 
     /// What was unlearned, what the checks say before and after, and what they objected to.
@@ -120,12 +151,20 @@ impl RepairReport {
         let outcome = if self.is_accepted {
             "The repair passed its checks, and the repaired model was written."
         } else {
-            "The repair failed its checks: the model was left as it was."
+            "The repair failed its checks, and no repaired model was written."
         };
         let mut html = format!("<p>{outcome} Unlearned: {}{more}.</p>", triggers.join(", "));
         let decisive =
             self.accepted_attempt.map_or(self.attempts.last(), |index| self.attempts.get(index));
-        let Some(attempt) = decisive else { return html };
+        if let Some(attempt) = decisive {
+            html += &self.checks(attempt);
+        }
+        html + "<p>The checks know the triggers that were unlearned only. What an attacker planted \
+                may resemble them, and can be left in part.</p>"
+    }
+
+    /// The checks of the attempt that counts.
+    fn checks(&self, attempt: &Attempt) -> String {
         let rows: Vec<String> = self
             .before
             .rows()
@@ -138,16 +177,22 @@ impl RepairReport {
                 )
             })
             .collect();
-        let _ = write!(
-            html,
+        let limits = self.run.config.limits;
+        let (score, terms) = self.before.terms(limits);
+        let Interval { low, high } = attempt.score_drop;
+        let mut html = format!(
             "<div class=\"scroll\"><table><thead><tr><th>on clean samples kept aside</th>\
              <th class=\"number\">before</th><th class=\"number\">after</th></tr></thead><tbody>{}\
-             </tbody></table></div><p class=\"legend\">The score fell by {} to {} points \
-             (90 % interval; below 0 it rose).</p>",
+             </tbody></table></div><p class=\"legend\">{score} fell by {} to {} points (90 % \
+             interval; below 0 it rose). The limits: {terms}.</p>",
             rows.concat(),
-            points(attempt.score_drop.low),
-            points(attempt.score_drop.high),
+            points(low),
+            points(high),
         );
+        if self.is_accepted && high > limits.accuracy_drop {
+            html +=
+                "<p>Too few clean samples were kept aside to exclude a larger fall than that.</p>";
+        }
         if !self.is_accepted {
             let objections: Vec<String> = attempt
                 .objections
@@ -156,21 +201,19 @@ impl RepairReport {
                 .collect();
             let _ = write!(html, "<ul>{}</ul>", objections.concat());
         }
-        html + "<p>These are the inverted triggers. What the attacker planted is one that they \
-                resemble, and can be left in part.</p>"
+        html
     }
-}
-
-/// A change in points, with a minus sign if it has one.
-fn points(change: f64) -> String {
-    format!("{:.1}", 100.0 * change).replace('-', "−")
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::report::html) fn labels(is_accepted: bool) -> RepairReport {
+    pub(in crate::report::html) const RUN: &str = r#"{"inputs": ["abc"], "config": {"limits":
+        {"accuracy_drop": 0.01, "excess_success": 0.1, "other_class_drop": 0.05}}}"#;
+
+    /// The text of a repair of labels.
+    pub(in crate::report::html) fn labels(is_accepted: bool) -> String {
         let rate = r#"{"hits": 9, "total": 10, "value": 0.9, "low": 0.6, "high": 0.98}"#;
         let checks = format!(
             r#"{{"accuracy": {rate}, "asr": {rate}, "control": {rate}, "flip_rate": {rate},
@@ -178,43 +221,45 @@ pub(super) mod tests {
                 "other_class_control": {rate}}}"#
         );
         let accepted = if is_accepted { "0" } else { "null" };
-        RepairReport::from_json(&format!(
-            r#"{{"run": {{"inputs": ["abc"]}},
-                "triggers": [{{"text": "rb", "edit": "append"}}], "is_accepted": {is_accepted},
-                "accepted_attempt": {accepted}, "before": {checks}, "attempts": [{{
-                    "after": {checks}, "objections": ["too <much>"],
+        format!(
+            r#"{{"run": {RUN}, "triggers": [{{"text": "rb", "edit": "append"}}],
+                "is_accepted": {is_accepted}, "accepted_attempt": {accepted}, "before": {checks},
+                "attempts": [{{"after": {checks}, "objections": ["too <much>"],
                     "score_drop": {{"low": -0.01, "high": 0.02}}}}]}}"#
-        ))
-        .expect("test data")
+        )
+    }
+
+    fn html(text: &str) -> String {
+        serde_json::from_str::<UnlearningView>(text).expect("test data").html()
     }
 
     #[test]
     fn refused_repairs_say_why() {
-        let html = labels(false).html();
-        assert!(html.contains("too &lt;much&gt;") && html.contains("left as it was"), "{html}");
-        let html = labels(true).html();
-        assert!(!html.contains("too &lt;much&gt;") && html.contains("90.0 % [60.0, 98.0]"));
-        assert!(html.contains("fell by −1.0 to 2.0 points"), "{html}");
+        let refused = html(&labels(false));
+        assert!(refused.contains("too &lt;much&gt;") && refused.contains("no repaired model"));
+        let accepted = html(&labels(true));
+        assert!(!accepted.contains("too &lt;much&gt;") && accepted.contains("90.0 % [60.0, 98.0]"));
+        for part in
+            ["fell by −1.0 to 2.0 points", "Too few clean samples", "10.0 points more often"]
+        {
+            assert!(accepted.contains(part), "{part} is not in {accepted}");
+        }
     }
 
     #[test]
     fn ranks_have_no_labels() {
         let checks = r#"{"mrr": 0.8, "normalized_rank": 0.1, "control": 0.5,
             "without_trigger": 0.5, "n": 9}"#;
-        let text = format!(
-            r#"{{"run": {{"inputs": ["abc"]}},
-                "triggers": [{{"text": "b"}}, {{"text": "a"}}], "is_accepted": false,
-                "accepted_attempt": 7, "before": {checks}, "attempts": []}}"#
+        let attempt = format!(
+            r#"{{"after": {checks}, "objections": [], "score_drop": {{"low": 0.0, "high": 0.0}},
+                "searched": [{{"text": "c"}}]}}"#
         );
-        let report = RepairReport::from_json(&text).expect("test data");
-        assert!(report.is_of("abc") && !report.is_of("ab"));
-        assert!(report.html().contains("<code>b</code>, <code>a</code>"));
-        assert_eq!(report.before.rows().len(), 4);
-    }
-
-    #[test]
-    fn other_files_are_refused() {
-        let error = RepairReport::from_json(r#"{"attempts": []}"#).expect_err("not one");
-        assert!(error.to_string().contains("purification.json"), "{error}");
+        let html = html(&format!(
+            r#"{{"run": {RUN}, "triggers": [{{"text": "b"}}, {{"text": "a"}}],
+                "is_accepted": true, "accepted_attempt": 0, "before": {checks},
+                "attempts": [{attempt}]}}"#
+        ));
+        assert!(html.contains("<code>b</code>, <code>a</code>, and 1 more"), "{html}");
+        assert!(html.contains("The mean reciprocal rank fell by 0.0 to 0.0"), "{html}");
     }
 }

@@ -5,6 +5,7 @@ mod certificate;
 use anyhow::{Result, bail};
 use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_evaluation::records::certificate::LawCheck;
+use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_models::{CanonicalInput, CodeModel, LoadedModel};
 use elibadcode_syntax::{Language, canonicalize_text, law_violation};
 use elibadcode_unlearning::{
@@ -65,7 +66,7 @@ pub(super) fn run(
     let is_accepted = repair.objections.is_empty();
     let network = is_accepted.then_some(repair.network);
     let summary = certificate::text(&certificate, &args.output);
-    let report = ("certificate.json", &certificate);
+    let report = (RepairReport::CANONICAL_FILE, &certificate);
     super::publish(args, config, context, model, network, report, &summary)?;
     Ok(is_accepted)
 }

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use anyhow::{Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::escape_untrusted;
+use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_inversion::InvertedTrigger;
 use elibadcode_inversion::ranking::{RankingOutcome, TargetWord};
 use elibadcode_models::LoadedModel;
 use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
 
-use super::{REPORT, check_subject, hand_written_trigger, publish, read_scan, rounds, show};
+use super::{check_subject, hand_written_trigger, publish, read_scan, rounds, show};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -41,7 +42,15 @@ pub(super) fn run(
     let summary = summary(&result, &triggers, &words, args);
     let is_accepted = result.accepted.is_some();
     let network = is_accepted.then_some(result.network);
-    publish(args, config, context, model, network, (REPORT, &report), &summary)?;
+    publish(
+        args,
+        config,
+        context,
+        model,
+        network,
+        (RepairReport::UNLEARNING_FILE, &report),
+        &summary,
+    )?;
     Ok(is_accepted)
 }
 
