@@ -9,17 +9,18 @@ use crate::report::escape_html;
 /// What is excluded by construction, what is not, and what it cost.
 pub(super) fn html(certificate: &Certificate) -> String {
     let Certificate { scores, law, objections, .. } = certificate;
-    let outcome = if objections.is_empty() {
-        "The model reads canonical names (f0, v0, v1, …) from now on, in the place of those that a \
-         function declares."
+    let (outcome, can) = if objections.is_empty() {
+        let outcome = "The model reads canonical names (f0, v0, v1, …) from now on, in the place of \
+                       those that a function declares.";
+        (outcome, "can")
     } else {
-        "The model was to read canonical names, and the result was refused."
+        ("The model was to read canonical names, and the result was refused.", "could then")
     };
     let trained =
         if certificate.fine_tuning.is_kept { "fine-tuned on them" } else { "not trained" };
     let mut html = format!(
-        "<p>{outcome}</p>{}<p>No trigger, found or not, can change an answer by way of:</p>{}<p>It \
-         still can by:</p>{}<p class=\"legend\">{} of {} clean samples kept aside: {} with their own \
+        "<p>{outcome}</p>{}<p>No trigger, found or not, {can} change an answer by way of:</p>{}<p>It \
+         still {can} by:</p>{}<p class=\"legend\">The {} of {} clean samples kept aside: {} with their own \
          names, {} with canonical ones, {} after the repair ({trained}). The cost is {} to {} points \
          (90 % interval; below 0 it rose).</p>",
         list(objections),
