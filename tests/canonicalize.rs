@@ -46,6 +46,21 @@ fn plain_source() {
 }
 
 #[test]
+fn packed_files_are_unpacked() {
+    let sandbox = Sandbox::new();
+    // gzip of "int f(int a);\n".
+    let packed = [
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 204, 43, 81, 72, 211, 200, 4, 146, 137, 154, 214, 92,
+        0, 68, 185, 27, 110, 14, 0, 0, 0,
+    ];
+    sandbox.write("f.c.gz", packed);
+    let run = sandbox.run("canonicalize --language c f.c.gz").expect_code(0);
+    assert_eq!(run.stdout, "int f0(int v0);\n");
+    sandbox.write("f.c.gz", &packed[..20]);
+    sandbox.refuses("canonicalize --language c f.c.gz", "f.c.gz");
+}
+
+#[test]
 fn rows_change_in_one_field() {
     let rows = "{\"z\": 1, \"func\":\"int f(int a);\", \"a\": [\"func\"]}\n\n\
                 { \"idx\": \"7\", \"code\": \"int g(void) { return 1; }\" }\n";

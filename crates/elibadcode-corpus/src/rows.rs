@@ -13,6 +13,17 @@ use crate::error::Error;
 /// A row longer than this many bytes is not read.
 pub const MAX_ROW_BYTES: u64 = 16 << 20;
 
+/// Opens a text file; one whose name ends with `.gz` is unpacked on the way.
+pub fn open_text(path: &Path) -> Result<BufReader<Box<dyn Read>>, Error> {
+    let file = fs::File::open(path)?;
+    if path.is_dir() {
+        let problem = "this is a folder; give a file in it".to_owned();
+        return Err(Error::Corpus { path: path.to_owned(), problem });
+    }
+    let is_packed = path.extension().is_some_and(|extension| extension == "gz");
+    Ok(BufReader::new(if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) }))
+}
+
 /// Reads the lines of a text file; `.gz` files are unpacked on the way.
 pub(crate) struct Rows {
     path: PathBuf,
@@ -31,17 +42,7 @@ pub(crate) struct Row<'a> {
 
 impl Rows {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let file = fs::File::open(path)?;
-        if path.is_dir() {
-            let problem = "this is a folder; give a file in it".to_owned();
-            return Err(Error::Corpus { path: path.to_owned(), problem });
-        }
-        let reader: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
-            Box::new(MultiGzDecoder::new(file))
-        } else {
-            Box::new(file)
-        };
-        let reader = BufReader::new(reader);
+        let reader = open_text(path)?;
         Ok(Self { path: path.to_owned(), reader, line: Vec::new(), line_number: 0 })
     }
 

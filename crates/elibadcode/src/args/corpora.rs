@@ -97,7 +97,8 @@ pub(crate) struct SampleArgs {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags as typed")]
 pub(crate) struct CanonicalizeArgs {
-    /// Source files, one function each, or with --jsonl files of rows [default: standard input]
+    /// Source files, one function each, or with --jsonl files of rows, also .gz [default: standard
+    /// input]
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The language of the functions: c, java or python

@@ -1,14 +1,11 @@
 //! `canonicalize`: functions in, the same functions with canonical names out.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::io::{BufRead, Read, Write};
 
 use anyhow::{Context as _, Result, bail};
-use elibadcode_corpus::MAX_ROW_BYTES;
-use elibadcode_corpus::stage_rng;
+use elibadcode_corpus::{MAX_ROW_BYTES, open_text, stage_rng};
 use elibadcode_syntax::{CanonicalOptions, Language, canonicalize_text, law_violation};
-use fs_err as fs;
 use rand::RngExt;
 use rayon::prelude::*;
 
@@ -98,7 +95,7 @@ impl Plan<'_> {
             return self.read("standard input", std::io::stdin().lock(), out, tally);
         }
         for path in &self.args.files {
-            self.read(&path.display().to_string(), open(path)?, out, tally)?;
+            self.read(&path.display().to_string(), open_text(path)?, out, tally)?;
         }
         Ok(())
     }
@@ -221,10 +218,6 @@ impl Plan<'_> {
         };
         Done { output, has_errors, is_violation: false }
     }
-}
-
-fn open(path: &Path) -> Result<BufReader<fs::File>> {
-    Ok(BufReader::new(fs::File::open(path)?))
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, String> {
