@@ -35,6 +35,14 @@ pub struct UnlearningConfig {
     /// Chance of each later slot to hold a token of a later slot of any of the triggers, so that
     /// what several searches found in part is unlearned together. Paper: 0.
     pub mixing_rate: f64,
+    /// Share of the samples without a trigger, drawn anew for every pass, whose variables all get
+    /// names of other clean functions: an attacker can spread what a trigger does over all names of a
+    /// function, of which the scan exchanges one at a time. AFRAIDOOR does; of the model of defect
+    /// detection (seed 1) 0 left it 57.0 % success, 0.75 left 13.2, and 1 left 10.6 at 0.6 points of
+    /// accuracy. CodePoisoner kept 4.0 % with 0 and 3.4 with 0.75, BadCode 8.0 and 7.8. Not for pairs,
+    /// of which CodePoisoner (seed 1) kept 5.4 % with 0 and 13.0 with renamed functions beside the
+    /// others; not made for code search. Paper: 0.
+    pub renaming_rate: f64,
     /// Whether a model is taught its own vectors, too: with a trigger a function must get the one
     /// that it had without. A vector says more than a label, so that the few clean samples go
     /// further: on the model of defect detection, CodePoisoner and seed 2 labels alone left the
@@ -83,6 +91,7 @@ impl UnlearningConfig {
             keeps_originals: false,
             variation_rate: 0.0,
             mixing_rate: 0.0,
+            renaming_rate: 0.0,
             keeps_vectors: false,
             task_weight: 1.0,
             epochs: 1,
@@ -112,7 +121,7 @@ impl UnlearningConfig {
             ..Self::paper()
         };
         match task {
-            Task::DefectDetection => common,
+            Task::DefectDetection => Self { renaming_rate: 0.75, ..common },
             Task::CloneDetection => Self { task_weight: 0.0, ..common },
             Task::CodeSearch => Self {
                 rounds: 6,
@@ -159,6 +168,7 @@ impl UnlearningConfig {
             ("other_injection_rate", self.other_injection_rate),
             ("variation_rate", self.variation_rate),
             ("mixing_rate", self.mixing_rate),
+            ("renaming_rate", self.renaming_rate),
         ] {
             if !(0.0..=1.0).contains(&rate) {
                 return Err(Error::Config(format!("{name} is {rate}, expected 0 to 1")));

@@ -48,6 +48,12 @@ pub fn unlearn_search(
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<RankingChecks>, Error> {
     config.validate()?;
+    if config.renaming_rate > 0.0 {
+        return Err(Error::Config(format!(
+            "renaming_rate is {}, expected 0: code search has no renamed functions",
+            config.renaming_rate
+        )));
+    }
     if config.injection_rate == 0.0 {
         return Err(Error::Config("injection_rate is 0: no function would carry a trigger".into()));
     }

@@ -1,9 +1,12 @@
 //! The repair of a model that gives labels: which samples carry the trigger, and what they teach.
 
+use std::collections::BTreeSet;
+
 use elibadcode_corpus::{LabelledPairIds, stage_rng};
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
 use elibadcode_models::{CodeModel, Head, LoadedModel, TrainingConfig, fine_tune};
 use elibadcode_syntax::Language;
+use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
@@ -119,7 +122,15 @@ fn inject(
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
 ) -> Result<(Vec<Row>, usize), Error> {
-    let mut rows: Vec<Row> = training.iter().map(|it| it.row(None)).collect();
+    let names: BTreeSet<&str> = training.iter().flat_map(Places::variables).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut rows: Vec<Row> = training
+        .iter()
+        .map(|it| {
+            let is_renamed = config.renaming_rate > 0.0 && rng.random_bool(config.renaming_rate);
+            it.row(is_renamed.then(|| it.renamed(model, &names, rng)).flatten())
+        })
+        .collect();
     let mut n_injected = 0;
     for is_victim in [true, false] {
         let rate = if is_victim { config.injection_rate } else { config.other_injection_rate };
