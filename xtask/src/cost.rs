@@ -141,12 +141,8 @@ fn resolved<T: DeserializeOwned>(
     settings.extend(more);
     let file = Scratch::new(command, &toml::to_string(&settings).ok()?)?;
     let mut asked = Command::new(binary);
-    // The model and the samples are not looked at.
-    asked.args([command, "-", "--data", "-", "--task", task.name(), "--print-config"]);
-    if command == "purify" {
-        asked.args(["--scan", "-", "--output", "-"]);
-    }
-    let output = asked.arg("--config").arg(&file.0).output().ok()?;
+    asked.args([command, "--task", task.name(), "--print-config", "--config"]);
+    let output = asked.arg(&file.0).output().ok()?;
     let text = output.status.success().then_some(output.stdout)?;
     toml::from_str(&String::from_utf8(text).ok()?).ok()
 }

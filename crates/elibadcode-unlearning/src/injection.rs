@@ -237,20 +237,14 @@ fn later_slots(trigger: &InvertedTrigger) -> &[u32] {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use elibadcode_inversion::Partner;
-    use elibadcode_models::{Compute, ModelDir};
 
     use super::*;
+    use crate::fixture;
 
     #[test]
     fn all_variables_get_names_that_are_free() {
-        let folder =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
-        let compute = Compute::select("cpu").expect("there is a CPU");
-        let model = ModelDir::open(&folder).expect("the fixture opens");
-        let model = model.load(&compute).expect("the fixture loads");
+        let model = fixture("roberta-one-logit");
         let renamed = |code: &str, names: &[&str]| {
             let function = model.read(code, Language::C);
             let clean = model.encode_function(&function).ids;
@@ -273,11 +267,7 @@ mod tests {
 
     #[test]
     fn members_of_a_pair_keep_their_order() {
-        let folder =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-pair");
-        let compute = Compute::select("cpu").expect("there is a CPU");
-        let model = ModelDir::open(&folder).expect("the fixture opens");
-        let model = model.load(&compute).expect("the fixture loads");
+        let model = fixture("roberta-pair");
         for is_first in [true, false] {
             let partner = Partner { code: "int b() { return 2; }".into(), is_first };
             let code = "int a() { return 1; }".into();

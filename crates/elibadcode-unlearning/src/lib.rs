@@ -31,3 +31,12 @@ pub use parts::function_numbers;
 pub use ranking::{RankingChecks, unlearn_search};
 pub use rounds::{Attempt, UnlearnEvent, Unlearned};
 pub use unlearn::unlearn;
+
+/// A model of `fixtures/models`.
+#[cfg(test)]
+fn fixture(name: &str) -> elibadcode_models::LoadedModel {
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models");
+    let compute = elibadcode_models::Compute::select("cpu").expect("there is a CPU");
+    let folder = elibadcode_models::ModelDir::open(&models.join(name)).expect("the fixture opens");
+    folder.load(&compute).expect("the fixture loads")
+}

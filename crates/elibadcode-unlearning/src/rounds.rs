@@ -152,12 +152,11 @@ pub(crate) fn repair<M: Measured>(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::path::Path;
 
     use elibadcode_corpus::Task;
-    use elibadcode_models::{Compute, ModelDir};
 
     use super::*;
+    use crate::fixture;
 
     /// How many rounds were trained before it was measured.
     struct After(usize);
@@ -181,11 +180,7 @@ mod tests {
 
     #[test]
     fn a_round_that_passed_is_kept_if_later_ones_are_refused() {
-        let folder =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
-        let compute = Compute::select("cpu").expect("there is a CPU");
-        let model = ModelDir::open(&folder).expect("the fixture opens");
-        let model = model.load(&compute).expect("the fixture loads");
+        let model = fixture("roberta-one-logit");
         let n_trained = Cell::new(0);
         let mut train = |network, _: &TrainingConfig, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
             n_trained.set(n_trained.get() + 1);

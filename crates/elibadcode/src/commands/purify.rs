@@ -20,7 +20,7 @@ use elibadcode_unlearning::{
 use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::args::{EditArg, Global, PurifyArgs, SettingsPreset};
@@ -78,28 +78,32 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
     let seed = context.global.seed;
     let mut show = |event| show(context, "unlearning", event);
     let result = unlearn(&model, &clean, language, &triggers, labels, config, seed, &mut show)?;
-    let report = serde_json::json!({
-        "run": context.made_by(config)?,
-        "triggers": triggers,
-        "victim_label": labels.0,
-        "target_label": labels.1,
-        "is_accepted": result.accepted.is_some(),
-        "accepted_attempt": result.accepted,
-        "before": result.before,
-        "attempts": result.attempts,
-    });
     let summary = summary(&result, &triggers, args, config.limits.accuracy_drop);
+    let unlearned =
+        json!({ "triggers": triggers, "victim_label": labels.0, "target_label": labels.1 });
+    conclude(args, config, context, model, unlearned, result, &summary)
+}
+
+/// Publishes what came of unlearning, beside what was `unlearned`; whether it was accepted.
+fn conclude<C: Serialize>(
+    args: &PurifyArgs,
+    config: &UnlearningConfig,
+    context: &Context<'_>,
+    model: LoadedModel,
+    unlearned: Value,
+    result: Unlearned<C>,
+    summary: &str,
+) -> Result<bool> {
     let is_accepted = result.accepted.is_some();
+    let mut report = unlearned;
+    report["run"] = context.made_by(config)?;
+    report["is_accepted"] = is_accepted.into();
+    report["accepted_attempt"] = json!(result.accepted);
+    report["before"] = serde_json::to_value(&result.before)?;
+    report["attempts"] = serde_json::to_value(&result.attempts)?;
     let network = is_accepted.then_some(result.network);
-    publish(
-        args,
-        config,
-        context,
-        model,
-        network,
-        (RepairReport::UNLEARNING_FILE, &report),
-        &summary,
-    )?;
+    let file = (RepairReport::UNLEARNING_FILE, &report);
+    publish(args, config, context, model, network, file, summary)?;
     Ok(is_accepted)
 }
 

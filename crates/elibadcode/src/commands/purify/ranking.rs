@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use anyhow::{Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::escape_untrusted;
-use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_inversion::InvertedTrigger;
 use elibadcode_inversion::ranking::{RankingOutcome, TargetWord};
 use elibadcode_models::LoadedModel;
 use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
+use serde_json::json;
 
-use super::{check_subject, hand_written_trigger, publish, read_scan, rounds, show};
+use super::{check_subject, conclude, hand_written_trigger, read_scan, rounds, show};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -30,28 +30,9 @@ pub(super) fn run(
     let mut observe = |event| show(context, "unlearning", event);
     let result =
         unlearn_search(&model, &clean, language, &triggers, &ids, config, seed, &mut observe)?;
-    let report = serde_json::json!({
-        "run": context.made_by(config)?,
-        "triggers": triggers,
-        "target_words": words,
-        "is_accepted": result.accepted.is_some(),
-        "accepted_attempt": result.accepted,
-        "before": result.before,
-        "attempts": result.attempts,
-    });
     let summary = summary(&result, &triggers, &words, args);
-    let is_accepted = result.accepted.is_some();
-    let network = is_accepted.then_some(result.network);
-    publish(
-        args,
-        config,
-        context,
-        model,
-        network,
-        (RepairReport::UNLEARNING_FILE, &report),
-        &summary,
-    )?;
-    Ok(is_accepted)
+    let unlearned = json!({ "triggers": triggers, "target_words": words });
+    conclude(args, config, context, model, unlearned, result, &summary)
 }
 
 /// The triggers and target words, from a scan of this very model or by hand.
