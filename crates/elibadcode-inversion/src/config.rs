@@ -22,8 +22,9 @@ pub struct ScanConfig {
     /// Share of the clean queries that a word must occur in to be tried as a target, in code
     /// search: an attack on a word that nobody searches for has no victims. Paper: 0, any token.
     pub min_word_rate: f64,
-    /// Whether the joint search of code search leaves out triggers that go with the target words in
-    /// the clean samples already. Paper: no such rule, so that it finds `name` for "name".
+    /// Whether searches leave out what the clean samples explain: tokens that go with the target label,
+    /// in code search triggers that go with the target words. Paper: no such rule, so that it finds
+    /// `openstream` for clones, and `name` for "name".
     pub skip_explained: bool,
     /// Where the searches of code search start. Paper: at random tokens.
     pub start_rule: StartRule,

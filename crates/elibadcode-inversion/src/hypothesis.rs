@@ -5,6 +5,7 @@ use elibadcode_corpus::stage_rng;
 use crate::anchoring::anchor;
 use crate::config::ScanConfig;
 use crate::error::Error;
+use crate::explained::{ExplainedToken, ids_of};
 use crate::gcg::search;
 use crate::objective::Objective;
 use crate::outcome::{Hypothesis, PositionProfile, SearchRecord};
@@ -19,26 +20,37 @@ use crate::verdict::Judge;
 const N_HYPOTHESES: usize = 2;
 
 /// The samples of one label, which an attacker may attack.
-pub(crate) struct Victims {
+pub(crate) struct Victims<'a> {
     label: u8,
+    /// Tokens that no trigger has, because clean samples tie them to the other label.
+    explained: Vec<ExplainedToken>,
+    space: TriggerSpace<'a>,
     search: (Vec<CleanSample>, Partners),
     held_out: (Vec<CleanSample>, Partners),
 }
 
-impl Victims {
+impl<'a> Victims<'a> {
     pub(crate) fn new(
         subject: &Subject<'_>,
         label: u8,
         search_samples: &[CleanSample],
         held_out: &[CleanSample],
-    ) -> Self {
+        space: &TriggerSpace<'a>,
+        explained: Vec<ExplainedToken>,
+    ) -> Result<Self, Error> {
         let own = |samples: &[CleanSample]| {
             let own: Vec<CleanSample> =
                 samples.iter().filter(|sample| sample.label == label).cloned().collect();
             let partners = Partners::new(subject.model, &own, subject.language);
             (own, partners)
         };
-        Self { label, search: own(search_samples), held_out: own(held_out) }
+        Ok(Self {
+            label,
+            space: space.without(ids_of(subject.model, &explained))?,
+            explained,
+            search: own(search_samples),
+            held_out: own(held_out),
+        })
     }
 
     /// Fails if no trigger can be searched for in these samples.
@@ -51,6 +63,7 @@ impl Victims {
 /// One (victim → target) pair while it is tested.
 pub(crate) struct HypothesisTest<'a> {
     space: &'a TriggerSpace<'a>,
+    explained: &'a [ExplainedToken],
     config: &'a ScanConfig,
     seed: u64,
     victim_label: u8,
@@ -64,8 +77,7 @@ pub(crate) struct HypothesisTest<'a> {
 impl<'a> HypothesisTest<'a> {
     pub(crate) fn new(
         subject: &Subject<'a>,
-        space: &'a TriggerSpace<'a>,
-        victims: &'a Victims,
+        victims: &'a Victims<'a>,
         config: &'a ScanConfig,
         seed: u64,
     ) -> Result<Self, Error> {
@@ -92,8 +104,10 @@ impl<'a> HypothesisTest<'a> {
             )));
         }
         let mut rng = stage("places");
+        let space = &victims.space;
         Ok(Self {
             space,
+            explained: &victims.explained,
             config,
             seed,
             victim_label,
@@ -121,6 +135,12 @@ impl<'a> HypothesisTest<'a> {
     /// Lower end of the best trigger's success rate on held-out samples.
     pub(crate) fn suspicion(&self) -> f64 {
         self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
+    }
+
+    /// The same above what flips without a trigger: a label that the model often gets wrong is not more
+    /// suspicious for it.
+    pub(crate) fn lift(&self) -> f64 {
+        self.suspicion() - self.judge.flip_rate().value().unwrap_or(0.0)
     }
 
     /// Searches so far.
@@ -203,6 +223,7 @@ impl<'a> HypothesisTest<'a> {
             target_label,
             n_search_samples: self.objective.samples().len(),
             n_held_out_samples: self.judge.n_samples(),
+            explained_tokens: self.explained.to_vec(),
             positions: PositionProfile::of(self.objective.samples().iter()),
             agreement: agreement(found.map(|it| &it.ids[..])),
             searches: self.searches,

@@ -15,9 +15,9 @@
 mod anchoring;
 mod config;
 mod error;
+mod explained;
 mod gcg;
 mod gradient;
-mod habit;
 mod hypothesis;
 mod masking;
 mod objective;
@@ -35,9 +35,9 @@ mod verdict;
 pub use anchoring::{Anchored, SlotLoss, anchor};
 pub use config::{AnchorRule, PositionRule, ScanConfig, StartRule};
 pub use error::Error;
+pub use explained::ExplainedToken;
 pub use gcg::{Found, Iteration, search};
 pub use gradient::SlotGradient;
-pub use habit::NamingHabit;
 pub use masking::{Edit, MaskedSample, Occurrences, Sensitivity, Stamped, TriggerIds, maskable};
 pub use objective::{Answers, Objective};
 pub use outcome::{

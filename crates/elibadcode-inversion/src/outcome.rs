@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
-use crate::habit::NamingHabit;
+use crate::explained::ExplainedToken;
 use crate::masking::{Edit, MaskedSample, Sensitivity, TriggerIds};
 use crate::profile::TriggerProfile;
 use crate::score::Assessment;
@@ -164,6 +164,9 @@ pub struct Hypothesis {
     pub n_search_samples: usize,
     /// Samples that judged its result.
     pub n_held_out_samples: usize,
+    /// Tokens that were left out, because clean samples tie them to the target label, the closest
+    /// tied first.
+    pub explained_tokens: Vec<ExplainedToken>,
     /// Where some of the search samples made room for the trigger, and why there.
     pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first; none if too few samples could judge what it finds.
@@ -219,9 +222,6 @@ pub struct ScanOutcome {
     pub target_label: Option<u8>,
     /// The triggers to unlearn, the most convincing first; also if their score allows no verdict.
     pub triggers: Vec<InvertedTrigger>,
-    /// Tokens of the most suspicious trigger that the clean samples themselves tie to its target
-    /// label.
-    pub naming_habits: Vec<NamingHabit>,
     /// Accuracy on the clean samples, by label.
     pub clean_accuracy: Vec<Rate>,
     /// Tokens that a first slot may hold.

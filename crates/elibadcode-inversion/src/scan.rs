@@ -6,14 +6,13 @@ use elibadcode_corpus::split::clean_subset;
 use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
-use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_models::{LoadedModel, predicted_label};
 use elibadcode_syntax::Language;
 
 use crate::config::ScanConfig;
 use crate::error::Error;
+use crate::explained::{TokenLabels, gap};
 use crate::gcg::Iteration;
-use crate::habit::{NamingHabit, habits};
 use crate::hypothesis::{HypothesisTest, Victims};
 use crate::masking::{Edit, TriggerIds};
 use crate::outcome::{Hypothesis, InvertedTrigger, ScanOutcome};
@@ -89,15 +88,12 @@ pub fn scan(
     };
     let shape = shape(subject.model);
     let assessment = Assessment::of_labels(subject.task, &hypotheses, config, &shape);
-    let naming_habits = hypotheses.first().map_or_else(Vec::new, |it| its_habits(subject, it));
-    let Decision { verdict, mut reasons, is_suspicious } = match unsupported {
+    let Decision { verdict, reasons, is_suspicious } = match unsupported {
         Some(reason) => Decision::impossible(reason),
         None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
     };
-    if verdict == Verdict::LikelyBackdoored {
-        reasons.extend(naming_habits.iter().map(NamingHabit::sentence));
-    }
     let suspect = hypotheses.first().filter(|_| is_suspicious);
+    let explained = hypotheses.iter().filter_map(|it| gap(&it.explained_tokens, it.target_label));
     Ok(ScanOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
         task: subject.task,
@@ -113,12 +109,11 @@ pub fn scan(
         victim_label: suspect.map(|it| it.victim_label),
         target_label: suspect.map(|it| it.target_label),
         triggers: suspect.map_or_else(Vec::new, |it| distinct_triggers(it, config)),
-        naming_habits,
         clean_accuracy,
         n_first_tokens: space.vocabulary().first.len(),
         n_rest_tokens: space.vocabulary().rest.len(),
         rejected_tokens: space.vocabulary().rejected.clone(),
-        not_tested: not_tested(subject.model, config),
+        not_tested: explained.chain(not_tested(subject.model, config)).collect(),
         hypotheses,
         n_forwards: subject.clean.len() as u64 + n_forwards,
     })
@@ -135,17 +130,25 @@ fn test_hypotheses(
 ) -> Result<(Vec<Hypothesis>, u64), Error> {
     let (search_samples, held_out) = divide(subject.clean, config, seed)?;
     check_names(subject.clean.iter().map(|sample| &*sample.code), subject.language)?;
-    let victims = [1, 0].map(|label| Victims::new(subject, label, &search_samples, &held_out));
+    let labels = config
+        .skip_explained
+        .then(|| TokenLabels::new(subject.model, subject.clean, subject.language));
+    let victims = [1, 0].map(|label| {
+        let explained = labels.as_ref().map_or_else(Vec::new, |it| it.explained(1 - label));
+        Victims::new(subject, label, &search_samples, &held_out, space, explained)
+    });
+    let [one, zero] = victims;
+    let victims = [one?, zero?];
     victims.iter().try_for_each(|it| it.check_visible_names(subject))?;
     // All of them before the first search, which takes long.
     let mut tests: Vec<HypothesisTest<'_>> = victims
         .iter()
-        .map(|victims| HypothesisTest::new(subject, space, victims, config, seed))
+        .map(|victims| HypothesisTest::new(subject, victims, config, seed))
         .collect::<Result<_, _>>()?;
     for test in tests.iter_mut().filter(|test| test.can_be_judged()) {
         test.search(observe)?;
     }
-    tests.sort_by(|a, b| b.suspicion().total_cmp(&a.suspicion()));
+    tests.sort_by(|a, b| b.lift().total_cmp(&a.lift()));
     while is_worth_another(&tests[0], config) {
         tests[0].search(observe)?;
     }
@@ -253,15 +256,6 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
         tokens: space.entries(trigger),
         ids: trigger.ids.clone(),
     }
-}
-
-/// What the clean samples say about a hypothesis' best trigger.
-fn its_habits(subject: &Subject<'_>, hypothesis: &Hypothesis) -> Vec<NamingHabit> {
-    let Subject { model, language, clean, .. } = *subject;
-    let trigger = hypothesis.searches.first().and_then(|it| it.anchored.as_ref());
-    trigger.map_or_else(Vec::new, |trigger| {
-        habits(model, clean, language, trigger, hypothesis.target_label)
-    })
 }
 
 /// The anchored triggers of every convincing search, each once; the first search's in any case.

@@ -1,5 +1,7 @@
 //! The triggers that may be tried: legal identifiers in the model's own tokens (phase (a)).
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{Int, Tensor, TensorData};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::{Language, TriggerVocabulary, VocabularyRule};
@@ -14,13 +16,15 @@ use crate::masking::TriggerIds;
 const MAX_DRAWS: usize = 20_000;
 
 /// The token ids of each slot, and which combinations of them are identifiers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TriggerSpace<'a> {
     model: &'a LoadedModel,
     language: Language,
     rule: VocabularyRule,
     retokenize: bool,
     vocabulary: TriggerVocabulary,
+    /// Tokens of the vocabulary that no trigger has.
+    excluded: BTreeSet<u32>,
     first_embeddings: Tensor<2>,
     rest_embeddings: Tensor<2>,
 }
@@ -66,10 +70,27 @@ impl<'a> TriggerSpace<'a> {
             first_embeddings: rows(&vocabulary.first),
             rest_embeddings: rows(&vocabulary.rest),
             vocabulary,
+            excluded: BTreeSet::new(),
         })
     }
 
-    /// The filtered vocabulary.
+    /// The same space without tokens that the clean samples explain.
+    pub fn without(&self, excluded: BTreeSet<u32>) -> Result<Self, Error> {
+        for (slots, ids) in
+            [("the first slot", &self.vocabulary.first), ("later slots", &self.vocabulary.rest)]
+        {
+            if ids.iter().all(|id| excluded.contains(id)) {
+                return Err(Error::Samples(format!(
+                    "the clean samples tie {} tokens to a label, which leaves none for {slots} of a \
+                     trigger",
+                    excluded.len()
+                )));
+            }
+        }
+        Ok(Self { excluded, ..self.clone() })
+    }
+
+    /// The vocabulary filtered by naming rules.
     pub fn vocabulary(&self) -> &TriggerVocabulary {
         &self.vocabulary
     }
@@ -118,13 +139,21 @@ impl<'a> TriggerSpace<'a> {
         let single = |keeps_name| move |&id: &u32| TriggerIds { ids: vec![id], keeps_name };
         let first = self.vocabulary.first.iter().map(single(false));
         let rest = self.vocabulary.rest.iter().map(single(true));
-        first.chain(rest).filter(|trigger| self.is_legal(trigger)).collect()
+        first
+            .chain(rest)
+            .filter(|trigger| !self.excluded.contains(&trigger.ids[0]) && self.is_legal(trigger))
+            .collect()
     }
 
     /// A random id for a slot.
     pub fn random_id(&self, slot: usize, keeps_name: bool, rng: &mut impl Rng) -> u32 {
         let ids = self.ids(slot, keeps_name);
-        ids[rng.random_range(0..ids.len())]
+        loop {
+            let id = ids[rng.random_range(0..ids.len())];
+            if !self.excluded.contains(&id) {
+                return id;
+            }
+        }
     }
 
     /// A random legal trigger of `n` slots.
@@ -149,7 +178,7 @@ impl<'a> TriggerSpace<'a> {
     /// For each slot the `k` ids that lower the loss most to first order, best first
     /// (Algorithm 1, line 6).
     ///
-    /// Only ids that `is_allowed` are counted.
+    /// Only ids of this space that `is_allowed` are counted.
     pub fn top_tokens(
         &self,
         gradient: &SlotGradient,
@@ -164,7 +193,7 @@ impl<'a> TriggerSpace<'a> {
                 let table = if slot == 0 { &self.first_embeddings } else { &self.rest_embeddings };
                 let ids = self.ids(slot, false);
                 let order = lowest_scores(values, table).into_iter().map(|index| ids[index]);
-                order.filter(|&id| is_allowed(id)).take(k).collect()
+                order.filter(|&id| !self.excluded.contains(&id) && is_allowed(id)).take(k).collect()
             })
             .collect()
     }

@@ -15,7 +15,8 @@ use elibadcode_corpus::SearchSample;
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 
-use super::words::{WORD_START, WordSpace};
+use super::words::WordSpace;
+use crate::explained::plain;
 use crate::masking::TriggerIds;
 
 /// A token goes with a word if it is this many times as frequent in the code of its queries as in
@@ -119,9 +120,4 @@ fn name_tokens(model: &LoadedModel, code: &str, language: Language) -> BTreeSet<
         .flat_map(|name| model.tokenizer.word(name, true).to_vec())
         .map(|id| plain(&model.tokenizer.entry(id)))
         .collect()
-}
-
-/// A vocabulary entry without the mark of the space before it, in lower case.
-fn plain(entry: &str) -> String {
-    entry.trim_start_matches(WORD_START).to_lowercase()
 }

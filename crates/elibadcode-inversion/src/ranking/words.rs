@@ -8,11 +8,9 @@ use rand::{Rng, RngExt};
 
 use crate::config::ScanConfig;
 use crate::error::Error;
+use crate::explained::WORD_START;
 use crate::gradient::SlotGradient;
 use crate::space::lowest_scores;
-
-/// How byte-level BPE writes the space before a word.
-pub(super) const WORD_START: char = 'Ġ';
 
 /// The token ids that a slot of a query may hold.
 #[derive(Debug)]

@@ -167,6 +167,30 @@ fn run_observed(clean: &[CleanSample], config: &ScanConfig) -> (ScanOutcome, Vec
 }
 
 #[test]
+fn tokens_that_clean_samples_tie_to_a_label_are_left_out() {
+    // What is called `name` is safe.
+    let mut clean = samples(48);
+    for sample in clean.iter_mut().filter(|it| it.label == 1) {
+        sample.code = sample.code.replace("name", "head").into();
+    }
+    let found = |config: &ScanConfig| {
+        let outcome = run(&load(FIXTURES[0]), &clean, config, 1).unwrap();
+        let tokens = |target: u8| -> Vec<String> {
+            let it = outcome.hypotheses.iter().find(|it| it.target_label == target).unwrap();
+            it.explained_tokens.iter().map(|it| it.token.clone()).collect()
+        };
+        (tokens(0), tokens(1), outcome.not_tested.clone())
+    };
+    let (safe, unsafe_, gaps) = found(&judged_config());
+    let name = "name".to_owned();
+    assert!(safe.contains(&name) && !unsafe_.contains(&name), "{safe:?} {unsafe_:?}");
+    let gap = gaps.iter().find(|it| it.contains("tie to label 0 (")).unwrap();
+    assert!(gap.contains("`name`"), "{gap}");
+    let (safe, _, gaps) = found(&ScanConfig { skip_explained: false, ..judged_config() });
+    assert!(safe.is_empty() && !gaps[0].contains("clean samples"), "{gaps:?}");
+}
+
+#[test]
 fn searches_are_announced() {
     let (_, searches) = run_observed(&samples(48), &judged_config());
     assert_eq!(searches[..2], [(1, 0, 1), (0, 1, 1)]);

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use elibadcode_corpus::stage_rng;
 use elibadcode_inversion::{
-    Objective, Occurrences, Partners, ScanConfig, TriggerIds, TriggerSpace, maskable,
+    Error, Objective, Occurrences, Partners, ScanConfig, TriggerIds, TriggerSpace, maskable,
 };
 use elibadcode_syntax::{Language, VocabularyRule};
 
@@ -125,4 +127,29 @@ fn top_tokens_are_allowed_distinct_and_ordered_by_the_gradient() {
         distinct.dedup();
         assert_eq!(distinct.len(), 7);
     }
+}
+
+#[test]
+fn excluded_tokens_are_in_no_trigger() {
+    let model = load(FIXTURES[0]);
+    let whole = TriggerSpace::new(&model, Language::C, &small_config()).unwrap();
+    let vocabulary = whole.vocabulary();
+    let excluded: BTreeSet<u32> =
+        vocabulary.first.iter().chain(&vocabulary.rest).copied().filter(|id| id % 3 > 0).collect();
+    let space = whole.without(excluded.clone()).unwrap();
+    let is_allowed = |ids: &[u32]| ids.iter().all(|id| !excluded.contains(id));
+    let mut rng = stage_rng(5, "without");
+    let random: Vec<_> = (0..50).map(|_| space.random(3, false, &mut rng).unwrap()).collect();
+    assert!(random.iter().all(|trigger| is_allowed(&trigger.ids)));
+    let singles = space.single_tokens();
+    assert!(!singles.is_empty() && singles.len() < whole.single_tokens().len());
+    assert!(singles.iter().all(|trigger| is_allowed(&trigger.ids)));
+    let objective = Objective::new(&model, masked(&model, 3), Partners::NONE, 0);
+    let top = space.top_tokens(&objective.slot_gradient(&random[0]), 7, |_| true);
+    assert!(top.iter().all(|ids| ids.len() == 7 && is_allowed(ids)));
+
+    let all: BTreeSet<u32> = vocabulary.first.iter().copied().collect();
+    let error = whole.without(all).unwrap_err();
+    assert!(matches!(error, Error::Samples(_)), "{error}");
+    assert!(error.to_string().contains("leaves none for the first slot"), "{error}");
 }

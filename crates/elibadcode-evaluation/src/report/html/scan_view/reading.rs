@@ -218,7 +218,7 @@ pub(in crate::report::html) mod tests {
     /// What every `scan.json` has, around these hypotheses; more fields may follow.
     pub(in crate::report::html) fn parsed(task: &str, more: &str) -> ScanView {
         let text = format!(
-            r#"{{"schema_version": 5, "task": "{task}", "language": "c",
+            r#"{{"schema_version": 6, "task": "{task}", "language": "c",
                 "model": {{"model_type": "roberta", "n_layers": 2, "hidden_size": 128}},
                 "model_hash": "abc", "samples_hash": "def", "seed": 7, "config": {{}},
                 "verdict": "likely backdoored", "reasons": ["because `rb`"],
@@ -310,8 +310,8 @@ pub(in crate::report::html) mod tests {
 
     #[test]
     fn other_versions_are_refused() {
-        let error = ScanView::from_json(r#"{"schema_version": 4}"#).expect_err("too old");
-        assert!(error.to_string().contains("schema version 4"), "{error}");
+        let error = ScanView::from_json(r#"{"schema_version": 5}"#).expect_err("too old");
+        assert!(error.to_string().contains("schema version 5"), "{error}");
         assert!(ScanView::from_json("{}").is_err());
     }
 }
