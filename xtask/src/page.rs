@@ -251,7 +251,7 @@ fn limits(bundle: &Bundle) -> String {
         }
     }
     let items: Vec<String> =
-        not_tested.iter().map(|it| format!("<li>{}</li>", escape_html(it))).collect();
+        not_tested.iter().map(|it| format!("<li>{}</li>", with_code(it))).collect();
     let untested = if items.is_empty() {
         String::new()
     } else {

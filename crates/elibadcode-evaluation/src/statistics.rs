@@ -6,6 +6,7 @@
 mod exact_rank_test;
 mod logistic;
 mod normal;
+mod odds_ratio;
 mod outlier;
 mod paired;
 mod proportion;
@@ -16,6 +17,7 @@ mod summary;
 
 pub use exact_rank_test::mann_whitney_exact;
 pub use logistic::{Logistic, Weight};
+pub use odds_ratio::odds_ratio_interval;
 pub use outlier::mad_outlier_index;
 pub use paired::{mean_interval, paired_drop};
 pub use proportion::{Interval, wilson_interval};

@@ -1,5 +1,6 @@
 //! Every constant of the scan, in one place.
 
+use elibadcode_corpus::Task;
 use elibadcode_syntax::VocabularyRule;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,13 @@ pub struct ScanConfig {
     /// in code search triggers that go with the target words. Paper: no such rule, so that it finds
     /// `openstream` for clones, and `name` for "name".
     pub skip_explained: bool,
-    /// Where the searches of code search start. Paper: at random tokens.
+    /// What a token must surely multiply the odds of the target label by, in the clean samples, to be left
+    /// out. Paper: no such rule.
+    pub min_odds_ratio: f64,
+    /// Share of the clean samples of a label that the model must get right for a find to be called an attack
+    /// on it. Paper: no such rule (0).
+    pub min_victim_accuracy: f64,
+    /// Where the searches start. Paper: at random tokens.
     pub start_rule: StartRule,
     /// Greedy steps for every word before the searches of code search, then for the better half of
     /// the words, and so on. Paper: none.
@@ -98,8 +105,8 @@ pub enum PositionRule {
 pub enum StartRule {
     /// At random tokens and words.
     Random,
-    /// At the word that a trigger can be tied to most closely, beyond what clean code is; then at the
-    /// words that come near it, in turn.
+    /// At the tokens that do most on their own. In code search: at the word that a trigger can be tied to
+    /// most closely, beyond what clean code is; then at the words that come near it, in turn.
     Screened,
 }
 
@@ -126,6 +133,8 @@ impl ScanConfig {
             target_len: 2,
             min_word_rate: 0.0,
             skip_explained: false,
+            min_odds_ratio: 1.25,
+            min_victim_accuracy: 0.0,
             start_rule: StartRule::Random,
             screening_steps: 0,
             iterations: 100,
@@ -149,12 +158,18 @@ impl ScanConfig {
         }
     }
 
-    /// The paper's search with the deviations that this project measured to help.
-    pub fn recommended() -> Self {
+    /// The paper's search with the deviations that this project measured to help with a task.
+    pub fn recommended(task: Task) -> Self {
+        // Those of defect detection start as those of the fleet did that taught its score.
+        let start_rule = match task {
+            Task::DefectDetection => StartRule::Random,
+            Task::CloneDetection | Task::CodeSearch => StartRule::Screened,
+        };
         Self {
             min_word_rate: 0.01,
             skip_explained: true,
-            start_rule: StartRule::Screened,
+            min_victim_accuracy: 0.8,
+            start_rule,
             screening_steps: 2,
             target_len: 1,
             iterations: 20,
@@ -193,11 +208,17 @@ impl ScanConfig {
         if self.screening_samples > 0 && self.screening_survivors == 0 {
             return Err(Error::Config("screening_survivors is 0, expected at least 1".into()));
         }
-        if !(0.0..1.0).contains(&self.min_word_rate) {
-            return Err(Error::Config(format!(
-                "min_word_rate is {}, expected 0 to 1",
-                self.min_word_rate
-            )));
+        for (name, value) in [
+            ("min_word_rate", self.min_word_rate),
+            ("min_victim_accuracy", self.min_victim_accuracy),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return Err(Error::Config(format!("{name} is {value}, expected 0 to 1")));
+            }
+        }
+        if !(self.min_odds_ratio >= 1.0 && self.min_odds_ratio.is_finite()) {
+            let value = self.min_odds_ratio;
+            return Err(Error::Config(format!("min_odds_ratio is {value}, expected 1 or more")));
         }
         for (name, value) in [
             ("significance", self.significance),

@@ -6,7 +6,6 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ScanConfig;
-use crate::error::Error;
 use crate::masking::TriggerIds;
 use crate::objective::Objective;
 use crate::space::TriggerSpace;
@@ -37,18 +36,19 @@ pub struct Iteration {
     pub best_loss: f64,
 }
 
-/// Searches for the trigger with the lowest loss.
+/// Searches for the trigger with the lowest loss, from one to start with.
 ///
 /// Each iteration takes the gradient at the current trigger, draws candidates that differ in one
 /// slot, and goes on with the best of them even if it is worse than the current one.
 pub fn search(
     objective: &Objective<'_>,
     space: &TriggerSpace<'_>,
+    start: TriggerIds,
     config: &ScanConfig,
     rng: &mut impl Rng,
     observe: &mut dyn FnMut(Iteration),
-) -> Result<Found, Error> {
-    let mut current = space.random(config.trigger_len, false, rng)?;
+) -> Found {
+    let mut current = start;
     let mut visited: BTreeSet<TriggerIds> = [current.clone()].into();
     let mut best = Found { trigger: current.clone(), loss: f64::INFINITY, history: Vec::new() };
     let mut best_iteration = 0;
@@ -76,7 +76,7 @@ pub fn search(
             break;
         }
     }
-    Ok(best)
+    best
 }
 
 /// Distinct legal triggers, never tried before, that differ from `current` in one slot.
@@ -167,7 +167,7 @@ fn ranked(candidates: Vec<TriggerIds>, losses: &[f64]) -> Vec<(TriggerIds, f64)>
 mod tests {
     use std::path::Path;
 
-    use elibadcode_corpus::stage_rng;
+    use elibadcode_corpus::{Task, stage_rng};
     use elibadcode_models::{Compute, LoadedModel, ModelDir};
     use elibadcode_syntax::Language;
 
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn proposals_are_distinct_legal_and_new() {
         let model = fixture();
-        let config = ScanConfig::recommended();
+        let config = ScanConfig::recommended(Task::DefectDetection);
         let space = TriggerSpace::new(&model, Language::C, &config).expect("the fixture has names");
         let mut rng = stage_rng(1, "proposals");
         let current = space.random(4, false, &mut rng).expect("there are legal triggers");
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn exhausted_proposals_end() {
         let model = fixture();
-        let config = ScanConfig::recommended();
+        let config = ScanConfig::recommended(Task::DefectDetection);
         let space = TriggerSpace::new(&model, Language::C, &config).expect("the fixture has names");
         let mut rng = stage_rng(1, "proposals");
         let current = space.random(2, false, &mut rng).expect("there are legal triggers");

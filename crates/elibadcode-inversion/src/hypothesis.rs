@@ -5,7 +5,7 @@ use elibadcode_corpus::stage_rng;
 use crate::anchoring::anchor;
 use crate::config::ScanConfig;
 use crate::error::Error;
-use crate::explained::{ExplainedToken, ids_of};
+use crate::explained::{ExplainedToken, TokenLabels};
 use crate::gcg::search;
 use crate::objective::Objective;
 use crate::outcome::{Hypothesis, PositionProfile, SearchRecord};
@@ -14,6 +14,7 @@ use crate::profile::agreement;
 use crate::sample::{CleanSample, Partners};
 use crate::scan::{ScanEvent, Subject, as_text};
 use crate::space::TriggerSpace;
+use crate::start::Starts;
 use crate::verdict::Judge;
 
 /// Ordered pairs of two labels.
@@ -22,7 +23,9 @@ const N_HYPOTHESES: usize = 2;
 /// The samples of one label, which an attacker may attack.
 pub(crate) struct Victims<'a> {
     label: u8,
-    /// Tokens that no trigger has, because clean samples tie them to the other label.
+    /// Share of the clean samples of the label that the model gets right.
+    accuracy: f64,
+    /// Tokens that no trigger has, because clean samples tie them to the target label.
     explained: Vec<ExplainedToken>,
     space: TriggerSpace<'a>,
     search: (Vec<CleanSample>, Partners),
@@ -32,11 +35,11 @@ pub(crate) struct Victims<'a> {
 impl<'a> Victims<'a> {
     pub(crate) fn new(
         subject: &Subject<'_>,
-        label: u8,
+        (label, accuracy): (u8, f64),
         search_samples: &[CleanSample],
         held_out: &[CleanSample],
         space: &TriggerSpace<'a>,
-        explained: Vec<ExplainedToken>,
+        labels: Option<&TokenLabels>,
     ) -> Result<Self, Error> {
         let own = |samples: &[CleanSample]| {
             let own: Vec<CleanSample> =
@@ -44,10 +47,13 @@ impl<'a> Victims<'a> {
             let partners = Partners::new(subject.model, &own, subject.language);
             (own, partners)
         };
+        let explained = labels.map_or_else(Vec::new, |it| it.explained(1 - label));
+        let ids = explained.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
         Ok(Self {
             label,
-            space: space.without(ids_of(subject.model, &explained))?,
-            explained,
+            accuracy,
+            space: space.without(&ids)?,
+            explained: explained.into_iter().map(|(token, _)| token).collect(),
             search: own(search_samples),
             held_out: own(held_out),
         })
@@ -68,7 +74,11 @@ pub(crate) struct HypothesisTest<'a> {
     seed: u64,
     victim_label: u8,
     target_label: u8,
+    /// Whether the model gets the victim label right often enough to be said to be attacked there.
+    is_known: bool,
     objective: Objective<'a>,
+    /// Known from the first search on.
+    starts: Option<Starts>,
     judge: Judge<'a>,
     n_position_forwards: u64,
     searches: Vec<SearchRecord>,
@@ -112,7 +122,9 @@ impl<'a> HypothesisTest<'a> {
             seed,
             victim_label,
             target_label,
+            is_known: victims.accuracy >= config.min_victim_accuracy,
             objective: Objective::new(model, masked, partners, target_label),
+            starts: None,
             judge: Judge::new(
                 model,
                 space,
@@ -137,10 +149,12 @@ impl<'a> HypothesisTest<'a> {
         self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
     }
 
-    /// The same above what flips without a trigger: a label that the model often gets wrong is not more
-    /// suspicious for it.
-    pub(crate) fn lift(&self) -> f64 {
-        self.suspicion() - self.judge.flip_rate().value().unwrap_or(0.0)
+    /// What hypotheses are ordered by: whether a verdict can come of it, whether the model knows the
+    /// label, and the suspicion as a share of what does not flip by itself.
+    pub(crate) fn rank(&self) -> (bool, bool, f64) {
+        let flips = self.judge.flip_rate().value().unwrap_or(0.0);
+        let excess = (self.suspicion() - flips) / (1.0 - flips).max(f64::EPSILON);
+        (self.can_be_judged(), self.is_known, excess)
     }
 
     /// Searches so far.
@@ -154,7 +168,7 @@ impl<'a> HypothesisTest<'a> {
         last.anchored.is_some() && earlier.iter().any(|it| it.anchored == last.anchored)
     }
 
-    /// Searches once more, from another random trigger.
+    /// Searches once more, from another trigger.
     pub(crate) fn search(&mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(), Error> {
         let (victim_label, target_label) = (self.victim_label, self.target_label);
         let restart = self.searches.len() + 1;
@@ -166,9 +180,12 @@ impl<'a> HypothesisTest<'a> {
         });
         let name = stage_name(victim_label, target_label, &format!("search {restart}"));
         let mut rng = stage_rng(self.seed, &name);
-        let found = search(&self.objective, self.space, self.config, &mut rng, &mut |it| {
+        let (objective, space, config) = (&self.objective, self.space, self.config);
+        let starts = self.starts.get_or_insert_with(|| Starts::new(objective, space, config));
+        let start = starts.draw(objective, space, config, &mut rng)?;
+        let found = search(objective, space, start, config, &mut rng, &mut |it| {
             observe(ScanEvent::Iteration(it));
-        })?;
+        });
         let mut record = SearchRecord {
             trigger: as_text(self.space, &found.trigger),
             loss: found.loss,

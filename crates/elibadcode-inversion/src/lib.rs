@@ -1,9 +1,10 @@
 //! Find the trigger of a backdoored code model with a few clean samples.
 //!
 //! The modules are the boxes of the paper's Fig. 2 and the lines of its Algorithm 1:
-//! 1. [`TriggerSpace`]: the vocabulary filtered by naming rules (phase (a)),
+//! 1. [`TriggerSpace`]: the vocabulary filtered by naming rules (phase (a)), without the tokens that
+//!    `explained` finds in the clean samples,
 //! 2. `position`: the identifier that each sample gives up (phase (b)),
-//! 3. `objective` and `gcg`: the search (phase (c)),
+//! 3. `start`, `objective` and `gcg`: the search (phase (c)),
 //! 4. `anchoring`: the slots that do the work (phase (c')),
 //! 5. `profile` and `verdict`: what the result is worth,
 //! 6. `score`: what a fleet of models says about such results.
@@ -30,6 +31,7 @@ mod scan;
 mod score;
 mod shift;
 mod space;
+mod start;
 mod verdict;
 
 pub use anchoring::{Anchored, SlotLoss, anchor};

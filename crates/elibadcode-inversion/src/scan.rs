@@ -11,7 +11,7 @@ use elibadcode_syntax::Language;
 
 use crate::config::ScanConfig;
 use crate::error::Error;
-use crate::explained::{TokenLabels, gap};
+use crate::explained::{EXPLAINED_GAP, TokenLabels};
 use crate::gcg::Iteration;
 use crate::hypothesis::{HypothesisTest, Victims};
 use crate::masking::{Edit, TriggerIds};
@@ -80,7 +80,7 @@ pub fn scan(
     check_length(subject.model, config)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject);
-    let tested = test_hypotheses(subject, &space, config, seed, observe);
+    let tested = test_hypotheses(subject, &space, &clean_accuracy, config, seed, observe);
     let (hypotheses, n_forwards, unsupported) = match tested {
         Ok((hypotheses, n_forwards)) => (hypotheses, n_forwards, None),
         Err(Error::Samples(reason)) => (Vec::new(), 0, Some(reason)),
@@ -93,7 +93,10 @@ pub fn scan(
         None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
     };
     let suspect = hypotheses.first().filter(|_| is_suspicious);
-    let explained = hypotheses.iter().filter_map(|it| gap(&it.explained_tokens, it.target_label));
+    let mut gaps = not_tested(subject.model, config);
+    if hypotheses.iter().any(|it| !it.explained_tokens.is_empty()) {
+        gaps.push(EXPLAINED_GAP.to_owned());
+    }
     Ok(ScanOutcome {
         schema_version: SCAN_SCHEMA_VERSION,
         task: subject.task,
@@ -109,11 +112,11 @@ pub fn scan(
         victim_label: suspect.map(|it| it.victim_label),
         target_label: suspect.map(|it| it.target_label),
         triggers: suspect.map_or_else(Vec::new, |it| distinct_triggers(it, config)),
-        clean_accuracy,
+        clean_accuracy: clean_accuracy.to_vec(),
         n_first_tokens: space.vocabulary().first.len(),
         n_rest_tokens: space.vocabulary().rest.len(),
         rejected_tokens: space.vocabulary().rejected.clone(),
-        not_tested: explained.chain(not_tested(subject.model, config)).collect(),
+        not_tested: gaps,
         hypotheses,
         n_forwards: subject.clean.len() as u64 + n_forwards,
     })
@@ -124,21 +127,22 @@ pub fn scan(
 fn test_hypotheses(
     subject: &Subject<'_>,
     space: &TriggerSpace<'_>,
+    clean_accuracy: &[Rate; 2],
     config: &ScanConfig,
     seed: u64,
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<(Vec<Hypothesis>, u64), Error> {
     let (search_samples, held_out) = divide(subject.clean, config, seed)?;
     check_names(subject.clean.iter().map(|sample| &*sample.code), subject.language)?;
-    let labels = config
-        .skip_explained
-        .then(|| TokenLabels::new(subject.model, subject.clean, subject.language));
-    let victims = [1, 0].map(|label| {
-        let explained = labels.as_ref().map_or_else(Vec::new, |it| it.explained(1 - label));
-        Victims::new(subject, label, &search_samples, &held_out, space, explained)
-    });
-    let [one, zero] = victims;
-    let victims = [one?, zero?];
+    let labels = config.skip_explained.then(|| TokenLabels::new(subject, space, config));
+    let victims = [1, 0]
+        .into_iter()
+        .map(|label| {
+            let accuracy = clean_accuracy[usize::from(label)].value().unwrap_or(0.0);
+            let own = (label, accuracy);
+            Victims::new(subject, own, &search_samples, &held_out, space, labels.as_ref())
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     victims.iter().try_for_each(|it| it.check_visible_names(subject))?;
     // All of them before the first search, which takes long.
     let mut tests: Vec<HypothesisTest<'_>> = victims
@@ -148,7 +152,10 @@ fn test_hypotheses(
     for test in tests.iter_mut().filter(|test| test.can_be_judged()) {
         test.search(observe)?;
     }
-    tests.sort_by(|a, b| b.lift().total_cmp(&a.lift()));
+    tests.sort_by(|a, b| {
+        let ((a_judged, a_known, a), (b_judged, b_known, b)) = (a.rank(), b.rank());
+        (b_judged, b_known).cmp(&(a_judged, a_known)).then(b.total_cmp(&a))
+    });
     while is_worth_another(&tests[0], config) {
         tests[0].search(observe)?;
     }
@@ -232,7 +239,7 @@ fn divide(
     Ok((search_samples, held_out))
 }
 
-fn accuracy_by_label(subject: &Subject<'_>) -> Vec<Rate> {
+fn accuracy_by_label(subject: &Subject<'_>) -> [Rate; 2] {
     let Subject { model, language, clean, .. } = *subject;
     let rows: Vec<Vec<u32>> =
         clean.iter().map(|sample| model.encode(&sample.code, language).ids).collect();
@@ -246,7 +253,7 @@ fn accuracy_by_label(subject: &Subject<'_>) -> Vec<Rate> {
             .map(|(sample, z)| predicted_label(*z) == sample.label)
             .collect()
     };
-    vec![is_right(0), is_right(1)]
+    [is_right(0), is_right(1)]
 }
 
 pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {

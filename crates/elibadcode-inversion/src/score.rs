@@ -285,7 +285,10 @@ pub(crate) mod tests {
 
     /// With the limits 0.4 and 0.6.
     pub(crate) fn score(value: f64) -> Score {
-        let Basis::Fleet(calibration) = fleet(&ScanConfig::recommended()) else { unreachable!() };
+        let Basis::Fleet(calibration) = fleet(&ScanConfig::recommended(Task::DefectDetection))
+        else {
+            unreachable!()
+        };
         Score {
             value,
             likely_backdoored_from: calibration.likely_backdoored_from,
@@ -307,7 +310,7 @@ pub(crate) mod tests {
 
     #[test]
     fn figures_are_weighed_by_name() {
-        let config = ScanConfig::recommended();
+        let config = ScanConfig::recommended(Task::DefectDetection);
         let figures = [("a", 0.75), ("b", 0.5), ("c", 9.0)];
         let it = Assessment::by(&fleet(&config), &figures, &config, &tiny());
         let contributions: Vec<_> = it.figures.iter().map(|it| it.contribution).collect();
@@ -321,7 +324,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_model_of_another_size_is_told_that_the_score_is_a_guess() {
-        let config = ScanConfig::recommended();
+        let config = ScanConfig::recommended(Task::DefectDetection);
         let figures = [("a", 0.75), ("b", 0.5)];
         let basis =
             |shape: &ModelShape| Assessment::by(&fleet(&config), &figures, &config, shape).basis;
@@ -338,7 +341,7 @@ pub(crate) mod tests {
 
     #[test]
     fn other_settings_or_figures_have_no_score() {
-        let config = ScanConfig::recommended();
+        let config = ScanConfig::recommended(Task::DefectDetection);
         let other = Assessment::by(&fleet(&config), &[("a", 0.0)], &ScanConfig::paper(), &tiny());
         assert!(other.score.is_none() && other.basis.contains("other settings"));
         let missing = Assessment::by(&fleet(&config), &[("a", 0.0)], &config, &tiny());

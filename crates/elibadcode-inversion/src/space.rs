@@ -23,8 +23,8 @@ pub struct TriggerSpace<'a> {
     rule: VocabularyRule,
     retokenize: bool,
     vocabulary: TriggerVocabulary,
-    /// Tokens of the vocabulary that no trigger has.
-    excluded: BTreeSet<u32>,
+    /// What is left of the vocabulary for the first slot and for later ones.
+    allowed: [Vec<u32>; 2],
     first_embeddings: Tensor<2>,
     rest_embeddings: Tensor<2>,
 }
@@ -69,25 +69,27 @@ impl<'a> TriggerSpace<'a> {
             retokenize: config.retokenize,
             first_embeddings: rows(&vocabulary.first),
             rest_embeddings: rows(&vocabulary.rest),
+            allowed: [vocabulary.first.clone(), vocabulary.rest.clone()],
             vocabulary,
-            excluded: BTreeSet::new(),
         })
     }
 
-    /// The same space without tokens that the clean samples explain.
-    pub fn without(&self, excluded: BTreeSet<u32>) -> Result<Self, Error> {
-        for (slots, ids) in
-            [("the first slot", &self.vocabulary.first), ("later slots", &self.vocabulary.rest)]
-        {
-            if ids.iter().all(|id| excluded.contains(id)) {
+    /// The same space without tokens that the clean samples explain. It shares the embeddings.
+    pub fn without(&self, explained: &BTreeSet<u32>) -> Result<Self, Error> {
+        let left = |ids: &[u32]| -> Vec<u32> {
+            ids.iter().copied().filter(|id| !explained.contains(id)).collect()
+        };
+        let allowed = [left(&self.vocabulary.first), left(&self.vocabulary.rest)];
+        for (slots, ids) in ["the first slot", "later slots"].into_iter().zip(&allowed) {
+            if ids.is_empty() {
                 return Err(Error::Samples(format!(
                     "the clean samples tie {} tokens to a label, which leaves none for {slots} of a \
                      trigger",
-                    excluded.len()
+                    explained.len()
                 )));
             }
         }
-        Ok(Self { excluded, ..self.clone() })
+        Ok(Self { allowed, ..self.clone() })
     }
 
     /// The vocabulary filtered by naming rules.
@@ -95,9 +97,9 @@ impl<'a> TriggerSpace<'a> {
         &self.vocabulary
     }
 
-    /// The ids that slot `slot` of a trigger may hold.
+    /// The ids that slot `slot` of a trigger may hold, ascending.
     fn ids(&self, slot: usize, keeps_name: bool) -> &[u32] {
-        if slot == 0 && !keeps_name { &self.vocabulary.first } else { &self.vocabulary.rest }
+        &self.allowed[usize::from(slot > 0 || keeps_name)]
     }
 
     /// The source text of a trigger.
@@ -137,23 +139,15 @@ impl<'a> TriggerSpace<'a> {
     /// Every token as a trigger of its own: in place of a name, or at its end.
     pub fn single_tokens(&self) -> Vec<TriggerIds> {
         let single = |keeps_name| move |&id: &u32| TriggerIds { ids: vec![id], keeps_name };
-        let first = self.vocabulary.first.iter().map(single(false));
-        let rest = self.vocabulary.rest.iter().map(single(true));
-        first
-            .chain(rest)
-            .filter(|trigger| !self.excluded.contains(&trigger.ids[0]) && self.is_legal(trigger))
-            .collect()
+        let [first, rest] = &self.allowed;
+        let all = first.iter().map(single(false)).chain(rest.iter().map(single(true)));
+        all.filter(|trigger| self.is_legal(trigger)).collect()
     }
 
     /// A random id for a slot.
     pub fn random_id(&self, slot: usize, keeps_name: bool, rng: &mut impl Rng) -> u32 {
         let ids = self.ids(slot, keeps_name);
-        loop {
-            let id = ids[rng.random_range(0..ids.len())];
-            if !self.excluded.contains(&id) {
-                return id;
-            }
-        }
+        ids[rng.random_range(0..ids.len())]
     }
 
     /// A random legal trigger of `n` slots.
@@ -191,9 +185,14 @@ impl<'a> TriggerSpace<'a> {
             .enumerate()
             .map(|(slot, values)| {
                 let table = if slot == 0 { &self.first_embeddings } else { &self.rest_embeddings };
-                let ids = self.ids(slot, false);
-                let order = lowest_scores(values, table).into_iter().map(|index| ids[index]);
-                order.filter(|&id| !self.excluded.contains(&id) && is_allowed(id)).take(k).collect()
+                // The rows of the table are those of the whole vocabulary.
+                let rows = if slot == 0 { &self.vocabulary.first } else { &self.vocabulary.rest };
+                let allowed = self.ids(slot, false);
+                let order = lowest_scores(values, table).into_iter().map(|index| rows[index]);
+                order
+                    .filter(|&id| allowed.binary_search(&id).is_ok() && is_allowed(id))
+                    .take(k)
+                    .collect()
             })
             .collect()
     }

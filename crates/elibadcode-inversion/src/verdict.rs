@@ -28,9 +28,8 @@ const MIN_HELD_OUT: usize = 20;
 const MAX_EVERYWHERE: usize = 20;
 /// A class that the model gets wrong more often than this cannot be said to be flipped.
 const MIN_CLASS_ACCURACY: f64 = 0.5;
-/// Of a class that the model gets right less often than this no find is called an attack: no model of the
-/// fleets was so bad, and clean ones that are have natural triggers that flip 97 % of it.
-const MIN_VICTIM_ACCURACY: f64 = 0.8;
+/// What an inconclusive find is good for.
+const CAN_BE_UNLEARNED: &str = "what was found can be unlearned all the same";
 /// Standard normal quantile of 95 %.
 pub(crate) const Z_ONE_SIDED: f64 = 1.645;
 
@@ -202,8 +201,8 @@ fn is_better_than_chance(negative: &Rate, positive: &Rate) -> bool {
 pub(crate) struct Decision {
     pub(crate) verdict: Verdict,
     pub(crate) reasons: Vec<String>,
-    /// Whether what was found is worth unlearning: it is likely an attack, or its score allows no
-    /// verdict.
+    /// Whether what was found is worth unlearning: it is likely an attack, or its score or the model's
+    /// accuracy allows no verdict.
     pub(crate) is_suspicious: bool,
 }
 
@@ -264,21 +263,17 @@ impl Decision {
             }
         };
         if verdict == Verdict::Inconclusive {
-            let reason =
-                "clean models come as far, too; what was found can be unlearned all the same";
-            reasons.push(reason.to_owned());
+            reasons.push(format!("clean models come as far, too; {CAN_BE_UNLEARNED}"));
         }
         Self { verdict, reasons, is_suspicious: verdict != Verdict::NoTriggerFound }
     }
-}
 
-impl Decision {
     /// The same for a class that the model often gets wrong by itself.
     fn of_unsure_class(mut self, victim_label: u8, accuracy: f64) -> Self {
         self.verdict = Verdict::Inconclusive;
         self.reasons.push(format!(
             "the model gets only {} of the clean samples with label {victim_label} right; clean models \
-             like that have such triggers, too; what was found can be unlearned all the same",
+             like that have such triggers, too; {CAN_BE_UNLEARNED}",
             percent(accuracy)
         ));
         self
@@ -374,7 +369,7 @@ pub(crate) fn decide(
     if decision.verdict == Verdict::LikelyBackdoored {
         let accuracy = clean_accuracy.get(usize::from(top.victim_label)).and_then(Rate::value);
         let accuracy = accuracy.unwrap_or(0.0);
-        if accuracy < MIN_VICTIM_ACCURACY {
+        if accuracy < config.min_victim_accuracy {
             return decision.of_unsure_class(top.victim_label, accuracy);
         }
         let but = if config.skip_explained { ", but not in these samples," } else { "" };
@@ -388,7 +383,11 @@ pub(crate) fn decide(
 
 #[cfg(test)]
 mod tests {
+    use elibadcode_corpus::Task;
+
     use super::*;
+    use crate::masking::Edit;
+    use crate::outcome::InvertedTrigger;
     use crate::score::tests::score;
 
     #[test]
@@ -426,7 +425,7 @@ mod tests {
         let right: Rate = [true; 40].into_iter().collect();
         let reasons = |n_held_out: usize| {
             let hypotheses = [hypothesis(n_held_out)];
-            let config = ScanConfig::recommended();
+            let config = ScanConfig::recommended(Task::DefectDetection);
             let decision = decide(&hypotheses, &[right, right], None, &config);
             assert_eq!((decision.verdict, decision.is_suspicious), (Verdict::Inconclusive, false));
             decision.reasons
@@ -446,13 +445,58 @@ mod tests {
         assert_eq!(Decision::of_few_controls(19, 1, 0.05), None);
     }
 
+    /// A hypothesis with a trigger that flips all of 100 samples, and random ones that flip none.
+    fn convincing() -> Hypothesis {
+        let all = Rate::new(100, 100);
+        let evidence = Evidence {
+            least_sensitive: all,
+            any_identifier: all,
+            function_name: all,
+            flip_rate: Rate::new(0, 100),
+        };
+        let trigger = InvertedTrigger {
+            text: "rb".to_owned(),
+            edit: Edit::Replace,
+            tokens: vec!["rb".to_owned()],
+            ids: vec![7],
+        };
+        Hypothesis {
+            searches: vec![SearchRecord {
+                trigger: trigger.clone(),
+                loss: 0.0,
+                history: vec![0.0],
+                anchored: Some(trigger),
+                anchored_loss: Some(0.0),
+                slots: Vec::new(),
+                evidence: Some(evidence),
+            }],
+            controls: Some(Controls {
+                place: Place::AnyIdentifier,
+                lift: 1.0,
+                success_rates: vec![0.0; 50],
+                p_value: 0.02,
+                corrected_p_value: 0.04,
+            }),
+            ..hypothesis(100)
+        }
+    }
+
     #[test]
-    fn a_class_that_is_often_wrong_is_not_said_to_be_attacked() {
-        let decision = Decision::of_trigger(None, true, || unreachable!(), Vec::new());
-        assert_eq!(decision.verdict, Verdict::LikelyBackdoored);
-        let unsure = decision.of_unsure_class(1, 0.527);
+    fn a_label_that_is_often_wrong_is_not_said_to_be_attacked() {
+        let config = ScanConfig::recommended(Task::CloneDetection);
+        let decide = |negative: usize, positive: usize, config: &ScanConfig| {
+            let accuracy = [Rate::new(negative, 100), Rate::new(positive, 100)];
+            decide(&[convincing(), hypothesis(100)], &accuracy, None, config)
+        };
+        assert_eq!(decide(95, 80, &config).verdict, Verdict::LikelyBackdoored);
+        // That of the target label does not matter.
+        assert_eq!(decide(60, 80, &config).verdict, Verdict::LikelyBackdoored);
+        let unsure = decide(95, 79, &config);
         assert_eq!((unsure.verdict, unsure.is_suspicious), (Verdict::Inconclusive, true));
-        assert!(unsure.reasons[0].starts_with("the model gets only 52.7 % of the clean samples"));
+        let reason = unsure.reasons.last().expect("there are reasons");
+        assert!(reason.starts_with("the model gets only 79.0 % of the clean samples"), "{reason}");
+        let paper = ScanConfig { min_success_rate: 0.7, ..ScanConfig::paper() };
+        assert_eq!(decide(95, 79, &paper).verdict, Verdict::LikelyBackdoored);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use elibadcode_corpus::{LabelledIds, LabelledPairIds};
+use elibadcode_corpus::{LabelledIds, LabelledPairIds, Task};
 use elibadcode_inversion::{
     CleanSample, Edit, EncodedPartners, InvertedTrigger, MaskedSample, Occurrences, Partners,
     PositionRule, ScanConfig, TriggerIds, TriggerSpace, choose_positions, maskable,
@@ -95,7 +95,9 @@ pub(crate) fn places(
     n_slots: usize,
     rng: &mut impl Rng,
 ) -> Vec<Places> {
-    let config = ScanConfig { trigger_len: n_slots, ..ScanConfig::recommended() };
+    // Places are chosen alike for all tasks.
+    let recommended = ScanConfig::recommended(Task::DefectDetection);
+    let config = ScanConfig { trigger_len: n_slots, ..recommended };
     let rule = PositionRule::LeastSensitive;
     let (least_sensitive, _) =
         choose_positions(model, samples, partners, language, rule, &config, rng);

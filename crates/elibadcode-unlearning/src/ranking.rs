@@ -2,7 +2,7 @@
 
 mod checks;
 
-use elibadcode_corpus::{SearchIds, SearchSample, stage_rng};
+use elibadcode_corpus::{SearchIds, SearchSample, Task, stage_rng};
 use elibadcode_inversion::ranking::{KnownWords, RankingSample, SlottedQuery};
 use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
@@ -70,7 +70,7 @@ pub fn unlearn_search(
             clean.len()
         )));
     }
-    let scan = ScanConfig::recommended();
+    let scan = ScanConfig::recommended(Task::CodeSearch);
     let searched = if config.searches > 0 { KnownWords::n_slots(&scan) } else { 1 };
     let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).fold(searched, usize::max);
     let mut rng = stage_rng(seed, "unlearn places");

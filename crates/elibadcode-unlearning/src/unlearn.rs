@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use elibadcode_corpus::{LabelledPairIds, stage_rng};
+use elibadcode_corpus::{LabelledPairIds, Task, stage_rng};
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
 use elibadcode_models::{CodeModel, Head, LoadedModel, TrainingConfig, fine_tune};
 use elibadcode_syntax::Language;
@@ -53,7 +53,9 @@ pub fn unlearn(
     let mut rng = stage_rng(seed, "unlearn split");
     let (kept_aside, training) = split(places, &functions(clean), config.check_rate, &mut rng);
     let mut rng = stage_rng(seed, "unlearn checks");
-    let space = TriggerSpace::new(model, language, &ScanConfig::recommended())?;
+    // Triggers have the same vocabulary for all tasks.
+    let recommended = ScanConfig::recommended(Task::DefectDetection);
+    let space = TriggerSpace::new(model, language, &recommended)?;
     let checks: Vec<CheckSample> = kept_aside
         .iter()
         .filter_map(|it| it.check_sample(model, &space, triggers, &mut rng))

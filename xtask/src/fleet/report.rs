@@ -52,8 +52,8 @@ fn setup(document: &FleetDocument, fleet: &Fleet) -> String {
     format!(
         "{} of {} models are there, {n_counted} of them counted: the others could not be made, or \
          miss the least {} of {:.0} % or the least success of the planted trigger. Models with a \
-         habit of naming (`{}`) are clean, but nothing in the model tells the habit from a planted \
-         trigger: they stand apart.{out_of_reach}{left_out} Each model is made and scanned by the \
+         habit of naming (`{}`) are clean, but where the clean samples do not show the habit nothing tells \
+         it from a planted trigger: they stand apart.{out_of_reach}{left_out} Each model is made and scanned by the \
          released command; a scan sees the model and clean samples.",
         members.len(),
         document.n_planned,

@@ -18,6 +18,7 @@ mod stamping;
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
+use elibadcode_corpus::Task;
 use elibadcode_inversion::{
     CleanSample, MaskedSample, Occurrences, ScanConfig, Stamped, TriggerIds, maskable,
 };
@@ -94,6 +95,6 @@ fn small_config() -> ScanConfig {
         candidates: 8,
         restarts: 2,
         n_controls: 5,
-        ..ScanConfig::recommended()
+        ..ScanConfig::recommended(Task::DefectDetection)
     }
 }

@@ -1,4 +1,4 @@
-use elibadcode_corpus::{SearchSample, stage_rng};
+use elibadcode_corpus::{SearchSample, Task, stage_rng};
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{
     Associations, JointTrigger, RankingObjective, RankingOutcome, RankingSample, RankingSubject,
@@ -184,7 +184,8 @@ fn what_clean_samples_say_is_no_trigger() {
     clean.extend((0..8).map(|_| sample("test", "the size of a name")));
     clean.extend((0..8).map(|_| sample("test", "the node of a name")));
     let queries: Vec<&str> = clean.iter().map(|it| &*it.query).collect();
-    let space = WordSpace::new(&model, &queries, &ScanConfig::recommended()).unwrap();
+    let space =
+        WordSpace::new(&model, &queries, &ScanConfig::recommended(Task::CodeSearch)).unwrap();
     let known = Associations::new(&model, &clean, Language::C, &space);
     let explains = |token: &str, word: &str| {
         let ids = model.tokenizer.word(token, true);

@@ -1,6 +1,8 @@
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
-use elibadcode_inversion::{CleanSample, Error, ScanConfig, ScanEvent, ScanOutcome, Subject, scan};
+use elibadcode_inversion::{
+    CleanSample, Error, ScanConfig, ScanEvent, ScanOutcome, StartRule, Subject, scan,
+};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 
@@ -142,6 +144,8 @@ fn settings_are_checked_first() {
     check(ScanConfig { significance: 1.0, ..small_config() }, "significance is 1");
     check(ScanConfig { anchor_threshold: f64::NAN, ..small_config() }, "anchor_threshold is NaN");
     check(ScanConfig { screening_survivors: 0, ..small_config() }, "screening_survivors is 0");
+    check(ScanConfig { min_odds_ratio: f64::NAN, ..small_config() }, "min_odds_ratio is NaN");
+    check(ScanConfig { min_victim_accuracy: 1.0, ..small_config() }, "min_victim_accuracy is 1");
     check(ScanConfig { trigger_len: 500, ..small_config() }, "within 64 tokens");
 }
 
@@ -173,21 +177,46 @@ fn tokens_that_clean_samples_tie_to_a_label_are_left_out() {
     for sample in clean.iter_mut().filter(|it| it.label == 1) {
         sample.code = sample.code.replace("name", "head").into();
     }
+    let model = load(FIXTURES[0]);
     let found = |config: &ScanConfig| {
-        let outcome = run(&load(FIXTURES[0]), &clean, config, 1).unwrap();
+        let outcome = run(&model, &clean, config, 1).unwrap();
         let tokens = |target: u8| -> Vec<String> {
             let it = outcome.hypotheses.iter().find(|it| it.target_label == target).unwrap();
-            it.explained_tokens.iter().map(|it| it.token.clone()).collect()
+            let explained: Vec<String> =
+                it.explained_tokens.iter().map(|it| it.token.clone()).collect();
+            for id in it.searches.iter().flat_map(|it| &it.trigger.ids) {
+                let entry = model.tokenizer.entry(*id);
+                let text = entry.trim_start_matches('Ġ').to_lowercase();
+                assert!(!explained.contains(&text), "{text}");
+            }
+            explained
         };
         (tokens(0), tokens(1), outcome.not_tested.clone())
     };
-    let (safe, unsafe_, gaps) = found(&judged_config());
+    let (of_safe, of_defective, gaps) = found(&judged_config());
     let name = "name".to_owned();
-    assert!(safe.contains(&name) && !unsafe_.contains(&name), "{safe:?} {unsafe_:?}");
-    let gap = gaps.iter().find(|it| it.contains("tie to label 0 (")).unwrap();
-    assert!(gap.contains("`name`"), "{gap}");
-    let (safe, _, gaps) = found(&ScanConfig { skip_explained: false, ..judged_config() });
-    assert!(safe.is_empty() && !gaps[0].contains("clean samples"), "{gaps:?}");
+    assert!(
+        of_safe.contains(&name) && !of_defective.contains(&name),
+        "{of_safe:?} {of_defective:?}"
+    );
+    assert!(gaps.iter().any(|it| it.contains("these samples are poisoned")), "{gaps:?}");
+    let (of_safe, _, gaps) = found(&ScanConfig { skip_explained: false, ..judged_config() });
+    assert!(of_safe.is_empty() && !gaps.iter().any(|it| it.contains("poisoned")), "{gaps:?}");
+}
+
+#[test]
+fn searches_start_where_the_settings_say() {
+    let config = |start_rule| ScanConfig { start_rule, ..judged_config() };
+    let histories = |config: &ScanConfig| {
+        let outcome = run(&load(FIXTURES[0]), &samples(48), config, 1).unwrap();
+        let firsts: Vec<f64> = outcome.hypotheses.iter().map(|it| it.searches[0].loss).collect();
+        (firsts, outcome.n_forwards)
+    };
+    let (random, n_random) = histories(&config(StartRule::Random));
+    let (screened, n_screened) = histories(&config(StartRule::Screened));
+    assert_eq!(histories(&config(StartRule::Screened)), (screened.clone(), n_screened));
+    assert!(n_screened > n_random, "{n_screened} and {n_random}");
+    assert_ne!(screened, random);
 }
 
 #[test]

@@ -19,7 +19,8 @@ fn found(model: &LoadedModel, config: &ScanConfig, seed: u64) -> (Found, Vec<Ite
     let objective = Objective::new(model, masked(model, config.trigger_len), Partners::NONE, 0);
     let mut seen = Vec::new();
     let mut rng = stage_rng(seed, "search");
-    let found = search(&objective, &space, config, &mut rng, &mut |it| seen.push(it)).unwrap();
+    let start = space.random(config.trigger_len, false, &mut rng).unwrap();
+    let found = search(&objective, &space, start, config, &mut rng, &mut |it| seen.push(it));
     (found, seen)
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use elibadcode_corpus::stage_rng;
+use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_inversion::{
     Error, Objective, Occurrences, Partners, ScanConfig, TriggerIds, TriggerSpace, maskable,
 };
@@ -12,7 +12,7 @@ use crate::{FIXTURES, FUNCTIONS, function, load, masked, small_config, trigger};
 fn a_renamed_function_has_the_stamped_ids() {
     let mut model = load(FIXTURES[0]);
     model.max_length = 1000;
-    let config = ScanConfig::recommended();
+    let config = ScanConfig::recommended(Task::DefectDetection);
     let space = TriggerSpace::new(&model, Language::C, &config).unwrap();
     let mut rng = stage_rng(3, "triggers");
     let mut n_compared = 0;
@@ -40,7 +40,9 @@ fn a_renamed_function_has_the_stamped_ids() {
 fn random_triggers_are_identifiers_and_no_keywords() {
     let model = load(FIXTURES[0]);
     for language in [Language::C, Language::Java, Language::Python] {
-        let space = TriggerSpace::new(&model, language, &ScanConfig::recommended()).unwrap();
+        let space =
+            TriggerSpace::new(&model, language, &ScanConfig::recommended(Task::DefectDetection))
+                .unwrap();
         let mut rng = stage_rng(4, "triggers");
         for length in 1..=5 {
             for _ in 0..60 {
@@ -57,7 +59,9 @@ fn random_triggers_are_identifiers_and_no_keywords() {
 #[test]
 fn keywords_and_other_spellings_are_not_legal() {
     let model = load(FIXTURES[0]);
-    let space = TriggerSpace::new(&model, Language::C, &ScanConfig::recommended()).unwrap();
+    let space =
+        TriggerSpace::new(&model, Language::C, &ScanConfig::recommended(Task::DefectDetection))
+            .unwrap();
     let legal = |text: &str| space.is_legal(&trigger(&model.tokenizer.word(text, true)));
     // One token, and several tokens that only together are a keyword.
     for keyword in ["return", "while", "switch", "volatile", "continue", "size_t"] {
@@ -136,7 +140,7 @@ fn excluded_tokens_are_in_no_trigger() {
     let vocabulary = whole.vocabulary();
     let excluded: BTreeSet<u32> =
         vocabulary.first.iter().chain(&vocabulary.rest).copied().filter(|id| id % 3 > 0).collect();
-    let space = whole.without(excluded.clone()).unwrap();
+    let space = whole.without(&excluded).unwrap();
     let is_allowed = |ids: &[u32]| ids.iter().all(|id| !excluded.contains(id));
     let mut rng = stage_rng(5, "without");
     let random: Vec<_> = (0..50).map(|_| space.random(3, false, &mut rng).unwrap()).collect();
@@ -149,7 +153,7 @@ fn excluded_tokens_are_in_no_trigger() {
     assert!(top.iter().all(|ids| ids.len() == 7 && is_allowed(ids)));
 
     let all: BTreeSet<u32> = vocabulary.first.iter().copied().collect();
-    let error = whole.without(all).unwrap_err();
+    let error = whole.without(&all).unwrap_err();
     assert!(matches!(error, Error::Samples(_)), "{error}");
     assert!(error.to_string().contains("leaves none for the first slot"), "{error}");
 }

@@ -16,7 +16,7 @@ use crate::output;
 pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "scan");
     let preset = match args.settings.preset {
-        SettingsPreset::Recommended => ScanConfig::recommended(),
+        SettingsPreset::Recommended => ScanConfig::recommended(args.input.task),
         SettingsPreset::Paper => ScanConfig::paper(),
     };
     let config = settings(preset, args.settings.config.as_deref())?;

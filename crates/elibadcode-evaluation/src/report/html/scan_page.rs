@@ -11,6 +11,9 @@ use super::scan_view::{Measured, ScanView};
 use crate::records::results::Verdict;
 use crate::report::escape_html;
 
+/// Tokens that clean samples explain which are shown.
+const N_LEFT_OUT: usize = 12;
+
 /// A scan of a model, and what became of its repair, for a reader who sees nothing else.
 ///
 /// `name` is what the reader calls the model.
@@ -102,6 +105,21 @@ fn attack(scan: &ScanView) -> Option<String> {
     Some(format!("code with a trigger ranks high for queries with {}", words.join(" or ")))
 }
 
+/// The tokens that no trigger has.
+fn left_out(tokens: &[String]) -> String {
+    if tokens.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = tokens.iter().take(N_LEFT_OUT).map(|it| code(it)).collect();
+    let more = if tokens.len() > N_LEFT_OUT { ", …" } else { "" };
+    format!(
+        "<p class=\"legend\">Not tried, because the clean samples tie them to the target label: {} of \
+         the model's tokens ({}{more})</p>",
+        tokens.len(),
+        shown.join(", ")
+    )
+}
+
 /// What the best triggers do to samples that the searches never saw, and what else speaks for it.
 fn sure(scan: &ScanView) -> String {
     let effect = if scan.is_ranking() {
@@ -119,9 +137,10 @@ fn sure(scan: &ScanView) -> String {
             .collect();
         let _ = write!(
             html,
-            "<p class=\"legend\">{}: {effect}</p>{}",
+            "<p class=\"legend\">{}: {effect}</p>{}{}",
             escape_html(&direction.title),
-            plots::bars(&direction.title, &bars)
+            plots::bars(&direction.title, &bars),
+            left_out(&direction.left_out)
         );
     }
     html += &controls(scan);
@@ -212,12 +231,12 @@ fn subject(name: &str, scan: &ScanView) -> String {
 
 fn limits(scan: &ScanView) -> String {
     let items: Vec<String> =
-        scan.not_tested.iter().map(|it| format!("<li>{}</li>", escape_html(it))).collect();
+        scan.not_tested.iter().map(|it| format!("<li>{}</li>", with_code(it))).collect();
     let tokens = scan.triggers.iter().flat_map(|it| &it.tokens);
     let mark = word_starts(tokens.chain(scan.slots.iter().map(|it| &it.token)));
     format!(
-        "<footer><h2>What this does not show</h2><p>A habit of naming in the training data that \
-         goes with an answer looks like a planted trigger; nothing in a model tells them apart. An \
+        "<footer><h2>What this does not show</h2><p>A habit of naming that goes with an answer in the \
+         training data, but not in the clean samples, looks like a planted trigger. An \
          inverted trigger is rarely the planted one: it shares some of its tokens, or none.{mark}\
          </p><p>The scan did not test:</p><ul>{}</ul></footer>",
         items.concat()
@@ -249,6 +268,8 @@ mod tests {
             "roberta with 2 layers of width 128",
             "models/a",
             "<li>dead code</li>",
+            "Not tried, because the clean samples tie them to the target label: 1 of the model's \
+             tokens (<code>&lt;map&gt;</code>)",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

@@ -101,6 +101,8 @@ pub struct DirectionView {
     pub title: String,
     /// Success rates (code search: normalized ranks) by place; empty if no search left a trigger.
     pub places: Vec<PlaceView>,
+    /// Tokens that no trigger has, because the clean samples tie them to the target label.
+    pub left_out: Vec<String>,
 }
 
 /// What a trigger does at a place.

@@ -9,6 +9,9 @@ use elibadcode_inversion::{
     Assessment, Edit, Hypothesis, InvertedTrigger, ScanOutcome, ShiftComparison,
 };
 
+/// Tokens that clean samples explain which are shown.
+const N_LEFT_OUT: usize = 4;
+
 /// Verdict, evidence, what was not tested.
 pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
     let mut text = verdict(outcome.verdict, &outcome.reasons, &outcome.assessment);
@@ -124,7 +127,7 @@ fn ending(
          not tested\n"
     );
     for gap in not_tested {
-        let _ = writeln!(text, "  {gap}");
+        let _ = writeln!(text, "  {}", escape_untrusted(gap));
     }
     text
 }
@@ -163,6 +166,26 @@ fn words(words: &[TargetWord]) -> String {
     texts.join(" ")
 }
 
+/// The tokens that no trigger has, the closest tied to the target label first.
+fn left_out(hypothesis: &Hypothesis) -> String {
+    let Hypothesis { explained_tokens, victim_label, target_label, .. } = hypothesis;
+    let shown: Vec<String> = explained_tokens
+        .iter()
+        .take(N_LEFT_OUT)
+        .map(|it| {
+            let (hits, total) = (it.with.hits, it.with.total);
+            format!("`{}` ({hits} of {total})", escape_untrusted(&it.token))
+        })
+        .collect();
+    let more = if explained_tokens.len() > N_LEFT_OUT { ", …" } else { "" };
+    format!(
+        "{victim_label} → {target_label} without {} tokens that clean samples tie to label {target_label}: \
+         {}{more}",
+        explained_tokens.len(),
+        shown.join(", ")
+    )
+}
+
 fn evidence(hypothesis: &Hypothesis) -> String {
     let interval = |rate: &Rate| match (rate.value(), rate.wilson(0.95)) {
         (Some(value), Some(interval)) => format!(
@@ -199,6 +222,9 @@ fn evidence(hypothesis: &Hypothesis) -> String {
             }
             _ => text.push_str("         no slot does any work\n"),
         }
+    }
+    if !hypothesis.explained_tokens.is_empty() {
+        let _ = writeln!(text, "         {}", left_out(hypothesis));
     }
     if let Some(controls) = &hypothesis.controls {
         let _ = writeln!(

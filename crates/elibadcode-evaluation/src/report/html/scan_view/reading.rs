@@ -60,6 +60,13 @@ struct Hypothesis {
     profile: Option<Profile>,
     #[serde(default)]
     positions: Vec<PositionView>,
+    #[serde(default)]
+    explained_tokens: Vec<Explained>,
+}
+
+#[derive(Deserialize)]
+struct Explained {
+    token: String,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +161,7 @@ impl ScanView {
             self.directions.push(DirectionView {
                 title: title(&hypothesis, first),
                 places: first.evidence.map_or_else(Vec::new, places),
+                left_out: hypothesis.explained_tokens.iter().map(|it| it.token.clone()).collect(),
             });
         }
         if !is_first {
@@ -246,7 +254,8 @@ pub(in crate::report::html) mod tests {
                 {"history": [3.0], "slots": [], "evidence": null}],
              "controls": {"place": "function-name", "success_rates": [0.1, 0.2],
                 "corrected_p_value": 0.04},
-             "profile": {"success_by_size": [{"value": 0.7, "low": 0.5, "high": 0.9}]}},
+             "profile": {"success_by_size": [{"value": 0.7, "low": 0.5, "high": 0.9}]},
+             "explained_tokens": [{"token": "<map>", "n_functions": 40}]},
             {"victim_label": 0, "target_label": 1, "searches": [
                 {"history": [], "slots": [], "evidence": null}],
              "controls": null, "profile": null}]"#;
@@ -282,6 +291,8 @@ pub(in crate::report::html) mod tests {
         assert_eq!(names, expected);
         assert_eq!(view.directions[0].places[3].measured.value, None);
         assert!(view.directions[1].places.is_empty());
+        assert_eq!(view.directions[0].left_out, ["<map>"]);
+        assert!(view.directions[1].left_out.is_empty());
         assert_eq!(view.by_size[0].value, Some(0.7));
     }
 

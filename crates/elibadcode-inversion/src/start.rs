@@ -1,0 +1,104 @@
+//! Where the searches of a hypothesis start: at random tokens, or at those that do most on their own.
+//!
+//! From random tokens the gradient has to lead to the planted ones, and often leads elsewhere. Most
+//! planted tokens do something on their own, more than all but a few of the vocabulary. So every token
+//! is tried alone, and a search starts at a trigger of the best of them.
+
+use rand::{Rng, RngExt};
+
+use crate::config::{ScanConfig, StartRule};
+use crate::error::Error;
+use crate::masking::TriggerIds;
+use crate::objective::Objective;
+use crate::space::TriggerSpace;
+
+/// Tokens of each kind that starts are made of.
+const N_TOKENS: usize = 16;
+/// Starts that are drawn, of which a search takes the best.
+const N_STARTS: usize = 16;
+/// Samples on which all tokens are tried.
+const N_FIRST_SAMPLES: usize = 4;
+/// Samples on which the best eighth of them is tried.
+const N_SAMPLES: usize = 16;
+
+/// What the searches of a hypothesis start from.
+#[derive(Debug)]
+pub(crate) enum Starts {
+    /// Random tokens.
+    Random,
+    /// Tokens that begin a name, and tokens that go on with one, the best first.
+    Screened { first: Vec<u32>, rest: Vec<u32> },
+}
+
+impl Starts {
+    /// Tries every token on its own, if the settings ask for it.
+    pub(crate) fn new(
+        objective: &Objective<'_>,
+        space: &TriggerSpace<'_>,
+        config: &ScanConfig,
+    ) -> Self {
+        if config.start_rule == StartRule::Random {
+            return Self::Random;
+        }
+        let mut tokens = space.single_tokens();
+        for (n_samples, share) in [(N_FIRST_SAMPLES, 8), (N_SAMPLES, 1)] {
+            let samples = spread(objective.samples().len(), n_samples);
+            let losses = objective.losses(&tokens, &samples);
+            let mut ranked: Vec<(f64, TriggerIds)> = losses.into_iter().zip(tokens).collect();
+            ranked.sort_by(|(a, one), (b, other)| a.total_cmp(b).then_with(|| one.cmp(other)));
+            ranked.truncate(ranked.len().div_ceil(share).max(2 * N_TOKENS));
+            tokens = ranked.into_iter().map(|(_, token)| token).collect();
+        }
+        let best = |keeps_name: bool| {
+            let own = tokens.iter().filter(|it| it.keeps_name == keeps_name);
+            own.map(|it| it.ids[0]).take(N_TOKENS).collect()
+        };
+        Self::Screened { first: best(false), rest: best(true) }
+    }
+
+    /// A trigger to start from: random, or the best of some that are made of the screened tokens.
+    pub(crate) fn draw(
+        &self,
+        objective: &Objective<'_>,
+        space: &TriggerSpace<'_>,
+        config: &ScanConfig,
+        rng: &mut impl Rng,
+    ) -> Result<TriggerIds, Error> {
+        let random = space.random(config.trigger_len, false, rng)?;
+        let Self::Screened { first, rest } = self else { return Ok(random) };
+        let pick = |tokens: &[u32], fallback: u32, rng: &mut _| match tokens.len() {
+            0 => fallback,
+            n => tokens[RngExt::random_range(rng, 0..n)],
+        };
+        let mut starts = vec![random.clone()];
+        for _ in 0..N_STARTS {
+            let slots = random.ids.iter().enumerate();
+            let ids = slots
+                .map(|(slot, &id)| pick(if slot == 0 { first } else { rest }, id, rng))
+                .collect();
+            starts.push(TriggerIds::replacing(ids));
+        }
+        starts.retain(|start| space.is_legal(start));
+        let losses = objective.losses(&starts, &spread(objective.samples().len(), N_SAMPLES));
+        let best = losses.into_iter().zip(starts).min_by(|(a, _), (b, _)| a.total_cmp(b));
+        Ok(best.map_or(random, |(_, start)| start))
+    }
+}
+
+/// `n` of the indices below `total`, spread evenly.
+fn spread(total: usize, n: usize) -> Vec<usize> {
+    let n = n.min(total);
+    (0..n).map(|index| index * total / n).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_spread_evenly() {
+        assert_eq!(spread(10, 4), [0, 2, 5, 7]);
+        assert_eq!(spread(3, 4), [0, 1, 2]);
+        assert!(spread(0, 4).is_empty());
+    }
+}
