@@ -160,14 +160,16 @@ impl ScanConfig {
 
     /// The paper's search with the deviations that this project measured to help with a task.
     pub fn recommended(task: Task) -> Self {
-        // Those of defect detection start as those of the fleet did that taught its score.
-        let start_rule = match task {
-            Task::DefectDetection => StartRule::Random,
-            Task::CloneDetection | Task::CodeSearch => StartRule::Screened,
+        let (start_rule, min_odds_ratio) = match task {
+            // As in the fleet that taught its score.
+            Task::DefectDetection => (StartRule::Random, 1.25),
+            // Pairs share their functions, so that fewer of them count.
+            Task::CloneDetection | Task::CodeSearch => (StartRule::Screened, 1.0),
         };
         Self {
             min_word_rate: 0.01,
             skip_explained: true,
+            min_odds_ratio,
             min_victim_accuracy: 0.8,
             start_rule,
             screening_steps: 2,

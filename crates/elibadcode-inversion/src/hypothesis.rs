@@ -7,6 +7,7 @@ use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::explained::{ExplainedToken, TokenLabels};
 use crate::gcg::search;
+use crate::judge::Judge;
 use crate::objective::Objective;
 use crate::outcome::{Hypothesis, PositionProfile, SearchRecord};
 use crate::position::{check_visible_names, choose_positions};
@@ -15,7 +16,6 @@ use crate::sample::{CleanSample, Partners};
 use crate::scan::{ScanEvent, Subject, as_text};
 use crate::space::TriggerSpace;
 use crate::start::Starts;
-use crate::verdict::Judge;
 
 /// Ordered pairs of two labels.
 const N_HYPOTHESES: usize = 2;

@@ -6,7 +6,7 @@
 //! 2. `position`: the identifier that each sample gives up (phase (b)),
 //! 3. `start`, `objective` and `gcg`: the search (phase (c)),
 //! 4. `anchoring`: the slots that do the work (phase (c')),
-//! 5. `profile` and `verdict`: what the result is worth,
+//! 5. `judge`, `profile` and `verdict`: what the result is worth,
 //! 6. `score`: what a fleet of models says about such results.
 //!
 //! [`ranking`] has the same steps for code search, where the trigger has a second side.
@@ -20,6 +20,7 @@ mod explained;
 mod gcg;
 mod gradient;
 mod hypothesis;
+mod judge;
 mod masking;
 mod objective;
 mod outcome;
