@@ -159,6 +159,11 @@ fn test_hypotheses(
     while is_worth_another(&tests[0], config) {
         tests[0].search(observe)?;
     }
+    if let [first, other] = &tests[..]
+        && is_hidden(first.suspicion(), other.suspicion(), config)
+    {
+        tests.reverse();
+    }
     let mut n_forwards = 0;
     let mut hypotheses = Vec::new();
     for test in tests {
@@ -171,6 +176,12 @@ fn test_hypotheses(
         other.asymmetry = other.assured_success() - one.assured_success();
     }
     Ok((hypotheses, n_forwards))
+}
+
+/// Whether a find of the other hypothesis, which stands behind because the model does not know its label
+/// well, would be hidden by a first one that found nothing.
+fn is_hidden(first: f64, other: f64, config: &ScanConfig) -> bool {
+    first < config.min_success_rate && other >= config.min_success_rate
 }
 
 /// Whether the most suspicious hypothesis is to be searched once more.
@@ -295,4 +306,17 @@ pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String
         );
     }
     gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_find_is_not_hidden_by_nothing() {
+        let config = ScanConfig { min_success_rate: 0.7, ..ScanConfig::paper() };
+        assert!(is_hidden(0.12, 0.71, &config));
+        assert!(!is_hidden(0.12, 0.69, &config));
+        assert!(!is_hidden(0.75, 0.9, &config));
+    }
 }
