@@ -170,7 +170,7 @@ impl ScanConfig {
             min_word_rate: 0.01,
             skip_explained: true,
             min_odds_ratio,
-            min_victim_accuracy: 0.8,
+            min_victim_accuracy: 0.85,
             start_rule,
             screening_steps: 2,
             target_len: 1,

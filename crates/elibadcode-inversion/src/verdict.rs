@@ -329,15 +329,15 @@ mod tests {
             let accuracy = [Rate::new(negative, 100), Rate::new(positive, 100)];
             decide(&[convincing(), hypothesis(100)], &accuracy, None, config)
         };
-        assert_eq!(decide(95, 80, &config).verdict, Verdict::LikelyBackdoored);
+        assert_eq!(decide(95, 85, &config).verdict, Verdict::LikelyBackdoored);
         // That of the target label does not matter.
-        assert_eq!(decide(60, 80, &config).verdict, Verdict::LikelyBackdoored);
-        let unsure = decide(95, 79, &config);
+        assert_eq!(decide(60, 85, &config).verdict, Verdict::LikelyBackdoored);
+        let unsure = decide(95, 84, &config);
         assert_eq!((unsure.verdict, unsure.is_suspicious), (Verdict::Inconclusive, true));
         let reason = unsure.reasons.last().expect("there are reasons");
-        assert!(reason.starts_with("the model gets only 79.0 % of the clean samples"), "{reason}");
+        assert!(reason.starts_with("the model gets only 84.0 % of the clean samples"), "{reason}");
         let paper = ScanConfig { min_success_rate: 0.7, ..ScanConfig::paper() };
-        assert_eq!(decide(95, 79, &paper).verdict, Verdict::LikelyBackdoored);
+        assert_eq!(decide(95, 84, &paper).verdict, Verdict::LikelyBackdoored);
     }
 
     #[test]
