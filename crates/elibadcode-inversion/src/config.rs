@@ -28,7 +28,7 @@ pub struct ScanConfig {
     /// `openstream` for clones, and `name` for "name".
     pub skip_explained: bool,
     /// What a token must surely multiply the odds of the target label by, in the clean samples, to be left
-    /// out. Paper: no such rule.
+    /// out; code search has no labels. Paper: no such rule.
     pub min_odds_ratio: f64,
     /// Share of the clean samples of a label that the model must get right for a find to be called an attack
     /// on it. Paper: no such rule (0).
@@ -161,7 +161,8 @@ impl ScanConfig {
     /// The paper's search with the deviations that this project measured to help with a task.
     pub fn recommended(task: Task) -> Self {
         let (start_rule, min_odds_ratio) = match task {
-            // As in the fleet that taught its score.
+            // The fleet that taught its score was scanned so, and without a rule for tokens: 1.25 leaves out
+            // none or one of them there.
             Task::DefectDetection => (StartRule::Random, 1.25),
             // Pairs share their functions, so that fewer of them count.
             Task::CloneDetection | Task::CodeSearch => (StartRule::Screened, 1.0),

@@ -156,7 +156,8 @@ pub(crate) fn screening_subset(
     Some(subset)
 }
 
-fn ranked(candidates: Vec<TriggerIds>, losses: &[f64]) -> Vec<(TriggerIds, f64)> {
+/// Triggers with their losses, the lowest first; equal ones in the order of their ids.
+pub(crate) fn ranked(candidates: Vec<TriggerIds>, losses: &[f64]) -> Vec<(TriggerIds, f64)> {
     let mut pairs: Vec<(TriggerIds, f64)> =
         candidates.into_iter().zip(losses.iter().copied()).collect();
     pairs.sort_by(|(a, a_loss), (b, b_loss)| a_loss.total_cmp(b_loss).then_with(|| a.cmp(b)));

@@ -220,7 +220,8 @@ pub struct ScanOutcome {
     pub victim_label: Option<u8>,
     /// The label that the suspected attacker wants.
     pub target_label: Option<u8>,
-    /// The triggers to unlearn, the most convincing first; also if their score allows no verdict.
+    /// The triggers to unlearn, the most convincing first; also if their score, or the model's
+    /// accuracy, allows no verdict.
     pub triggers: Vec<InvertedTrigger>,
     /// Accuracy on the clean samples, by label.
     pub clean_accuracy: Vec<Rate>,

@@ -8,6 +8,7 @@ use rand::{Rng, RngExt};
 
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
+use crate::gcg::ranked;
 use crate::masking::TriggerIds;
 use crate::objective::Objective;
 use crate::space::TriggerSpace;
@@ -44,10 +45,9 @@ impl Starts {
         for (n_samples, share) in [(N_FIRST_SAMPLES, 8), (N_SAMPLES, 1)] {
             let samples = spread(objective.samples().len(), n_samples);
             let losses = objective.losses(&tokens, &samples);
-            let mut ranked: Vec<(f64, TriggerIds)> = losses.into_iter().zip(tokens).collect();
-            ranked.sort_by(|(a, one), (b, other)| a.total_cmp(b).then_with(|| one.cmp(other)));
-            ranked.truncate(ranked.len().div_ceil(share).max(2 * N_TOKENS));
-            tokens = ranked.into_iter().map(|(_, token)| token).collect();
+            let n_kept = tokens.len().div_ceil(share).max(2 * N_TOKENS);
+            let best = ranked(tokens, &losses).into_iter().take(n_kept);
+            tokens = best.map(|(token, _)| token).collect();
         }
         let best = |keeps_name: bool| {
             let own = tokens.iter().filter(|it| it.keeps_name == keeps_name);
