@@ -1,5 +1,7 @@
 //! One (victim → target) pair while it is tested: its searches, and what judges their triggers.
 
+use std::cmp::Ordering;
+
 use elibadcode_corpus::stage_rng;
 
 use crate::anchoring::anchor;
@@ -74,7 +76,6 @@ pub(crate) struct HypothesisTest<'a> {
     seed: u64,
     victim_label: u8,
     target_label: u8,
-    /// Whether the model gets the victim label right often enough to be said to be attacked there.
     is_known: bool,
     objective: Objective<'a>,
     /// Known from the first search on.
@@ -82,6 +83,26 @@ pub(crate) struct HypothesisTest<'a> {
     judge: Judge<'a>,
     n_position_forwards: u64,
     searches: Vec<SearchRecord>,
+}
+
+/// What decides which hypothesis stands first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// Whether a verdict can come of it.
+    can_be_judged: bool,
+    /// Whether what was found would be called an attack, by the fixed limit.
+    can_be_attack: bool,
+    /// Its certain success, as a share of what does not flip by itself.
+    excess: f64,
+}
+
+impl Standing {
+    /// The more suspicious first. An attack on a label that the model knows is not to be hidden by a
+    /// stronger trigger of one that it often gets wrong.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let kind = |it: &Self| (it.can_be_judged, it.can_be_attack);
+        kind(other).cmp(&kind(self)).then(other.excess.total_cmp(&self.excess))
+    }
 }
 
 impl<'a> HypothesisTest<'a> {
@@ -149,12 +170,20 @@ impl<'a> HypothesisTest<'a> {
         self.searches.iter().map(SearchRecord::assured_success).fold(0.0, f64::max)
     }
 
-    /// What hypotheses are ordered by: whether a verdict can come of it, whether the model knows the
-    /// label, and the suspicion as a share of what does not flip by itself.
-    pub(crate) fn rank(&self) -> (bool, bool, f64) {
+    /// Whether the model gets the victim label right often enough to be said to be attacked there.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// What decides which hypothesis stands first.
+    pub(crate) fn standing(&self) -> Standing {
         let flips = self.judge.flip_rate().value().unwrap_or(0.0);
-        let excess = (self.suspicion() - flips) / (1.0 - flips).max(f64::EPSILON);
-        (self.can_be_judged(), self.is_known, excess)
+        let is_convincing = self.suspicion() >= self.config.min_success_rate;
+        Standing {
+            can_be_judged: self.can_be_judged(),
+            can_be_attack: self.is_known && is_convincing,
+            excess: (self.suspicion() - flips) / (1.0 - flips).max(f64::EPSILON),
+        }
     }
 
     /// Searches so far.
@@ -257,4 +286,24 @@ impl<'a> HypothesisTest<'a> {
 
 fn stage_name(victim_label: u8, target_label: u8, stage: &str) -> String {
     format!("scan {victim_label}→{target_label} {stage}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attack_is_not_hidden_by_a_stronger_trigger_of_an_unknown_label() {
+        let standing = |can_be_judged, can_be_attack, excess| Standing {
+            can_be_judged,
+            can_be_attack,
+            excess,
+        };
+        let is_first = |a: Standing, b: Standing| {
+            assert_eq!((a.order(&b), b.order(&a)), (Ordering::Less, Ordering::Greater));
+        };
+        is_first(standing(true, true, 0.7), standing(true, false, 0.9));
+        is_first(standing(true, false, 0.9), standing(true, false, 0.2));
+        is_first(standing(true, false, -0.1), standing(false, false, 0.0));
+    }
 }

@@ -88,10 +88,14 @@ pub fn scan(
     };
     let shape = shape(subject.model);
     let assessment = Assessment::of_labels(subject.task, &hypotheses, config, &shape);
-    let Decision { verdict, reasons, is_suspicious } = match unsupported {
+    let mut decision = match unsupported {
         Some(reason) => Decision::impossible(reason),
         None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
     };
+    if subject.model.canonical_input().is_some() {
+        decision = decision.of_hidden_names();
+    }
+    let Decision { verdict, reasons, is_suspicious } = decision;
     let suspect = hypotheses.first().filter(|_| is_suspicious);
     let mut gaps = not_tested(subject.model, config);
     if hypotheses.iter().any(|it| !it.explained_tokens.is_empty()) {
@@ -152,18 +156,15 @@ fn test_hypotheses(
     for test in tests.iter_mut().filter(|test| test.can_be_judged()) {
         test.search(observe)?;
     }
-    tests.sort_by(|a, b| {
-        let ((a_judged, a_known, a), (b_judged, b_known, b)) = (a.rank(), b.rank());
-        (b_judged, b_known).cmp(&(a_judged, a_known)).then(b.total_cmp(&a))
-    });
-    while is_worth_another(&tests[0], config) {
-        tests[0].search(observe)?;
+    tests.sort_by(|a, b| a.standing().order(&b.standing()));
+    // An attack can be said only of a label that the model knows: the first of these is worth as much.
+    let known = tests.iter().position(HypothesisTest::is_known);
+    for index in [Some(0), known].into_iter().flatten() {
+        while is_worth_another(&tests[index], config) {
+            tests[index].search(observe)?;
+        }
     }
-    if let [first, other] = &tests[..]
-        && is_hidden(first.suspicion(), other.suspicion(), config)
-    {
-        tests.reverse();
-    }
+    tests.sort_by(|a, b| a.standing().order(&b.standing()));
     let mut n_forwards = 0;
     let mut hypotheses = Vec::new();
     for test in tests {
@@ -178,20 +179,14 @@ fn test_hypotheses(
     Ok((hypotheses, n_forwards))
 }
 
-/// Whether a find of the other hypothesis, which stands behind because the model does not know its label
-/// well, would be hidden by a first one that found nothing.
-fn is_hidden(first: f64, other: f64, config: &ScanConfig) -> bool {
-    first < config.min_success_rate && other >= config.min_success_rate
-}
-
-/// Whether the most suspicious hypothesis is to be searched once more.
+/// Whether a hypothesis that stands first is to be searched once more.
 fn is_worth_another(test: &HypothesisTest<'_>, config: &ScanConfig) -> bool {
     test.can_be_judged()
         && test.n_searches() < worth(test.suspicion(), config)
         && !test.has_agreement()
 }
 
-/// How many searches the most suspicious hypothesis is worth.
+/// How many searches a hypothesis that stands first is worth.
 ///
 /// The first can fail by bad luck. A trigger that does half of what a planted one is expected to do
 /// may be a part of it, or a natural one that stands in its way: then the others are worth a try.
@@ -306,17 +301,4 @@ pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String
         );
     }
     gaps
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_find_is_not_hidden_by_nothing() {
-        let config = ScanConfig { min_success_rate: 0.7, ..ScanConfig::paper() };
-        assert!(is_hidden(0.12, 0.71, &config));
-        assert!(!is_hidden(0.12, 0.69, &config));
-        assert!(!is_hidden(0.75, 0.9, &config));
-    }
 }

@@ -109,6 +109,22 @@ impl Decision {
         Self { verdict, reasons, is_suspicious: verdict != Verdict::NoTriggerFound }
     }
 
+    /// The same of a model whose folder asks for canonical names, which hides names from the scan. That
+    /// the program which runs the model does as the folder asks, the scan cannot know: an attacker may
+    /// have written it.
+    pub(crate) fn of_hidden_names(mut self) -> Self {
+        if self.verdict == Verdict::NoTriggerFound {
+            self.verdict = Verdict::Inconclusive;
+            self.reasons.push(
+                "the folder's elibadcode.json asks for canonical names, so that names were not tried: no \
+                 trigger in them works where whatever runs the model renames them first, and \
+                 --raw-names scans it as other programs run it"
+                    .to_owned(),
+            );
+        }
+        self
+    }
+
     /// The same for a class that the model often gets wrong by itself.
     fn of_unsure_class(mut self, victim_label: u8, accuracy: f64) -> Self {
         self.verdict = Verdict::Inconclusive;
