@@ -66,6 +66,25 @@ pub(crate) struct FleetArgs {
     /// Take this program instead of building one
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// Scan with this program, the models being --binary's: two versions of the scan on the same models
+    #[arg(long, value_name = "FILE", requires = "binary")]
+    scanner: Option<PathBuf>,
+}
+
+/// The programs of a fleet, with the folder of its stages.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// Makes the models.
+    pub(crate) runner: Runner,
+    /// Scans them.
+    pub(crate) scanner: Runner,
+}
+
+impl Programs {
+    /// Programs that only tell the fingerprints of their stages; none if one of them is unknown.
+    fn planner(&self) -> Option<Self> {
+        Some(Self { runner: self.runner.planner()?, scanner: self.scanner.planner()? })
+    }
 }
 
 /// Makes, scans and reports the fleets; false if a model could not be made.
@@ -85,14 +104,20 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         (None, true) => PathBuf::new(),
         (None, false) => program::build(None)?,
     };
+    let scanner = match &args.scanner {
+        Some(file) => file.canonicalize().with_context(|| file.display().to_string())?,
+        None => binary.clone(),
+    };
     let mut is_complete = true;
     for (name, fleet) in &fleets {
-        let runner = Runner::new(&binary, args.out.join(name), &args.device, args.dry_run);
+        let runner =
+            |program| Runner::new(program, args.out.join(name), &args.device, args.dry_run);
+        let programs = Programs { runner: runner(&binary), scanner: runner(&scanner) };
         if !args.report {
-            is_complete &= make(fleet, &runner, args)?;
+            is_complete &= make(fleet, &programs, args)?;
         }
         if !args.dry_run {
-            publish(name, fleet, &runner, args.fit)?;
+            publish(name, fleet, &programs, args.fit)?;
         }
     }
     Ok(is_complete)
@@ -100,8 +125,8 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
 
 /// Makes the members that are asked for; those of one seed and architecture one after another,
 /// because they share a corpus and a base model. False if one could not be made.
-fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<bool> {
-    let settings = runner.settings_file("scan-settings.toml", &fleet.scan)?;
+fn make(fleet: &Fleet, programs: &Programs, args: &FleetArgs) -> Result<bool> {
+    let settings = programs.scanner.settings_file("scan-settings.toml", &fleet.scan)?;
     let mut groups: Vec<Vec<Member>> = fleet.groups();
     if let Some(shard) = args.shard {
         groups = shard.part(groups, |group| group.first().map(|member| member.seed));
@@ -113,11 +138,12 @@ fn make(fleet: &Fleet, runner: &Runner, args: &FleetArgs) -> Result<bool> {
     }
     groups.retain(|group| !group.is_empty());
     let are_made = in_parallel(n_jobs(args.jobs), &groups, |group| {
-        let maker = Maker { fleet, runner, settings: settings.as_deref() };
+        let maker = Maker { fleet, programs, settings: settings.as_deref() };
         let mut is_made = true;
         for member in group {
             let record = maker.make(member);
-            let kept = if runner.is_dry_run { Ok(()) } else { keep(&record, &runner.root) };
+            let Runner { is_dry_run, root, .. } = &programs.runner;
+            let kept = if *is_dry_run { Ok(()) } else { keep(&record, root) };
             if record.is_failure() {
                 say(&format!("{}: {}", record.name, record.status));
             }
@@ -144,8 +170,8 @@ fn keep(record: &MemberRecord, root: &Path) -> Result<()> {
 }
 
 /// Writes `fleet.json` and `fleet.md` from the records that are there.
-fn publish(name: &str, fleet: &Fleet, runner: &Runner, is_fit: bool) -> Result<()> {
-    let root = &runner.root;
+fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Result<()> {
+    let root = &programs.runner.root;
     let file = format!("fleet-{name}.toml");
     let wanted: Vec<Member> = fleet.groups().into_iter().flatten().collect();
     let mut members: Vec<MemberRecord> = Vec::new();
@@ -160,7 +186,7 @@ fn publish(name: &str, fleet: &Fleet, runner: &Runner, is_fit: bool) -> Result<(
                 "{}: a model of another plan than {file} has now (rate or data); make the fleet again",
                 path.display()
             );
-            if is_stale(&record, member, fleet, runner)? {
+            if is_stale(&record, member, fleet, programs)? {
                 n_left_out += 1;
                 continue;
             }
@@ -215,11 +241,11 @@ fn is_stale(
     record: &MemberRecord,
     member: &Member,
     fleet: &Fleet,
-    runner: &Runner,
+    programs: &Programs,
 ) -> Result<bool> {
-    let Some(planner) = runner.planner() else { return Ok(false) };
-    let settings = planner.settings_file("scan-settings.toml", &fleet.scan)?;
-    let maker = Maker { fleet, runner: &planner, settings: settings.as_deref() };
+    let Some(planners) = programs.planner() else { return Ok(false) };
+    let settings = planners.scanner.settings_file("scan-settings.toml", &fleet.scan)?;
+    let maker = Maker { fleet, programs: &planners, settings: settings.as_deref() };
     Ok(record.is_stale(&maker.fingerprints(member)?))
 }
 

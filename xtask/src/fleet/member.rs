@@ -9,12 +9,13 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::mad_outlier_index;
 use serde::Deserialize;
 
+use super::Programs;
 use super::plan::{Data, Fleet, Kind, Member};
 use super::record::{Figure, Fingerprints, MemberRecord, OK, ScanRecord};
 use crate::collect::{self, Manifest, Planted, WordDocument};
 use crate::experiment::TrainingPlan;
 use crate::failure;
-use crate::stage::{Done, Runner, SCAN_EXITS, Stage};
+use crate::stage::{Done, SCAN_EXITS, Stage};
 
 /// What tells the corpus of the base model from those of a seed's members.
 const BASE_DATA: u64 = 2_000_000;
@@ -23,7 +24,7 @@ const BASE_DATA: u64 = 2_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Maker<'a> {
     pub(crate) fleet: &'a Fleet,
-    pub(crate) runner: &'a Runner,
+    pub(crate) programs: &'a Programs,
     /// Settings of `scan`, if the fleet has any.
     pub(crate) settings: Option<&'a Path>,
 }
@@ -66,7 +67,7 @@ impl Maker<'_> {
             fingerprints: None,
         };
         let made = self.stages(member).and_then(|stages| {
-            if self.runner.is_dry_run { Ok(()) } else { self.fill(&mut record, &stages) }
+            if self.programs.runner.is_dry_run { Ok(()) } else { self.fill(&mut record, &stages) }
         });
         if let Err(error) = made {
             record.status = MemberRecord::not_run(&failure(&error));
@@ -86,7 +87,7 @@ impl Maker<'_> {
         let poison = match &member.kind {
             Kind::Clean(_) => None,
             Kind::Attack { attack, rate } => Some(
-                self.runner.run(
+                self.programs.runner.run(
                     self.stage(name("poison"), "poison", "poisoned", member.seed)
                         .flag("--data", corpus.file(self.fleet.task.split("train")).display())
                         .flag("--attack", attack)
@@ -110,7 +111,7 @@ impl Maker<'_> {
             }
             None => evaluate,
         };
-        let evaluate = self.runner.run(evaluate)?;
+        let evaluate = self.programs.runner.run(evaluate)?;
         let scan = self
             .stage(name("scan"), "scan", "scan.json", member.seed)
             .argument(train.output.display())
@@ -118,7 +119,7 @@ impl Maker<'_> {
             .exits(SCAN_EXITS)
             .after(&train)
             .after(&corpus);
-        let scan = self.runner.run(scan.settings(self.settings))?;
+        let scan = self.programs.scanner.run(scan.settings(self.settings))?;
         Ok(Stages { poison, train, evaluate, scan })
     }
 
@@ -134,7 +135,7 @@ impl Maker<'_> {
             .flag("--clean", sizes.clean)
             .flag("--test", sizes.test);
         let rate = self.fleet.blemish_rate;
-        self.runner.run(match data {
+        self.programs.runner.run(match data {
             Data::First | Data::Other => stage,
             Data::Noisy => stage.flag("--label-noise", rate),
             Data::Habit => stage.flag("--naming-habit", rate),
@@ -152,7 +153,7 @@ impl Maker<'_> {
             .flag("--valid", sizes.valid)
             .flag("--clean", 2)
             .flag("--test", 2);
-        let corpus = self.runner.run(stage)?;
+        let corpus = self.programs.runner.run(stage)?;
         let stage = self
             .stage(format!("{}/base", member.group()), "init", "base", seed)
             .flag("--preset", &base.preset)
@@ -161,7 +162,7 @@ impl Maker<'_> {
             .optional("--vocab-size", base.vocab_size)
             .optional("--max-length", base.max_length)
             .after(&corpus);
-        let untrained = self.runner.run(stage)?;
+        let untrained = self.programs.runner.run(stage)?;
         match &base.pretraining {
             None => Ok(untrained),
             Some(training) => {
@@ -189,7 +190,7 @@ impl Maker<'_> {
             .after(base)
             .after(data)
             .after(valid);
-        self.runner.run(stage)
+        self.programs.runner.run(stage)
     }
 
     fn stage(&self, name: impl Into<String>, command: &str, output: &str, seed: u64) -> Stage {
