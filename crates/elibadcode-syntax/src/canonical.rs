@@ -37,7 +37,8 @@
 //! the text has that word in a place that is kept: no kept name is ever captured.
 //!
 //! Text with errors is canonicalized too, on a tree that depends neither on the length of names nor
-//! on comments and formatting, so that the law holds for nearly all of it.
+//! on comments and formatting, so that the law holds for nearly all of it. Text in which scopes are nested
+//! more than 256 deep counts as such: names in deeper scopes are told apart no more.
 //!
 //! ```
 //! use elibadcode_syntax::{CanonicalOptions, Language, canonicalize_text};
@@ -141,7 +142,8 @@ pub struct Canonical {
     /// The names that changed, in order of first occurrence; one entry per declaration, so that
     /// two scopes that declare the same name have two.
     pub names: Vec<CanonicalName>,
-    /// Whether the grammar could not make sense of some part of the text that came in.
+    /// Whether the grammar could not make sense of some part of the text that came in, or its scopes are
+    /// nested too deeply.
     pub has_errors: bool,
     /// What is taken out of the text that came in.
     #[serde(skip)]
@@ -171,12 +173,17 @@ pub fn canonicalize(function: &Function, options: &CanonicalOptions) -> Canonica
 
 /// As [`canonicalize`], for text that is not needed as a [`Function`]: parses once.
 pub fn canonicalize_text(text: &str, language: Language, options: &CanonicalOptions) -> Canonical {
-    let Declared { bindings, edits, has_errors } = declared(text, language);
+    let Declared { mut bindings, edits, has_errors } = declared(text, language);
     let edits = if options.strip_comments { edits } else { Vec::new() };
+    if options.function_name_only {
+        // What the text is about is declared first, and need not occur first.
+        let functions = bindings.iter().filter(|it| it.kind == NameKind::Function && !it.kept);
+        let first = functions.map(|it| it.declared_at).min();
+        bindings.retain(|it| it.kind == NameKind::Function && Some(it.declared_at) == first);
+    }
     let mut names: Vec<CanonicalName> = Vec::new();
     for binding in bindings {
-        let is_function = binding.kind == NameKind::Function;
-        if binding.kept || (options.function_name_only && !(is_function && names.is_empty())) {
+        if binding.kept {
             continue;
         }
         names.push(CanonicalName {
@@ -224,12 +231,12 @@ struct Declared {
 fn declared(text: &str, language: Language) -> Declared {
     let parsed = tree::parse(text, language);
     if !parsed.tree.root_node().has_error() {
-        let (bindings, edits) = declarations(&parsed, text, language);
-        return Declared { bindings, edits, has_errors: false };
+        let (bindings, edits, is_too_deep) = declarations(&parsed, text, language);
+        return Declared { bindings, edits, has_errors: is_too_deep };
     }
     let skeleton = Skeleton::new(text, language);
     let parsed = tree::parse(&skeleton.text, language);
-    let (mut bindings, mut edits) = declarations(&parsed, &skeleton.text, language);
+    let (mut bindings, mut edits, _) = declarations(&parsed, &skeleton.text, language);
     for range in bindings.iter_mut().flat_map(|binding| &mut binding.occurrences) {
         *range = skeleton.restore(range);
     }
@@ -241,7 +248,12 @@ fn declared(text: &str, language: Language) -> Declared {
     Declared { bindings, edits, has_errors: true }
 }
 
-fn declarations(parsed: &Parsed<'_>, text: &str, language: Language) -> (Vec<Binding>, Vec<Edit>) {
+/// The names that the tree declares, the comments, and whether its scopes are nested too deeply.
+fn declarations(
+    parsed: &Parsed<'_>,
+    text: &str,
+    language: Language,
+) -> (Vec<Binding>, Vec<Edit>, bool) {
     let (facts, edits) = collect::collect(parsed, language);
     let own = |range: Range<usize>| own_range(range, parsed.shift, text);
     let mut bindings = scopes::resolve(&facts);
@@ -250,7 +262,7 @@ fn declarations(parsed: &Parsed<'_>, text: &str, language: Language) -> (Vec<Bin
     }
     bindings.retain(|binding| !binding.occurrences.is_empty());
     let own_edit = |edit: Edit| Some(Edit { range: own(edit.range)?, ..edit });
-    (bindings, edits.into_iter().filter_map(own_edit).collect())
+    (bindings, edits.into_iter().filter_map(own_edit).collect(), facts.is_too_deep)
 }
 
 /// The occurrences of all names in order, each with the index of its name.

@@ -45,7 +45,7 @@ pub(crate) fn classify(path: &[Step<'_>], source: &str) -> Use {
             | "macro_type_specifier",
             Some("name"),
         ) => Use::Other,
-        ("argument_list", _) if is_attribute(path) => Use::Other,
+        ("argument_list", _) if is_attribute(path) || is_field_argument(path, source) => Use::Other,
         _ if in_condition(path) => Use::Other,
         _ => declared(path, source),
     }
@@ -180,6 +180,33 @@ pub(crate) fn is_extern(declaration: &Step<'_>, source: &str) -> bool {
         child.kind() == "storage_class_specifier"
             && source.get(child.byte_range()) == Some("extern")
     })
+}
+
+/// Whether the identifier is an argument that a macro takes for the name of a field: that of a list's
+/// link, or of the part of which the whole is wanted.
+fn is_field_argument(path: &[Step<'_>], source: &str) -> bool {
+    let [.., call, list, leaf] = path else { return false };
+    let name = call.node.child_by_field_name("function");
+    let Some(name) = name.and_then(|it| source.get(it.byte_range())) else { return false };
+    let place = match name {
+        "DO_UPCAST" => 1,
+        "container_of" | "list_entry" | "list_for_each_entry" => 2,
+        // The lists of BSD, with the prefix of QEMU's.
+        _ => match name.strip_prefix('Q').unwrap_or(name).split_once('_') {
+            Some(("LIST" | "SLIST" | "STAILQ" | "SIMPLEQ" | "TAILQ", verb)) => {
+                if verb.starts_with("FOREACH") {
+                    2
+                } else if verb.starts_with("INSERT") || verb.starts_with("REMOVE") || verb == "NEXT"
+                {
+                    list.node.named_child_count().saturating_sub(1)
+                } else {
+                    return false;
+                }
+            }
+            _ => return false,
+        },
+    };
+    list.node.named_child(place as u32) == Some(leaf.node)
 }
 
 fn is_attribute(path: &[Step<'_>]) -> bool {

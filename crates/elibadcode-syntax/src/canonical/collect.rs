@@ -10,6 +10,10 @@ use crate::comments::{Docstrings, Edit};
 use crate::scan;
 use crate::tree::{Parsed, Step, walk};
 
+/// Scopes in each other; each name is looked for in all that are around it, and text that is nested more
+/// deeply is not written by people. C asks compilers for 127 blocks.
+const MAX_DEPTH: usize = 256;
+
 /// The scope that holds for a node and what is below it.
 struct Frame {
     depth: usize,
@@ -35,11 +39,12 @@ pub(super) fn collect<'s>(parsed: &'s Parsed<'_>, language: Language) -> (Facts<
         facts: Facts {
             source,
             language,
-            scopes: vec![Scope { parent: 0, kind: ScopeKind::Root }],
+            scopes: vec![Scope { parent: 0, kind: ScopeKind::Root, depth: 0 }],
             occurrences: Vec::new(),
             aliases: HashMap::new(),
             callables: Vec::new(),
             foreign_members: HashSet::new(),
+            is_too_deep: false,
         },
         frames: Vec::new(),
         text_start: parsed.shift,
@@ -121,8 +126,15 @@ impl<'s> Collector<'s> {
         scope
     }
 
+    /// A scope within the current one, or that one itself if it is too deep.
     fn create(&mut self, kind: ScopeKind) -> usize {
-        self.facts.scopes.push(Scope { parent: self.scope(), kind });
+        let parent = self.scope();
+        let depth = self.facts.scopes[parent].depth + 1;
+        if depth > MAX_DEPTH {
+            self.facts.is_too_deep = true;
+            return parent;
+        }
+        self.facts.scopes.push(Scope { parent, kind, depth });
         self.facts.scopes.len() - 1
     }
 

@@ -10,6 +10,9 @@ use crate::tree::Step;
 /// Scopes that an assignment declares its targets in.
 const OWNERS: [ScopeKind; 2] = [ScopeKind::Function, ScopeKind::Class];
 
+/// How deep a target is looked for in tuples, lists and parentheses.
+const CLIMB: usize = 32;
+
 /// The method that the call of a class passes its arguments on to.
 pub(super) const INITIALIZER: &str = "__init__";
 
@@ -164,9 +167,24 @@ fn alias(collector: &mut Collector<'_>, leaf: &Step<'_>, alias: Alias) {
     collector.note(leaf, Space::Ordinary, Action::Refer);
 }
 
+/// Whether the name is in a decorator of the definition of that very name (`@f.setter def f`): it means
+/// what had the name before.
+fn decorates_its_own_name(collector: &Collector<'_>, path: &[Step<'_>]) -> bool {
+    let [.., leaf] = path else { return false };
+    let mut above = path.windows(2).rev().take(CLIMB);
+    let decorated = above.find(|pair| pair[1].kind == "decorator").map(|pair| &pair[0]);
+    let definition = decorated.and_then(|it| it.node.child_by_field_name("definition"));
+    let name = definition.and_then(|it| it.child_by_field_name("name"));
+    let name = name.and_then(|it| collector.facts.source.get(it.byte_range()));
+    name == Some(collector.text(leaf))
+}
+
 fn target_or_reference(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     let [.., leaf] = path else { return };
-    for pair in path.windows(2).rev() {
+    if !collector.seen_function && decorates_its_own_name(collector, path) {
+        return;
+    }
+    for pair in path.windows(2).rev().take(CLIMB) {
         let [parent, child] = pair else { break };
         match (parent.kind, child.field) {
             (

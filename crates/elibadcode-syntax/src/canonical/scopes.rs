@@ -39,6 +39,8 @@ pub(super) enum ScopeKind {
 pub(super) struct Scope {
     pub(super) parent: usize,
     pub(super) kind: ScopeKind,
+    /// Scopes around it.
+    pub(super) depth: usize,
 }
 
 /// A declaration of a name.
@@ -113,6 +115,8 @@ pub(super) struct Binding {
     pub(super) kind: NameKind,
     pub(super) kept: bool,
     pub(super) occurrences: Vec<Range<usize>>,
+    /// The byte at which it is declared first.
+    pub(super) declared_at: usize,
     from: usize,
 }
 
@@ -127,6 +131,8 @@ pub(super) struct Facts<'s> {
     pub(super) callables: Vec<(usize, usize)>,
     /// Members that are taken from objects of unknown type.
     pub(super) foreign_members: HashSet<&'s str>,
+    /// Whether scopes were nested so deeply that inner ones were taken for one.
+    pub(super) is_too_deep: bool,
 }
 
 /// The names that the text declares, in order of first occurrence.
@@ -210,7 +216,7 @@ impl<'s> Resolver<'_, 's> {
     }
 
     fn declare(&mut self, index: usize, declaration: &Declaration) {
-        let &Occurrence { scope, space, .. } = &self.facts.occurrences[index];
+        let &Occurrence { ref range, scope, space, .. } = &self.facts.occurrences[index];
         let name = self.name(index);
         // `global x` and `nonlocal x`: the name belongs to another scope.
         if self.facts.aliases.contains_key(&(scope, name)) {
@@ -225,6 +231,7 @@ impl<'s> Resolver<'_, 's> {
                     kind: declaration.kind,
                     kept: false,
                     from,
+                    declared_at: usize::MAX,
                     occurrences: Vec::new(),
                 });
                 self.visible.insert(key, self.bindings.len() - 1);
@@ -235,6 +242,7 @@ impl<'s> Resolver<'_, 's> {
         entry.kept |= declaration.kept
             || (declaration.is_member && self.facts.foreign_members.contains(name));
         entry.from = entry.from.min(from);
+        entry.declared_at = entry.declared_at.min(range.start);
         self.found[index] = Some(binding);
     }
 

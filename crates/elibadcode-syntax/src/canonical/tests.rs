@@ -244,6 +244,47 @@ fn only_the_function_name() {
         "int f1(int a) { int f0 = a; return f1(f0); } int h(void) { return f1(1); }"
     );
     assert_eq!(canonical.names.len(), 1);
+
+    // What the text is about is declared first, and need not occur first.
+    let check = |text, language, expected| {
+        let canonical = canonicalize_text(text, language, &options);
+        assert_eq!((&*canonical.text, canonical.names.len()), (expected, 1));
+    };
+    check(
+        "static int g(int); int f(int a) { return g(a); } static int g(int b) { return b; }",
+        Language::C,
+        "static int g(int); int f0(int a) { return g(a); } static int g(int b) { return b; }",
+    );
+    check(
+        "@g\ndef f(x):\n    return x\ndef g(h): return h\n",
+        Language::Python,
+        "@g\ndef f0(x):\n    return x\ndef g(h): return h\n",
+    );
+}
+
+#[test]
+fn fields_in_arguments_of_macros_stay() {
+    let check = |text, expected| assert_eq!(canonical(text, Language::C), expected, "{text}");
+    check(
+        "void f(Dev *dev) { S *s = DO_UPCAST(S, dev, dev); g(s, dev); }",
+        "void f0(Dev *v0) { S *v1 = DO_UPCAST(S, dev, v0); g(v1, v0); }",
+    );
+    check(
+        "void f(N *next, H *h) { QLIST_INSERT_HEAD(h, next, next); QLIST_REMOVE(next, next); }",
+        "void f0(N *v0, H *v1) { QLIST_INSERT_HEAD(v1, v0, next); QLIST_REMOVE(v0, next); }",
+    );
+}
+
+#[test]
+fn deeply_nested_names_take_no_time_and_are_promised_nothing() {
+    let nested = |n: usize| {
+        let (open, close) = ("{".repeat(n), "}".repeat(n));
+        format!("int f(void) {{ {open}{} {close} }}", "zz;".repeat(n))
+    };
+    let parse = |n| canonicalize_text(&nested(n), Language::C, &CanonicalOptions::all_names());
+    assert!(!parse(200).has_errors);
+    // Looking through all scopes for each name would take minutes.
+    assert!(parse(40_000).has_errors);
 }
 
 #[test]
