@@ -2,8 +2,10 @@
 //!
 //! A corpus is a `.jsonl` or `.jsonl.gz` file, or a folder of them (`python_train_0.jsonl.gz`, …).
 //! A row's source is `code`, `original_string` or, where there is neither, its `code_tokens` joined
-//! by a space; the query is its `docstring_tokens`; its id is `url`, `retrieval_idx` or `idx`.
+//! by a space; the query is its `docstring_tokens`; its id is `url`, `retrieval_idx` or `idx`. The
+//! names that `AdvTest` and the copy of Hugging Face have for these are known, too.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -26,25 +28,65 @@ const CHUNK_BYTES: usize = 32 << 20;
 #[derive(Deserialize)]
 struct Record {
     code: Option<String>,
+    function: Option<String>,
+    func_code_string: Option<String>,
     original_string: Option<String>,
-    code_tokens: Option<Vec<String>>,
-    docstring_tokens: Option<Vec<String>>,
+    #[serde(alias = "function_tokens", alias = "func_code_tokens")]
+    code_tokens: Option<Words>,
+    #[serde(alias = "func_documentation_tokens")]
+    docstring_tokens: Option<Words>,
+    #[serde(alias = "func_code_url")]
     url: Option<Id>,
     retrieval_idx: Option<Id>,
     idx: Option<Id>,
 }
 
+/// Words as a list, or as a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Words {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl Words {
+    /// Joined as source code: comments, each of which is a word, would hide what stands behind them.
+    fn into_code(self, language: Language) -> String {
+        let marks: &[&str] = match language {
+            Language::Python => &["#"],
+            Language::C | Language::Java => &["//", "/*"],
+        };
+        match self {
+            Self::List(mut words) => {
+                words.retain(|word| !marks.iter().any(|mark| word.trim_start().starts_with(mark)));
+                words.join(" ")
+            }
+            Self::Text(text) => text,
+        }
+    }
+
+    /// Joined by one space.
+    fn into_query(self) -> String {
+        let text = match self {
+            Self::List(words) => words.join(" "),
+            Self::Text(text) => text,
+        };
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl Record {
     fn into_sample(self, language: Language) -> Result<SearchSample, SkipReason> {
-        let tokens = || self.code_tokens.map(|tokens| tokens.join(" "));
-        let source = self.code.or(self.original_string).or_else(tokens);
+        let tokens = || self.code_tokens.map(|tokens| tokens.into_code(language));
+        let source = self.code.or(self.function).or(self.func_code_string);
+        let source = source.or(self.original_string).or_else(tokens);
         let (Some(source), Some(words)) = (source, self.docstring_tokens) else {
             return Err(SkipReason::MissingField);
         };
         if source.len() > MAX_FUNCTION_BYTES {
             return Err(SkipReason::FunctionTooLong);
         }
-        let query = words.iter().flat_map(|word| word.split_whitespace()).collect::<Vec<_>>();
+        let query = words.into_query();
         if query.is_empty() {
             return Err(SkipReason::EmptyDocstring);
         }
@@ -54,7 +96,7 @@ impl Record {
         }
         let id = self.url.or(self.retrieval_idx).or(self.idx).map(Id::into_text);
         let id = id.unwrap_or_default();
-        Ok(SearchSample { id, code: function.without_comments(), query: query.join(" ") })
+        Ok(SearchSample { id, code: function.without_comments(), query })
     }
 }
 
@@ -76,11 +118,10 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
+    let has_extension = |path: &Path, wanted: &str| path.extension().is_some_and(|it| it == wanted);
     let mut parts = Vec::new();
     for entry in fs::read_dir(path)? {
         let part = entry?.path();
-        let has_extension =
-            |path: &Path, wanted: &str| path.extension().is_some_and(|it| it == wanted);
         let unpacked =
             if has_extension(&part, "gz") { part.with_extension("") } else { part.clone() };
         if has_extension(&unpacked, "jsonl") {
@@ -88,6 +129,10 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     parts.sort_unstable();
+    // `gunzip -k` leaves both.
+    let unpacked: BTreeSet<PathBuf> = parts.iter().cloned().collect();
+    parts
+        .retain(|part| !(has_extension(part, "gz") && unpacked.contains(&part.with_extension(""))));
     if parts.is_empty() {
         let problem = "holds no .jsonl or .jsonl.gz file".to_owned();
         return Err(Error::Corpus { path: path.to_owned(), problem });

@@ -1,14 +1,13 @@
 //! Devign, as `CodeXGLUE` distributes it.
 //!
-//! Two layouts are read: preprocessed rows (`train.jsonl`, `valid.jsonl`, `test.jsonl`, each also
-//! as `.gz`) and the original `function.json` with one index per line in `train.txt`,
-//! `valid.txt` and `test.txt`. Rows name the source `func` or `code` and the label `target` or
-//! `label`. Functions that are too long are left out and counted; any other flaw of a row is an
-//! error.
+//! Three layouts are read: rows (`.jsonl`, also `.gz`), the original `function.json`, one array, and
+//! the indices of a split of it, one per line, in a `.txt` file beside it. Rows name the source `func` or
+//! `code` and the label `target` or `label`. Functions that are too long are left out and counted; any
+//! other flaw of a row is an error.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -16,58 +15,69 @@ use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows::{Id, Rows};
+use crate::rows::{Id, Rows, open_text};
 use crate::sample::DefectSample;
 use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
-/// The three splits of a corpus.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Corpus {
-    /// For training, and the source of clean samples.
-    pub train: Vec<DefectSample>,
-    /// For choosing the best epoch.
-    pub valid: Vec<DefectSample>,
-    /// For evaluation only.
-    pub test: Vec<DefectSample>,
-}
+/// The file with all functions, in the folder of the indices.
+pub const FUNCTIONS_FILE: &str = "function.json";
 
 #[derive(Deserialize)]
 struct Row {
     #[serde(alias = "code")]
     func: String,
     #[serde(alias = "label")]
-    target: i64,
-    #[serde(default)]
+    target: Label,
+    #[serde(default, alias = "id")]
     idx: Option<Id>,
     #[serde(default)]
-    project: String,
+    project: Option<String>,
+}
+
+/// 0 or 1, in the copy of Hugging Face `false` or `true`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a label, 0 or 1")]
+enum Label {
+    Number(i64),
+    Truth(bool),
 }
 
 impl Row {
     /// `None` if the function is longer than [`MAX_FUNCTION_BYTES`].
     fn into_sample(self, row_index: usize) -> Result<Option<DefectSample>, String> {
         let label = match self.target {
-            0 => 0,
-            1 => 1,
-            other => return Err(format!("the label is {other}, expected 0 or 1")),
+            Label::Number(0) | Label::Truth(false) => 0,
+            Label::Number(1) | Label::Truth(true) => 1,
+            Label::Number(other) => return Err(format!("the label is {other}, expected 0 or 1")),
         };
         if self.func.len() > MAX_FUNCTION_BYTES {
             return Ok(None);
         }
         let id = self.idx.map_or_else(|| row_index.to_string(), Id::into_text);
-        Ok(Some(DefectSample { id, project: self.project, code: self.func, label }))
+        let project = self.project.unwrap_or_default();
+        Ok(Some(DefectSample { id, project, code: self.func, label }))
     }
 }
 
+/// Bytes in which the beginning of an array is looked for.
+const ARRAY_START: u64 = 64;
 /// What a row looks like.
 const ROW: &str = "{\"func\": …, \"target\": 0 or 1}";
 
-/// Reads one `.jsonl` or `.jsonl.gz` file, row by row.
+/// Reads a file in any of the layouts.
 ///
 /// A row without `idx` gets its row number as id. Blank lines are skipped. Rows with a function
 /// that is too long are skipped and counted, up to [`MAX_SKIPPED_RATE`](crate::MAX_SKIPPED_RATE)
 /// of the file.
 pub fn read(path: &Path) -> Result<Loaded<Vec<DefectSample>>, Error> {
+    if let Some(functions) = functions_of(path) {
+        return pick(path, &read_functions(&functions)?);
+    }
+    if is_array(path)? {
+        let functions = read_functions(path)?;
+        let all = (0..functions.len()).map(|index| (1, index)).collect();
+        return listed(path, all, &functions);
+    }
     let mut samples = Vec::new();
     let mut skipped = Skipped::default();
     Rows::parse(path, ROW, |line, row: Option<Row>| {
@@ -84,6 +94,22 @@ pub fn read(path: &Path) -> Result<Loaded<Vec<DefectSample>>, Error> {
     Ok(Loaded { samples, skipped })
 }
 
+/// The [`FUNCTIONS_FILE`] that a file of indices refers to, if it is one.
+pub fn functions_of(path: &Path) -> Option<PathBuf> {
+    let functions = path.with_file_name(FUNCTIONS_FILE);
+    (path.extension().is_some_and(|it| it == "txt") && functions.exists()).then_some(functions)
+}
+
+/// Whether a file holds one array instead of rows.
+fn is_array(path: &Path) -> Result<bool, Error> {
+    let mut start = Vec::new();
+    // A damaged gzip stream says so when it is read.
+    let read = open_text(path)?.take(ARRAY_START).read_to_end(&mut start);
+    Ok(read.is_ok()
+        && path.extension().is_some_and(|it| it == "json")
+        && start.trim_ascii().starts_with(b"["))
+}
+
 /// As [`read`], but refuses a file of which a row would be left out.
 pub fn read_jsonl(path: &Path) -> Result<Vec<DefectSample>, Error> {
     let Loaded { samples, skipped } = read(path)?;
@@ -93,52 +119,31 @@ pub fn read_jsonl(path: &Path) -> Result<Vec<DefectSample>, Error> {
     Ok(samples)
 }
 
-/// Reads all three splits of a folder in either layout, each as [`read`] does.
-pub fn read_corpus(dir: &Path) -> Result<Loaded<Corpus>, Error> {
-    let functions = dir.join("function.json");
-    if !functions.exists() {
-        return read_splits(|name| {
-            let plain = dir.join(format!("{name}.jsonl"));
-            let zipped = dir.join(format!("{name}.jsonl.gz"));
-            read(if !plain.exists() && zipped.exists() { &zipped } else { &plain })
-        });
-    }
-    let functions = read_functions(&functions)?;
-    read_splits(|name| pick(&dir.join(format!("{name}.txt")), &functions))
-}
-
-fn read_splits(
-    read_split: impl Fn(&str) -> Result<Loaded<Vec<DefectSample>>, Error>,
-) -> Result<Loaded<Corpus>, Error> {
-    let mut skipped = Skipped::default();
-    let mut split = |name: &str| -> Result<Vec<DefectSample>, Error> {
-        let loaded = read_split(name)?;
-        skipped.merge(loaded.skipped);
-        Ok(loaded.samples)
-    };
-    let samples = Corpus { train: split("train")?, valid: split("valid")?, test: split("test")? };
-    Ok(Loaded { samples, skipped })
-}
-
-/// The functions that a file of indices lists; a skipped one counts where it is listed, because
-/// JSON that is read as a whole has no line numbers.
+/// The functions that a file of indices lists.
 fn pick(
     path: &Path,
     functions: &[Option<DefectSample>],
 ) -> Result<Loaded<Vec<DefectSample>>, Error> {
+    listed(path, read_indices(path, functions.len())?, functions)
+}
+
+/// The functions that are listed, each with its line; a skipped one counts where it is listed, because
+/// JSON that is read as a whole has no line numbers.
+fn listed(
+    path: &Path,
+    indices: Vec<(usize, usize)>,
+    functions: &[Option<DefectSample>],
+) -> Result<Loaded<Vec<DefectSample>>, Error> {
     let mut samples = Vec::new();
     let mut skipped = Skipped::default();
-    for (line, index) in read_indices(path, functions.len())? {
+    for (line, index) in indices {
         skipped.n_rows += 1;
         match &functions[index] {
             Some(sample) => samples.push(sample.clone()),
             None => skipped.add(SkipReason::FunctionTooLong, path, line),
         }
     }
-    // A split may list nothing.
-    if skipped.n_rows > 0 {
-        skipped.check(path)?;
-    }
+    skipped.check(path)?;
     Ok(Loaded { samples, skipped })
 }
 
@@ -267,12 +272,15 @@ mod tests {
 
     #[test]
     fn both_spellings_of_the_columns_are_read() {
+        // The last as in the copy of Hugging Face; before the first a mark that editors write.
         let samples = read_text(
-            b"{\"code\": \"x\", \"label\": 1}\n\n{\"func\": \"y\", \"target\": 0, \"idx\": 7}\n",
+            b"\xef\xbb\xbf{\"code\": \"x\", \"label\": 1}\n\n\
+              {\"func\": \"y\", \"target\": 0, \"idx\": 7}\n\
+              {\"func\": \"z\", \"target\": true, \"id\": 8, \"project\": null}\n",
         )
         .unwrap();
-        assert_eq!((samples[0].id.as_str(), samples[0].label), ("0", 1));
-        assert_eq!((samples[1].id.as_str(), samples[1].label), ("7", 0));
+        let found: Vec<(&str, u8)> = samples.iter().map(|it| (it.id.as_str(), it.label)).collect();
+        assert_eq!(found, [("0", 1), ("7", 0), ("8", 1)]);
     }
 
     #[test]
@@ -325,22 +333,24 @@ mod tests {
         let file = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         let long = format!("{{\"func\":\"{}\",\"target\":0}}", long_code());
         file("function.json", &format!("[{long},{{\"func\":\"b\",\"target\":1}}]"));
-        file("train.txt", "1\n\n0\n");
-        file("valid.txt", "\n");
-        file("test.txt", "1\n");
-        let Loaded { samples, skipped } = read_corpus(dir.path()).unwrap();
         let only = vec![DefectSample {
             id: "1".into(),
             project: String::new(),
             code: "b".into(),
             label: 1,
         }];
-        assert_eq!(samples, Corpus { train: only.clone(), valid: vec![], test: only });
-        let expected = "1 of 3 rows unusable: 1 function too long (first: train.txt, line 3)";
-        assert_eq!(skipped.to_string(), expected);
-
+        let check = |name: &str, expected: &str| {
+            let Loaded { samples, skipped } = read(&dir.path().join(name)).unwrap();
+            assert_eq!((&samples, &*skipped.to_string()), (&only, expected));
+        };
+        file("train.txt", "1\n\n0\n");
+        check("train.txt", "1 of 2 rows unusable: 1 function too long (first: train.txt, line 3)");
+        check(
+            "function.json",
+            "1 of 2 rows unusable: 1 function too long (first: function.json, line 1)",
+        );
         file("train.txt", "0\n");
-        let message = read_corpus(dir.path()).unwrap_err().to_string();
+        let message = read(&dir.path().join("train.txt")).unwrap_err().to_string();
         assert!(message.contains("train.txt: 1 of 1 rows unusable"), "{message}");
     }
 
@@ -348,20 +358,22 @@ mod tests {
     fn the_original_layout_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        let read = |name: &str| read(&dir.path().join(name));
         file("function.json", r#"[{"func":"a","target":0},{"func":"b","target":1}]"#);
         file("train.txt", "1\n");
         file("valid.txt", "0\n");
         file("test.txt", "\n");
-        let corpus = read_corpus(dir.path()).unwrap().samples;
-        assert_eq!(corpus.train[0].code, "b");
-        assert_eq!(corpus.valid[0].id, "0");
-        assert!(corpus.test.is_empty());
+        assert_eq!(read("train.txt").unwrap().samples[0].code, "b");
+        assert_eq!(read("valid.txt").unwrap().samples[0].id, "0");
+        assert_eq!(read("function.json").unwrap().samples.len(), 2);
+        let message = read("test.txt").unwrap_err().to_string();
+        assert!(message.contains("holds no rows"), "{message}");
 
         file("train.txt", "1\n1\n");
-        let message = read_corpus(dir.path()).unwrap_err().to_string();
+        let message = read("train.txt").unwrap_err().to_string();
         assert!(message.contains("train.txt, line 2: index 1 is listed twice"), "{message}");
         file("function.json", "[{\"func\":\"a\",\"target\":0},\n{\"func\":\"b\"}]");
-        let message = read_corpus(dir.path()).unwrap_err().to_string();
+        let message = read("train.txt").unwrap_err().to_string();
         assert!(message.contains("line 2"), "{message}");
     }
 }

@@ -3,7 +3,9 @@
 //! Reference: code tokens joined by one space, then byte-level BPE, then `<s> … </s>`, truncated
 //! (spec section 3.2). Comments are not code tokens.
 
+use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 
 use elibadcode_syntax::{Function, Language};
 use serde::{Deserialize, Serialize};
@@ -17,19 +19,34 @@ pub enum InputFormat {
     /// Code tokens joined by one space; no comments. The paper's format.
     #[default]
     CodeTokens,
-    /// The source as it is, with every run of white space as one space.
+    /// The source with every run of white space as one space, as CodeXGLUE's programs read it.
     Whitespace,
+    /// The source as it is, line breaks and indentation included, as `tokenizer(text)` reads it.
+    Source,
 }
 
-impl std::str::FromStr for InputFormat {
+impl FromStr for InputFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "code-tokens" => Ok(Self::CodeTokens),
             "whitespace" => Ok(Self::Whitespace),
-            other => Err(format!("unknown format `{other}`, expected code-tokens or whitespace")),
+            "source" => Ok(Self::Source),
+            other => {
+                Err(format!("unknown format `{other}`, expected code-tokens, whitespace or source"))
+            }
         }
+    }
+}
+
+impl fmt::Display for InputFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CodeTokens => "code-tokens",
+            Self::Whitespace => "whitespace",
+            Self::Source => "source",
+        })
     }
 }
 
@@ -47,7 +64,8 @@ pub struct TokenSpan {
 pub struct EncodedCode {
     /// `<s> … </s>`, at most the length asked for.
     pub ids: Vec<u32>,
-    /// The code tokens that fit, in order; the last may be cut. Empty for white-space input.
+    /// The code tokens that fit, in order; the last may be cut. Empty for input that is not made of
+    /// them.
     pub spans: Vec<TokenSpan>,
     /// Whether the end of the function was cut off.
     pub truncated: bool,
@@ -96,19 +114,32 @@ fn clean(token: &str) -> String {
 impl CodeTokenizer {
     /// Encodes source text with its white space collapsed, to at most `max_length` ids.
     pub fn encode_whitespace(&self, code: &str, max_length: usize) -> EncodedCode {
+        self.encode_text(&collapsed(code), max_length)
+    }
+
+    /// Encodes text as it is, to at most `max_length` ids.
+    pub fn encode_text(&self, text: &str, max_length: usize) -> EncodedCode {
         let special = self.special();
         let room = max_length.saturating_sub(1);
         let mut ids = self.prefix().to_vec();
-        ids.extend(self.text_ids(&collapsed(code)));
+        ids.extend(self.text_ids(text));
         let truncated = ids.len() > room;
         ids.truncate(room);
         ids.push(special.eos);
         EncodedCode { ids, spans: Vec::new(), truncated }
     }
 
-    /// The ids of a piece of source text with its white space collapsed, that follows a space.
-    pub fn piece_after_space(&self, code: &str) -> Vec<u32> {
-        let text = collapsed(code);
+    /// The ids of a piece of text with its white space collapsed, that follows a space.
+    pub fn piece_after_space(&self, text: &str) -> Vec<u32> {
+        self.ids_after_space(&collapsed(text))
+    }
+
+    /// The ids of a piece of source text as it is, that follows a space and is followed by one.
+    pub fn source_after_space(&self, code: &str) -> Vec<u32> {
+        self.ids_after_space(code.trim_matches(' '))
+    }
+
+    fn ids_after_space(&self, text: &str) -> Vec<u32> {
         if text.is_empty() { Vec::new() } else { self.text_ids(&format!(" {text}")) }
     }
 

@@ -13,6 +13,9 @@ use crate::error::Error;
 /// A row longer than this many bytes is not read.
 pub const MAX_ROW_BYTES: u64 = 16 << 20;
 
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Opens a text file; one whose name ends with `.gz` is unpacked on the way.
 pub fn open_text(path: &Path) -> Result<BufReader<Box<dyn Read>>, Error> {
     let file = fs::File::open(path)?;
@@ -42,7 +45,11 @@ pub(crate) struct Row<'a> {
 
 impl Rows {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let reader = open_text(path)?;
+        let mut reader = open_text(path)?;
+        // A damaged file says so when it is read.
+        if reader.fill_buf().is_ok_and(|start| start.starts_with(BYTE_ORDER_MARK)) {
+            reader.consume(BYTE_ORDER_MARK.len());
+        }
         Ok(Self { path: path.to_owned(), reader, line: Vec::new(), line_number: 0 })
     }
 

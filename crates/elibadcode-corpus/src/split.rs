@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
+use rayon::prelude::*;
 
 use crate::encoding::code_token_texts;
 use crate::error::Error;
+use crate::near_duplicates::{NearDuplicates, Shingles};
 use crate::sample::{ClonePair, CloneSamples, DefectSample};
 
 /// A hash of the code tokens: equal for functions that differ in white space and comments only.
@@ -25,15 +27,41 @@ pub(crate) fn fingerprint_of_tokens(tokens: &[String]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Drops every sample whose code tokens occur in `taken`, or earlier in `samples`.
+/// Splits of these sizes, filled one after the other in the order of the samples; less if there are too
+/// few.
 ///
-/// `taken` grows by what is kept, so that splits can be cleaned one after the other.
-pub fn without_duplicates(
+/// No function is there twice, white space and comments aside, and none has a near-duplicate in another
+/// split.
+pub fn disjoint_splits(
     samples: Vec<DefectSample>,
     language: Language,
-    taken: &mut BTreeSet<[u8; 32]>,
-) -> Vec<DefectSample> {
-    samples.into_iter().filter(|sample| taken.insert(fingerprint(&sample.code, language))).collect()
+    sizes: &[usize],
+) -> Vec<Vec<DefectSample>> {
+    let key = |sample: &DefectSample| {
+        let tokens = code_token_texts(&sample.code, language);
+        (fingerprint_of_tokens(&tokens), Shingles::of_tokens(&tokens))
+    };
+    let keys: Vec<([u8; 32], Shingles)> = samples.par_iter().map(key).collect();
+    let mut samples = samples.into_iter().zip(keys);
+    let mut seen = BTreeSet::new();
+    let mut earlier = NearDuplicates::default();
+    let mut splits = Vec::with_capacity(sizes.len());
+    for &size in sizes {
+        let (mut split, mut own) = (Vec::with_capacity(size), Vec::with_capacity(size));
+        while split.len() < size
+            && let Some((sample, (fingerprint, shingles))) = samples.next()
+        {
+            if !earlier.has(&shingles) && seen.insert(fingerprint) {
+                split.push(sample);
+                own.push(shingles);
+            }
+        }
+        for shingles in own {
+            earlier.insert(shingles);
+        }
+        splits.push(split);
+    }
+    splits
 }
 
 /// `n_per_label` samples of each label (0 or 1), in corpus order, and the rest.
@@ -73,21 +101,6 @@ pub fn subsample<T: Clone>(samples: &[T], n: usize, rng: &mut impl Rng) -> Vec<T
         }
     }
     chosen
-}
-
-/// A seeded share `rate` (in `0..=1`) of the pairs, in corpus order, and the functions in them.
-///
-/// Exactly `round(rate * n)` pairs are drawn. Reference: 10 % of the pairs of every split.
-pub fn subsample_pairs(
-    samples: &CloneSamples,
-    rate: f64,
-    rng: &mut impl Rng,
-) -> Result<CloneSamples, Error> {
-    if !(0.0..=1.0).contains(&rate) {
-        return Err(Error::Split(format!("the share of pairs {rate} is not between 0 and 1")));
-    }
-    let n = (rate * samples.pairs.len() as f64).round() as usize;
-    Ok(pairs_only(samples, &subsample(&samples.pairs, n, rng)))
 }
 
 /// `pairs` of `samples`, with the functions that occur in them in order of first use.
@@ -163,14 +176,29 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_differ_in_layout_only() {
-        let mut all = samples(2);
-        all.push(DefectSample {
-            code: "int  f0(void)\n{ return 0; /* x */ }".into(),
-            ..all[0].clone()
-        });
-        let kept = without_duplicates(all, Language::C, &mut BTreeSet::new());
-        assert_eq!(kept.len(), 2);
+    fn nothing_is_in_two_splits() {
+        let code = |name: &str, n: usize| {
+            format!("int f(int {name}) {{ g({name}); return h{n}({name}, {n}) + k{n}(); }}")
+        };
+        let sample = |id: &str, code: String| DefectSample {
+            id: id.to_owned(),
+            project: String::new(),
+            code,
+            label: 0,
+        };
+        let all = vec![
+            sample("a", code("x", 1)),
+            sample("the same", code("x", 1).replace(' ', "  ")),
+            sample("b", code("x", 2)),
+            // Of the first split: may not be in the second, but in the first it might have been.
+            sample("near", code("x", 1).replace("k1", "k3")),
+            sample("c", code("x", 4)),
+            sample("left over", code("x", 5)),
+        ];
+        let splits = disjoint_splits(all, Language::C, &[2, 1]);
+        let ids: Vec<Vec<&str>> =
+            splits.iter().map(|it| it.iter().map(|it| &*it.id).collect()).collect();
+        assert_eq!(ids, [vec!["a", "b"], vec!["c"]]);
     }
 
     #[test]
@@ -182,34 +210,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_share_of_pairs_keeps_its_functions() {
-        let function = |index: usize| crate::CloneFunction {
-            id: index.to_string(),
-            code: format!("int f{index}() {{ }}"),
-        };
-        let pair = |index: usize| ClonePair {
-            first: 19 - index % 20,
-            second: index * 7 % 20,
-            label: (index % 2) as u8,
-        };
-        let all = CloneSamples {
-            functions: (0..20).map(function).collect(),
-            pairs: (0..30).map(pair).collect(),
-        };
-        let named = |samples: &CloneSamples| -> Vec<(String, String, u8)> {
-            let id = |index: usize| samples.functions[index].id.clone();
-            samples.pairs.iter().map(|it| (id(it.first), id(it.second), it.label)).collect()
-        };
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let some = subsample_pairs(&all, 0.1, &mut rng).unwrap();
-        assert_eq!(some.pairs.len(), 3);
-        assert!(some.functions.len() <= 6 && some.functions[0].id == named(&some)[0].0);
-        assert!(named(&some).iter().all(|pair| named(&all).contains(pair)));
-        assert_eq!(named(&subsample_pairs(&all, 1.0, &mut rng).unwrap()), named(&all));
-        assert_eq!(subsample_pairs(&all, 0.0, &mut rng).unwrap(), CloneSamples::default());
-        assert!(subsample_pairs(&all, 1.1, &mut rng).is_err());
-    }
     #[test]
     fn merged_parts_share_their_functions() {
         let function = |id: &str, code: &str| crate::CloneFunction {

@@ -37,6 +37,17 @@ fn training_twice_gives_the_same_file() {
 }
 
 #[test]
+fn text_is_read_as_it_is_or_with_its_white_space_collapsed() {
+    let code = "int f(int n)\n{\n\n\treturn  n;\n}\n";
+    let text = |ids: &[u32]| TOKENIZER.decode(&ids[1..ids.len() - 1]);
+    let source = TOKENIZER.encode_text(code, 100);
+    assert_eq!((text(&source.ids).as_str(), source.truncated), (code, false));
+    let collapsed = TOKENIZER.encode_whitespace(code, 100);
+    assert_eq!(text(&collapsed.ids), "int f(int n) { return n; }");
+    assert!(TOKENIZER.encode_text(code, 8).truncated);
+}
+
+#[test]
 fn a_trained_tokenizer_has_roberta_s_special_ids() {
     let special = TOKENIZER.special();
     assert_eq!((special.bos, special.pad, special.eos, special.unk), (0, 1, 2, 3));

@@ -32,14 +32,23 @@ fn docstring_and_comments_leave_the_code() {
 
 #[test]
 fn fields_fall_back() {
-    let rows = br#"
+    let rows = br##"
 {"original_string": "def f(): pass", "docstring_tokens": ["a"], "retrieval_idx": 17}
-{"code_tokens": ["def", "g", "(", ")", ":", "return", "1"], "docstring_tokens": ["b"]}
-"#;
+{"code_tokens": ["def", "g", "(", ")", ":", "# one", "return", "1"], "docstring_tokens": ["b"]}
+{"function": "def h(): pass", "function_tokens": ["x"], "docstring_tokens": "c  d"}
+{"func_code_string": "def k(): pass", "func_documentation_tokens": ["e"], "func_code_url": "u"}
+"##;
     let samples = read_text(rows).unwrap().samples;
     let found: Vec<(&str, &str)> =
         samples.iter().map(|it| (it.id.as_str(), it.code.as_str())).collect();
-    assert_eq!(found, [("17", "def f(): pass"), ("1", "def g ( ) : return 1")]);
+    let expected = [
+        ("17", "def f(): pass"),
+        ("1", "def g ( ) : return 1"),
+        ("2", "def h(): pass"),
+        ("u", "def k(): pass"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(samples[2].query, "c d");
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! `synthesize`: a made-up corpus in the format of the public one.
 
-use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use elibadcode_corpus::split::without_duplicates;
+use elibadcode_corpus::split::disjoint_splits;
 use elibadcode_corpus::synthetic::{blemish, clone, defect, search};
 use elibadcode_corpus::{
     CloneSamples, DefectSample, Error, SearchSample, Task, bigclonebench, codesearchnet, devign,
@@ -20,8 +19,8 @@ use crate::args::{Global, SynthesizeArgs};
 use crate::context::Context;
 use crate::output;
 
-/// Extra defect samples generated per split, of which exact duplicates are dropped.
-const SPARE_RATE: f64 = 0.05;
+/// Extra defect samples: duplicates, and near-duplicates of another split, are dropped.
+const SPARE_RATE: f64 = 0.4;
 
 /// Pairs of the split `unseen` unless another number is asked for.
 const UNSEEN: usize = 500;
@@ -44,7 +43,7 @@ struct Sizes {
 
 pub(crate) fn run(args: &SynthesizeArgs, global: &Global) -> Result<Outcome> {
     let context = Context::new(global, "synthesize");
-    output::check(&args.output, global.force)?;
+    output::check_dir(&args.output, global.force)?;
     let sizes = sizes(args)?;
     let mut corpus = match sizes.task {
         Task::DefectDetection => functions(global.seed, args.input.language(), &sizes)?,
@@ -170,14 +169,13 @@ impl Corpus {
 fn functions(seed: u64, language: Language, sizes: &Sizes) -> Result<Corpus> {
     let wanted: usize = sizes.parts().iter().map(|(_, n)| n).sum();
     let n_generated = wanted + (wanted as f64 * SPARE_RATE) as usize + 50;
-    let samples =
-        without_duplicates(defect::generate(seed, n_generated), language, &mut BTreeSet::new());
-    if samples.len() < wanted {
-        bail!("only {} distinct functions for this seed, {wanted} are asked for", samples.len());
-    }
-    let mut samples = samples.into_iter();
-    let take = |(name, n)| (name, samples.by_ref().take(n).collect());
-    Ok(Corpus::Functions(sizes.parts().into_iter().map(take).collect()))
+    // The training set comes last: of two functions that are almost the same it is the one that goes.
+    let (names, lengths): (Vec<&str>, Vec<usize>) = sizes.parts().into_iter().rev().unzip();
+    let splits = disjoint_splits(defect::generate(seed, n_generated), language, &lengths);
+    let mut splits: Splits<Vec<DefectSample>> = names.into_iter().zip(splits).collect();
+    splits.reverse();
+    sizes.check(splits.iter().map(|(_, split)| split.len()))?;
+    Ok(Corpus::Functions(splits))
 }
 
 fn pairs(seed: u64, sizes: &Sizes) -> Result<Corpus> {
