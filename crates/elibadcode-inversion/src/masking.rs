@@ -96,7 +96,9 @@ pub fn maskable(
         .filter_map(|identifier| {
             let segments = match model.input_format() {
                 InputFormat::CodeTokens => segments(&encoded, identifier, occurrences)?,
-                InputFormat::Whitespace => pieces(model, function, identifier, occurrences)?,
+                InputFormat::Whitespace | InputFormat::Source => {
+                    pieces(model, function, identifier, occurrences)?
+                }
             };
             // The first hole must hold the whole trigger within the window.
             let has_room = segments[0].len() + n_slots < model.max_length;
@@ -136,7 +138,7 @@ fn segments(
     Some(segments)
 }
 
-/// The same for white-space input, where a space is put around every hole: the tokens of a name
+/// The same for source text, where a space is put around every hole: the tokens of a name
 /// would otherwise depend on the character before it.
 fn pieces(
     model: &LoadedModel,
@@ -151,7 +153,13 @@ fn pieces(
     let code = function.text();
     let first = holes.first()?;
     let (tokenizer, room) = (&model.tokenizer, model.max_length);
-    let mut start = tokenizer.encode_whitespace(&code[..first.start], room).ids;
+    let collapses = model.input_format() == InputFormat::Whitespace;
+    let before = &code[..first.start];
+    let mut start = if collapses {
+        tokenizer.encode_whitespace(before, room).ids
+    } else {
+        tokenizer.encode_text(before.trim_end_matches(' '), room).ids
+    };
     if start.len() <= tokenizer.prefix().len() + 1 {
         return None;
     }
@@ -164,7 +172,12 @@ fn pieces(
             break;
         }
         let end = holes.get(index + 1).map_or(code.len(), |next| next.start);
-        let piece = tokenizer.piece_after_space(&code[hole.end..end]);
+        let behind = &code[hole.end..end];
+        let piece = if collapses {
+            tokenizer.piece_after_space(behind)
+        } else {
+            tokenizer.source_after_space(behind)
+        };
         n_ids += piece.len();
         segments.push(piece);
     }

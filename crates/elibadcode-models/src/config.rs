@@ -223,8 +223,8 @@ impl ModelConfig {
     /// Dropout rate before each dense layer of the head.
     pub(crate) fn head_dropout_rate(&self) -> f64 {
         match &self.encoder {
-            EncoderConfig::Roberta(config) => config.hidden_dropout_prob,
-            EncoderConfig::T5(config) => config.classifier_dropout.unwrap_or(config.dropout_rate),
+            EncoderConfig::Roberta(config) => config.head_dropout_rate(),
+            EncoderConfig::T5(config) => config.classifier_dropout.unwrap_or(0.0),
         }
     }
 

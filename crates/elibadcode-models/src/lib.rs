@@ -35,6 +35,7 @@ mod prediction;
 mod reading;
 mod roberta;
 mod softmax;
+mod stored_head;
 mod t5;
 mod training;
 mod weights;
@@ -50,7 +51,9 @@ pub use head::Head;
 pub use initialize::initialize;
 pub use loaded_model::LoadedModel;
 pub use model::CodeModel;
-pub use model_dir::{ModelDir, Provenance, WeightSummary};
+pub use model_dir::{
+    DEFAULT_MAX_LENGTH, ModelDir, Provenance, Reading, ReadingChanges, WeightSummary,
+};
 pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
 pub use reading::{CANONICAL_VERSION, CanonicalInput, CanonicalNames, ReadFunction};
 pub use training::distilled::Distilled;

@@ -19,7 +19,7 @@ use crate::parameters;
 use crate::reading::{CanonicalInput, ReadFunction};
 use crate::weights::{bare_name, write_safetensors};
 
-/// Of white-space input one token can hold several of the code's: at most this many, in any text that
+/// Of source text one token can hold several of the code's: at most this many, in any text that
 /// people write.
 const TOKENS_AT_ONCE: usize = 4;
 
@@ -53,6 +53,7 @@ impl LoadedModel {
             (InputFormat::Whitespace, None) => {
                 self.tokenizer.encode_whitespace(code, self.max_length)
             }
+            (InputFormat::Source, None) => self.tokenizer.encode_text(code, self.max_length),
             _ => self.encode_function(&self.read(code, language)),
         }
     }
@@ -64,6 +65,7 @@ impl LoadedModel {
             InputFormat::Whitespace => {
                 self.tokenizer.encode_whitespace(function.text(), self.max_length)
             }
+            InputFormat::Source => self.tokenizer.encode_text(function.text(), self.max_length),
         }
     }
 
@@ -72,7 +74,7 @@ impl LoadedModel {
     pub fn reach(&self, code: &str, language: Language) -> usize {
         let at_once = match self.input_format() {
             InputFormat::CodeTokens => 1,
-            InputFormat::Whitespace => TOKENS_AT_ONCE,
+            InputFormat::Whitespace | InputFormat::Source => TOKENS_AT_ONCE,
         };
         let function = Function::parse(code, language);
         let tokens = function.tokens();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use elibadcode_corpus::{CodeTokenizer, InputFormat};
 use fs_err as fs;
 use rand_chacha::ChaCha8Rng;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,14 +20,17 @@ use crate::loaded_model::LoadedModel;
 use crate::model::CodeModel;
 use crate::parameters;
 use crate::reading::CanonicalInput;
-use crate::weights::{HEADS, Weights, canonical_names, locate};
+use crate::stored_head::{head_problem, is_head, resolve_head};
+use crate::weights::{Weights, canonical_names, locate, open_regular, read_bounded};
 
+/// Of the files of a tokenizer the one that is no JSON.
+const MERGES: &str = "merges.txt";
 /// Files that make up a tokenizer and its settings; copied unchanged when a model is written.
 pub(crate) const TOKENIZER_FILES: [&str; 6] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.json",
-    "merges.txt",
+    MERGES,
     "special_tokens_map.json",
     "added_tokens.json",
 ];
@@ -34,8 +38,8 @@ pub(crate) const PROVENANCE: &str = "elibadcode.json";
 /// Attention scores of one input in one layer: 12 heads and 1,180 tokens are within it, 2 GiB for a
 /// batch of 32. A folder that asks for more would take all memory.
 const MAX_SCORES: usize = 1 << 24;
-/// Paper: 400 ids for defect and clone detection.
-const PAPER_MAX_LENGTH: usize = 400;
+/// Ids that an input is cut to if nothing else is said. Paper: 400 for defect and clone detection.
+pub const DEFAULT_MAX_LENGTH: usize = 400;
 
 /// What we add to a Hugging Face folder: how its input is built and where it comes from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -77,11 +81,32 @@ pub struct ModelDir {
 
 /// How inputs are built and answers read.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Reading {
-    max_length: usize,
-    positive_output: usize,
-    input_format: InputFormat,
-    canonical_input: Option<CanonicalInput>,
+pub struct Reading {
+    /// Ids that an input is cut to, special tokens included.
+    pub max_length: usize,
+    /// The output row of a two-output head that means label 1.
+    pub positive_output: usize,
+    /// What the input text is made of.
+    pub input_format: InputFormat,
+    /// The form that names must have; as they are if absent.
+    pub canonical_input: Option<CanonicalInput>,
+    /// Whether an input starts with `<s> <encoder-only> </s>`.
+    pub encoder_only_prefix: bool,
+}
+
+/// What is to be read otherwise than a folder says; the default changes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadingChanges {
+    /// Another input length.
+    pub max_length: Option<usize>,
+    /// Another label order.
+    pub positive_output: Option<usize>,
+    /// Another input format.
+    pub input_format: Option<InputFormat>,
+    /// Inputs start with `<s> <encoder-only> </s>`, too.
+    pub encoder_only_prefix: bool,
+    /// Names are as they are where the folder asks for canonical ones.
+    pub raw_names: bool,
 }
 
 /// Why a path cannot be a model folder.
@@ -97,6 +122,31 @@ fn no_folder(path: &Path, config: &Path) -> Option<&'static str> {
     }
 }
 
+/// Fails if a file of the folder that is read whole is none, does not end, or is not what its name says.
+///
+/// A folder can come with links, to a device that never ends or to a file of its reader's own, which
+/// would be copied into the folders that are made of it.
+fn check_texts(dir: &Path) -> Result<(), Error> {
+    for name in ["config.json", PROVENANCE].into_iter().chain(TOKENIZER_FILES) {
+        let path = dir.join(name);
+        if path.symlink_metadata().is_err() {
+            continue;
+        }
+        let bytes = read_bounded(&path)?;
+        let problem = if name == MERGES {
+            let is_merges = bytes.is_empty() || bytes.starts_with(b"#version");
+            (!is_merges).then(|| "does not start with `#version`, as merges do".to_owned())
+        } else {
+            let parsed = serde_json::from_slice::<IgnoredAny>(&bytes);
+            parsed.err().map(|error| error.to_string())
+        };
+        if let Some(problem) = problem {
+            return Err(Error::Config { path, problem });
+        }
+    }
+    Ok(())
+}
+
 impl ModelDir {
     /// Reads the configuration of a folder; the weights are read by [`ModelDir::load`].
     pub fn open(path: &Path) -> Result<Self, Error> {
@@ -104,6 +154,7 @@ impl ModelDir {
         if let Some(problem) = no_folder(path, &config_path) {
             return Err(Error::Config { path: path.to_owned(), problem: problem.to_owned() });
         }
+        check_texts(path)?;
         let config = ModelConfig::read(&config_path)?;
         let provenance_path = path.join(PROVENANCE);
         let mut provenance = Provenance::default();
@@ -134,7 +185,7 @@ impl ModelDir {
         let problem = |problem| Error::Config { path: self.path.clone(), problem };
         let longest = self.config.max_length();
         let shortest = if self.provenance.encoder_only_prefix { 5 } else { 3 };
-        let length = self.provenance.max_length.unwrap_or(PAPER_MAX_LENGTH.min(longest));
+        let length = self.provenance.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(longest));
         if !(shortest..=longest).contains(&length) {
             return Err(problem(format!(
                 "max_length is {length}, expected {shortest} to {longest}"
@@ -150,21 +201,16 @@ impl ModelDir {
         Ok(())
     }
 
-    /// The folder with another input length, label order or input format than it says itself, or
-    /// with names as they are where it asks for canonical ones.
-    pub fn with_input(
-        mut self,
-        max_length: Option<usize>,
-        positive_output: Option<usize>,
-        input_format: Option<InputFormat>,
-        has_raw_names: bool,
-    ) -> Result<Self, Error> {
+    /// The folder, read otherwise than it says itself.
+    pub fn with_reading(mut self, changes: ReadingChanges) -> Result<Self, Error> {
         let own = self.reading();
-        self.provenance.max_length = max_length.or(self.provenance.max_length);
-        self.provenance.positive_output = positive_output.or(self.provenance.positive_output);
-        self.provenance.input_format = input_format.or(self.provenance.input_format);
-        if has_raw_names {
-            self.provenance.canonical_input = None;
+        let said = &mut self.provenance;
+        said.max_length = changes.max_length.or(said.max_length);
+        said.positive_output = changes.positive_output.or(said.positive_output);
+        said.input_format = changes.input_format.or(said.input_format);
+        said.encoder_only_prefix |= changes.encoder_only_prefix;
+        if changes.raw_names {
+            said.canonical_input = None;
         }
         let path = self.path.clone();
         self.check_input(&path)?;
@@ -172,12 +218,14 @@ impl ModelDir {
         Ok(self)
     }
 
-    fn reading(&self) -> Reading {
+    /// How inputs are built and answers read.
+    pub fn reading(&self) -> Reading {
         Reading {
             max_length: self.max_length(),
             positive_output: self.positive_output(),
             input_format: self.provenance.input_format.unwrap_or_default(),
             canonical_input: self.provenance.canonical_input,
+            encoder_only_prefix: self.provenance.encoder_only_prefix,
         }
     }
 
@@ -188,7 +236,7 @@ impl ModelDir {
 
     /// Ids that an input is cut to.
     pub fn max_length(&self) -> usize {
-        self.provenance.max_length.unwrap_or(PAPER_MAX_LENGTH).min(self.config.max_length())
+        self.provenance.max_length.unwrap_or(DEFAULT_MAX_LENGTH).min(self.config.max_length())
     }
 
     /// Loads weights and tokenizer.
@@ -236,6 +284,10 @@ impl ModelDir {
             let (_, stored) = names.iter().find(|(it, _)| is_head(it) && it.ends_with(wanted))?;
             Some(&tensors[stored].shape[..])
         };
+        weights.check_size(names.values())?;
+        if let Some(problem) = head_problem(&names) {
+            return Err(Error::Weights { path: weights.path().to_owned(), problem });
+        }
         let inputs = shape(".dense.weight").and_then(|shape| shape.get(1).copied());
         let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
         let (config, head) = resolve_head(&self.config, inputs, n_outputs);
@@ -267,10 +319,7 @@ impl ModelDir {
             });
         }
         let network = CodeModel::uninitialized(&config, head, &compute.device);
-        let mut found: BTreeMap<String, Vec<usize>> = names
-            .iter()
-            .map(|(name, stored)| (name.clone(), weights.tensors()[stored].shape.clone()))
-            .collect();
+        let mut found = stored_shapes(&weights, &names);
         found.extend(drawn.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())));
         let problems = parameters::compare(&parameters::shapes(&network), &found);
         if !problems.is_empty() {
@@ -282,20 +331,9 @@ impl ModelDir {
         };
         let mut network = parameters::apply(network, read, &compute.device)?;
         network.set_positive_output(self.positive_output());
-        let mut tokenizer = CodeTokenizer::open(&self.path)?;
-        if self.provenance.encoder_only_prefix {
-            tokenizer = tokenizer.with_encoder_only_prefix()?;
-        }
-        if tokenizer.size() > config.vocab_size() {
-            return Err(Error::VocabularySize {
-                path: self.path.clone(),
-                tokenizer: tokenizer.size(),
-                model: config.vocab_size(),
-            });
-        }
         Ok(LoadedModel {
             network,
-            tokenizer,
+            tokenizer: self.tokenizer()?,
             config,
             max_length: self.max_length(),
             source: self.path.clone(),
@@ -303,8 +341,24 @@ impl ModelDir {
         })
     }
 
+    /// The folder's tokenizer, which must fit the model.
+    pub fn tokenizer(&self) -> Result<CodeTokenizer, Error> {
+        let mut tokenizer = CodeTokenizer::open(&self.path)?;
+        if self.provenance.encoder_only_prefix {
+            tokenizer = tokenizer.with_encoder_only_prefix()?;
+        }
+        if tokenizer.size() > self.config.vocab_size() {
+            return Err(Error::VocabularySize {
+                path: self.path.clone(),
+                tokenizer: tokenizer.size(),
+                model: self.config.vocab_size(),
+            });
+        }
+        Ok(tokenizer)
+    }
+
     /// A hash over everything that decides the model's answers: the folder's files, and what
-    /// [`ModelDir::with_input`] reads otherwise than they say.
+    /// [`ModelDir::with_reading`] reads otherwise than they say.
     pub fn hash(&self) -> Result<String, Error> {
         let mut paths = vec![self.path.join("config.json"), self.path.join(PROVENANCE)];
         paths.extend(locate(&self.path)?.files);
@@ -312,7 +366,7 @@ impl ModelDir {
         let mut hasher = blake3::Hasher::new();
         for path in paths.iter().filter(|path| path.exists()) {
             let mut file_hasher = blake3::Hasher::new();
-            file_hasher.update_reader(fs::File::open(path)?)?;
+            file_hasher.update_reader(open_regular(path)?)?;
             let name = path.file_name().unwrap_or_default();
             hasher.update(name.as_encoded_bytes());
             hasher.update(file_hasher.finalize().as_bytes());
@@ -323,9 +377,16 @@ impl ModelDir {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// What the weight files hold, from their headers alone.
-    pub fn weights(&self) -> Result<WeightSummary, Error> {
+    /// What the weight files hold, from their headers alone; fails if that is no model that
+    /// [`ModelDir::load`] would load.
+    pub fn weights(&self, compute: &Compute) -> Result<WeightSummary, Error> {
         let Stored { weights, names, config, head } = self.stored()?;
+        let network = CodeModel::uninitialized(&config, head, &compute.device);
+        let found = stored_shapes(&weights, &names);
+        let problems = parameters::compare(&parameters::shapes(&network), &found);
+        if !problems.is_empty() {
+            return Err(Error::Tensors { path: weights.path().to_owned(), problems });
+        }
         let mut summary = WeightSummary {
             head,
             n_outputs: (head != Head::Embedding).then(|| config.n_outputs()),
@@ -371,73 +432,11 @@ struct Stored {
     head: Head,
 }
 
-fn is_head(name: &str) -> bool {
-    HEADS.iter().any(|head| name.starts_with(head))
-}
-
-/// The head that `config.json` and the weights show together.
-///
-/// `inputs` and `n_outputs` are those of the head's dense layers. A head for pairs is one whatever
-/// the configuration says, and the reference code's folders have the configuration of the
-/// pre-trained encoder, which says nothing of a head.
-fn resolve_head(
-    config: &ModelConfig,
-    inputs: Option<usize>,
-    n_outputs: Option<usize>,
-) -> (ModelConfig, Head) {
-    let declared = config.declared_head();
-    let is_for_pairs = inputs == Some(2 * config.hidden_size());
-    let head = match declared {
-        Some(Head::Embedding) => Head::Embedding,
-        _ if is_for_pairs => Head::Pair,
-        Some(head) => head,
-        None if inputs.is_some() => Head::Classification,
-        None => Head::Embedding,
-    };
-    let mut config = config.clone();
-    if head != Head::Embedding {
-        if let Some(n_outputs @ (1 | 2)) = n_outputs
-            && !config.says_n_outputs()
-        {
-            config.set_n_outputs(n_outputs);
-        }
-        if declared != Some(head) {
-            // A new head would get the paper's outputs; this one has those that the file states.
-            let is_stated = config.id2label.is_none() && config.says_n_outputs();
-            let stated = is_stated.then(|| config.n_outputs());
-            config = config.with_head(head);
-            if let (Head::Classification, Some(n_outputs)) = (head, stated) {
-                config.set_n_outputs(n_outputs);
-            }
-        }
-    }
-    (config, head)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Architecture, Preset};
-
-    #[test]
-    fn the_head_follows_from_configuration_and_weights() {
-        let check = |class: &str, inputs, expected, class_after: &str| {
-            let mut config = Preset::Tiny.config(Architecture::CodeBert, 300);
-            config.architectures = vec![class.to_owned()];
-            let (config, head) = resolve_head(&config, inputs, None);
-            assert_eq!((head, config.architectures[0].as_str()), (expected, class_after));
-        };
-        let (one, two) = (Some(128), Some(256));
-        let (classification, pair) =
-            ("RobertaForSequenceClassification", "RobertaForCloneDetection");
-        check(classification, one, Head::Classification, classification);
-        check(classification, None, Head::Classification, classification);
-        check(classification, two, Head::Pair, pair);
-        check(pair, two, Head::Pair, pair);
-        check(pair, one, Head::Pair, pair);
-        check("RobertaForCodeSearch", None, Head::Embedding, "RobertaForCodeSearch");
-        check("RobertaModel", None, Head::Embedding, "RobertaModel");
-        check("RobertaForMaskedLM", one, Head::Classification, classification);
-        check("RobertaModel", two, Head::Pair, pair);
-    }
+/// The shapes in the files, by transformers' names.
+fn stored_shapes(
+    weights: &Weights,
+    names: &BTreeMap<String, String>,
+) -> BTreeMap<String, Vec<usize>> {
+    let shape = |stored: &String| weights.tensors()[stored].shape.clone();
+    names.iter().map(|(name, stored)| (name.clone(), shape(stored))).collect()
 }

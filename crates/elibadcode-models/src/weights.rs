@@ -21,7 +21,14 @@ pub(crate) use self::safetensors::write_safetensors;
 use crate::checkpoint::{ElementType, HostTensor};
 use crate::error::Error;
 
-/// Bytes that a header may have; those of real models have well under a million.
+/// The reference code's weights, which are the fine-tuned ones.
+const FINE_TUNED: &str = "model.bin";
+/// In the order in which they are taken.
+const WEIGHT_FILES: [&str; 3] = ["model.safetensors", "pytorch_model.bin", FINE_TUNED];
+/// What a file of git-lfs starts with that was not downloaded.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+/// Bytes that a header or a text file may have; headers of real models have well under a million,
+/// tokenizers a few.
 const MAX_HEADER: u64 = 1 << 24;
 
 /// A tensor in a file.
@@ -40,6 +47,8 @@ pub(crate) struct StoredTensor {
 pub(crate) struct Weights {
     /// Every file that counts, an index file first.
     pub(crate) files: Vec<PathBuf>,
+    /// What they hold together.
+    n_bytes: u64,
     tensors: BTreeMap<String, StoredTensor>,
 }
 
@@ -67,7 +76,32 @@ impl Weights {
                 .filter_map(|(name, shard)| Some((name.clone(), shards[shard].get(&name)?.clone())))
                 .collect(),
         };
-        Ok(Self { files: located.files, tensors })
+        let lengths = located.files.iter().map(|path| Ok(fs::metadata(path)?.len()));
+        let n_bytes = lengths.sum::<Result<u64, Error>>()?;
+        Ok(Self { files: located.files, n_bytes, tensors })
+    }
+
+    /// Fails if these tensors take more than the files hold, which several of one storage could: each
+    /// has memory of its own when it is read.
+    pub(crate) fn check_size<'a>(
+        &self,
+        names: impl Iterator<Item = &'a String>,
+    ) -> Result<(), Error> {
+        let sizes = names.map(|name| {
+            let tensor = &self.tensors[name];
+            n_bytes(&tensor.shape, tensor.element).unwrap_or(u64::MAX)
+        });
+        let wanted = sizes.fold(0, u64::saturating_add);
+        if wanted > self.n_bytes {
+            return Err(Error::Weights {
+                path: self.path().to_owned(),
+                problem: format!(
+                    "the model's tensors take {wanted} bytes, the files hold {}",
+                    self.n_bytes
+                ),
+            });
+        }
+        Ok(())
     }
 
     /// The file to name when tensors do not fit.
@@ -86,7 +120,7 @@ impl Weights {
         let path = &self.files[tensor.file];
         let n: usize = tensor.shape.iter().product();
         let mut bytes = vec![0; n * tensor.element.size()];
-        let mut file = fs::File::open(path)?;
+        let mut file = open_regular(path)?;
         file.seek(SeekFrom::Start(tensor.start))?;
         file.read_exact(&mut bytes)?;
         let values = tensor.element.values(&bytes);
@@ -128,20 +162,28 @@ pub(crate) struct Located {
 
 /// The first of these that a folder has: `model.safetensors`, its sharded form,
 /// `pytorch_model.bin`, its sharded form, the reference code's `model.bin`.
+///
+/// The first two hold the same model in the folders of hubs. A `model.bin` beside them is another one: what
+/// was fine-tuned, put into the folder of what it began with.
 pub(crate) fn locate(dir: &Path) -> Result<Located, Error> {
-    for name in ["model.safetensors", "pytorch_model.bin", "model.bin"] {
-        let (path, index) = (dir.join(name), dir.join(format!("{name}.index.json")));
-        if path.exists() {
-            return Ok(Located { files: vec![path], shard_of: None });
-        }
-        if index.exists() {
-            return locate_shards(dir, &index);
-        }
+    let problem = |problem: String| Error::Weights { path: dir.to_owned(), problem };
+    let is_there = |name: &str| dir.join(name).exists();
+    let index = |name: &str| format!("{name}.index.json");
+    let found: Vec<&str> =
+        WEIGHT_FILES.into_iter().filter(|name| is_there(name) || is_there(&index(name))).collect();
+    let Some(&name) = found.first() else {
+        return Err(problem(format!("has none of {}", WEIGHT_FILES.join(", "))));
+    };
+    if name != FINE_TUNED && found.contains(&FINE_TUNED) {
+        return Err(problem(format!(
+            "has {name} and {FINE_TUNED}, which are different models as a rule: remove the one that is \
+             not meant"
+        )));
     }
-    Err(Error::Weights {
-        path: dir.to_owned(),
-        problem: "has none of model.safetensors, pytorch_model.bin and model.bin".to_owned(),
-    })
+    if is_there(name) {
+        return Ok(Located { files: vec![dir.join(name)], shard_of: None });
+    }
+    locate_shards(dir, &dir.join(index(name)))
 }
 
 fn locate_shards(dir: &Path, index: &Path) -> Result<Located, Error> {
@@ -170,8 +212,15 @@ fn locate_shards(dir: &Path, index: &Path) -> Result<Located, Error> {
 
 fn open_file(path: &Path, file: usize) -> Result<BTreeMap<String, StoredTensor>, Error> {
     let is_safetensors = path.extension().is_some_and(|it| it == "safetensors");
-    let mut reader = fs::File::open(path)?;
+    let mut reader = open_regular(path)?;
     let length = reader.metadata()?.len();
+    let start = read_at(&mut reader, 0, length.min(LFS_POINTER.len() as u64) as usize);
+    if start.is_ok_and(|it| it == LFS_POINTER) {
+        return Err(Error::Weights {
+            path: path.to_owned(),
+            problem: "is a pointer of Git LFS, not the file itself: run `git lfs pull`".to_owned(),
+        });
+    }
     let opened = if is_safetensors {
         safetensors::open(&mut reader, length, file)
     } else {
@@ -180,9 +229,19 @@ fn open_file(path: &Path, file: usize) -> Result<BTreeMap<String, StoredTensor>,
     opened.map_err(|problem| Error::Weights { path: path.to_owned(), problem })
 }
 
-/// The bytes of a text file of ours to read whole.
-fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
-    let file = fs::File::open(path)?;
+/// Opens a file of a model folder. A folder can be hostile, and a device or a pipe never ends.
+pub(crate) fn open_regular(path: &Path) -> Result<fs::File, Error> {
+    // Asked before it is opened, which waits for the other end of a pipe.
+    if !fs::metadata(path)?.is_file() {
+        let problem = "is no regular file".to_owned();
+        return Err(Error::Weights { path: path.to_owned(), problem });
+    }
+    Ok(fs::File::open(path)?)
+}
+
+/// The bytes of a file to read whole.
+pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
+    let file = open_regular(path)?;
     let length = file.metadata()?.len();
     if length > MAX_HEADER {
         return Err(Error::Weights {

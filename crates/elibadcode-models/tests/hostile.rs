@@ -91,7 +91,48 @@ fn weights() {
         .is_refused_with("its header claims 10000000 bytes, the file has");
     Folder::new().with_file("model.safetensors", &claim(u64::MAX)).is_refused_with("claims");
     fs::remove_file(folder.file("model.safetensors")).unwrap();
-    folder.is_refused_with("has none of model.safetensors, pytorch_model.bin and model.bin");
+    folder.is_refused_with("has none of model.safetensors, pytorch_model.bin, model.bin");
+    Folder::new()
+        .with_file("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0")
+        .is_refused_with("model.safetensors: is a pointer of Git LFS");
+    // Whatever transformers would load: it may be what the fine-tuned one began with.
+    Folder::new()
+        .with_file("model.bin", &whole)
+        .is_refused_with("has model.safetensors and model.bin, which are different models");
+}
+
+#[test]
+fn files_that_are_none() {
+    Folder::new()
+        .with_file("special_tokens_map.json", b"-----BEGIN KEY")
+        .is_refused_with("special_");
+    Folder::new().with_file("merges.txt", b"root:x:0:0").is_refused_with("start with `#version`");
+    let folder = Folder::new();
+    fs::create_dir(folder.file("added_tokens.json")).unwrap();
+    folder.is_refused_with("added_tokens.json: is no regular file");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_never_end() {
+    for name in ["config.json", "elibadcode.json", "added_tokens.json", "model.safetensors"] {
+        let folder = Folder::new();
+        let _ = fs::remove_file(folder.file(name));
+        std::os::unix::fs::symlink("/dev/zero", folder.file(name)).unwrap();
+        folder.is_refused_with("is no regular file");
+    }
+}
+
+#[test]
+fn a_head_of_one_layer() {
+    let tensor = |from: u64, to: u64, shape: &[u64]| json!({"dtype": "F32", "shape": shape, "data_offsets": [from, to]});
+    let header = json!({
+        "roberta.embeddings.word_embeddings.weight": tensor(0, 8, &[2]),
+        "classifier.weight": tensor(8, 16, &[2]),
+    });
+    Folder::new()
+        .with_file("model.safetensors", &safetensors(&header, 16))
+        .is_refused_with("has a head of one linear layer (`classifier.weight`)");
 }
 
 /// A safetensors file with this header and as many bytes of data.

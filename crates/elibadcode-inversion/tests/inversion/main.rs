@@ -22,7 +22,7 @@ use elibadcode_corpus::Task;
 use elibadcode_inversion::{
     CleanSample, MaskedSample, Occurrences, ScanConfig, Stamped, TriggerIds, maskable,
 };
-use elibadcode_models::{Compute, LoadedModel, ModelDir, ReadFunction};
+use elibadcode_models::{Compute, LoadedModel, ModelDir, ReadFunction, ReadingChanges};
 use elibadcode_syntax::Language;
 
 const FIXTURES: [&str; 2] = ["roberta-one-logit", "roberta-two-logit"];
@@ -38,8 +38,13 @@ const FUNCTIONS: [&str; 5] = [
 ];
 
 fn load(name: &str) -> LoadedModel {
+    load_reading(name, ReadingChanges::default())
+}
+
+fn load_reading(name: &str, changes: ReadingChanges) -> LoadedModel {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models").join(name);
-    ModelDir::open(&folder).unwrap().load(&Compute::select("cpu").unwrap()).unwrap()
+    let dir = ModelDir::open(&folder).unwrap().with_reading(changes).unwrap();
+    dir.load(&Compute::select("cpu").unwrap()).unwrap()
 }
 
 fn function(model: &LoadedModel, code: &str) -> ReadFunction {

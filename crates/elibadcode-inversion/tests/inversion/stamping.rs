@@ -1,7 +1,8 @@
+use elibadcode_corpus::InputFormat;
 use elibadcode_inversion::{MaskedSample, Occurrences, Stamped, TriggerIds, maskable};
-use elibadcode_models::LoadedModel;
+use elibadcode_models::{LoadedModel, ReadingChanges};
 
-use crate::{FIXTURES, FUNCTIONS, function, load, trigger};
+use crate::{FIXTURES, FUNCTIONS, function, load, load_reading, trigger};
 
 /// Every identifier of every function as a hole.
 fn all_masks(model: &LoadedModel, occurrences: Occurrences) -> Vec<(usize, MaskedSample)> {
@@ -59,6 +60,24 @@ fn the_first_occurrence_alone_can_be_replaced() {
         assert_slots_hold(&stamped, &trigger);
         assert_eq!(stamped.slots[0].len(), 1);
     }
+}
+
+#[test]
+fn source_text_keeps_its_form_around_the_holes() {
+    let code = "int add(int a)\n{\n    return  1 + a;\n}";
+    let check = |input_format, expected: &str| {
+        let changes = ReadingChanges { input_format: Some(input_format), ..Default::default() };
+        let model = load_reading(FIXTURES[0], changes);
+        let function = function(&model, code);
+        let masks = maskable(&model, &function, 0, Occurrences::All, 1);
+        let mask = masks.iter().find(|mask| mask.identifier == "a").unwrap();
+        let name = model.tokenizer.word("b", true);
+        let ids = mask.with_name(&name, &model.tokenizer, model.max_length);
+        assert_eq!(model.tokenizer.decode(&ids[1..ids.len() - 1]), expected);
+    };
+    check(InputFormat::Source, "int add(int b )\n{\n    return  1 + b ;\n}");
+    check(InputFormat::Whitespace, "int add(int b ) { return 1 + b ; }");
+    check(InputFormat::CodeTokens, "int add ( int b ) { return 1 + b ; }");
 }
 
 #[test]

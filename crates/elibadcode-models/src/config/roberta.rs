@@ -93,6 +93,7 @@ impl RobertaConfig {
         check_rates(&[
             ("hidden_dropout_prob", self.hidden_dropout_prob),
             ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
+            ("classifier_dropout", self.head_dropout_rate()),
         ])?;
         check_epsilon("layer_norm_eps", self.layer_norm_eps)?;
         if self.max_length() < 3 {
@@ -102,6 +103,13 @@ impl RobertaConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Dropout rate of the head: `classifier_dropout`, which is absent or `null` as a rule, else
+    /// `hidden_dropout_prob`.
+    pub(super) fn head_dropout_rate(&self) -> f64 {
+        let own = self.other.get("classifier_dropout").and_then(Value::as_f64);
+        own.unwrap_or(self.hidden_dropout_prob)
     }
 
     /// The longest input, special tokens included, that has position embeddings.

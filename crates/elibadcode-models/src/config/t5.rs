@@ -32,7 +32,7 @@ pub struct T5Config {
     /// Dropout rate in training.
     #[serde(default = "tenth")]
     pub dropout_rate: f64,
-    /// Dropout rate of the head; `dropout_rate` if absent.
+    /// Dropout rate of the head; 0 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classifier_dropout: Option<f64>,
     /// Epsilon of every norm.
