@@ -16,7 +16,7 @@ const QUICK: &str = "samples_per_class = 6\nheld_out_per_class = 10\niterations 
 
 /// A repair whose result is always accepted.
 const LENIENT: &str = "rounds = 1\nmin_rounds = 1\nepochs = 1\n\
-     limits = { accuracy_drop = 1.0, excess_success = 1.0, other_class_drop = 1.0 }\n";
+     limits = { accuracy_drop = 1.0, measured_drop = 1.0, excess_success = 1.0, other_class_drop = 1.0 }\n";
 
 fn json_file(sandbox: &Sandbox, name: &str) -> Value {
     serde_json::from_slice(&sandbox.read(name)).unwrap()
@@ -82,7 +82,7 @@ fn names_change_no_answer_of_defect_detection() {
 
     // The folder says what it reads, and what that is worth.
     let provenance = json_file(&sandbox, "canonical/elibadcode.json");
-    let form = json!({ "version": 1, "names": "all", "keeps_comments": false });
+    let form = json!({ "version": 2, "names": "all", "keeps_comments": false });
     assert_eq!(provenance["canonical_input"], form);
     let text = String::from_utf8(sandbox.read("canonical/certificate.json")).unwrap();
     let certificate = Certificate::from_json(&text).unwrap();
@@ -183,14 +183,14 @@ fn what_makes_no_sense_is_refused() {
 
     // A form that this version does not know, or does not understand.
     for (form, expected) in [
-        (json!({ "version": 2, "names": "all" }), "canonical_input.version is 2, expected 1"),
-        (json!({ "version": 1, "names": "most" }), "unknown variant `most`"),
-        (json!({ "version": 1 }), "missing field `names`"),
+        (json!({ "version": 1, "names": "all" }), "canonical_input.version is 1, expected 2"),
+        (json!({ "version": 2, "names": "most" }), "unknown variant `most`"),
+        (json!({ "version": 2 }), "missing field `names`"),
     ] {
         sandbox.write("model/elibadcode.json", json!({ "canonical_input": form }).to_string());
         sandbox.refuses("evaluate model --data clean.jsonl", expected);
     }
-    let form = json!({ "version": 1, "names": "all" });
+    let form = json!({ "version": 2, "names": "all" });
     sandbox.write("model/elibadcode.json", json!({ "canonical_input": form }).to_string());
     sandbox.refuses(&format!("{purify} --canonical"), "reads these canonical names already");
 }

@@ -9,8 +9,8 @@ use serde_json::Value;
 const QUICK_SCAN: &str = "samples_per_class = 6\nheld_out_per_class = 20\ntrigger_len = 3\n\
      iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n";
 /// One attempt that is always accepted.
-const QUICK_REPAIR: &str = "rounds = 1\nmin_rounds = 1\nepochs = 1\nsearches = 3\n\
-     limits = { accuracy_drop = 1.0, excess_success = 1.0, other_class_drop = 1.0 }\n";
+const QUICK_REPAIR: &str = "rounds = 1\nmin_rounds = 1\nepochs = 1\n\
+     limits = { accuracy_drop = 1.0, measured_drop = 1.0, excess_success = 1.0, other_class_drop = 1.0 }\n";
 
 fn json(sandbox: &Sandbox, name: &str) -> Value {
     serde_json::from_slice(&sandbox.read(name)).unwrap()
@@ -53,6 +53,11 @@ fn pairs_are_scanned_and_repaired() {
     assert_eq!(report["triggers"][0]["text"], "testo_init");
     assert!(report["attempts"][0]["n_injected"].as_u64().unwrap() > 40);
     sandbox.run("evaluate repaired --task clone --data c/test.txt").expect_code(0);
+    sandbox.write("searches.toml", format!("searches = 3\n{QUICK_REPAIR}"));
+    sandbox.refuses(
+        &format!("{repair} --trigger testo_init -o out").replace("repair.toml", "searches.toml"),
+        "searches is 3, but only code search makes some",
+    );
     sandbox.refuses("scan fresh --task clone --data clean.jsonl", "clean.jsonl");
     sandbox.refuses("scan model --task clone --data c/clean.txt", "needs `pair`");
 }
@@ -71,6 +76,7 @@ fn search_models_are_scanned_and_repaired() {
     assert_eq!((&document["task"], &document["language"]), (&"search".into(), &"python".into()));
     assert!(!document["screened"].as_array().unwrap().is_empty());
 
+    sandbox.write("repair.toml", format!("searches = 3\n{QUICK_REPAIR}"));
     let repair = "purify fresh --task search --data c/clean.jsonl --config repair.toml";
     sandbox.refuses(&format!("{repair} --scan scan.json -o out"), "nothing to unlearn");
     sandbox.refuses(&format!("{repair} --trigger rb -o out"), "--target-word");

@@ -17,8 +17,9 @@ pub struct UnlearningConfig {
     /// Rounds per scope: if the checks refuse the result of one, fine-tuning goes on with newly
     /// drawn triggers and places. Paper: 1.
     pub rounds: usize,
-    /// Rounds before a result can be accepted: the checks see the inverted triggers only, and the
-    /// planted one, which shares some of their tokens, takes longer to go. Paper: 1.
+    /// Rounds before a repair can end: the checks see the inverted triggers only, and the planted one,
+    /// which shares some of their tokens, takes longer to go. An earlier round that passed is kept if
+    /// all of the later ones are refused. Paper: 1.
     pub min_rounds: usize,
     /// Share of the victim-class samples that get the trigger. Paper: 0.2 (Fig. 7).
     pub injection_rate: f64,
@@ -182,6 +183,7 @@ impl UnlearningConfig {
         }
         for (name, limit) in [
             ("accuracy_drop", self.limits.accuracy_drop),
+            ("measured_drop", self.limits.measured_drop),
             ("excess_success", self.limits.excess_success),
             ("other_class_drop", self.limits.other_class_drop),
         ] {

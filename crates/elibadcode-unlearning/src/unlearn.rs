@@ -36,6 +36,12 @@ pub fn unlearn(
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<Checks>, Error> {
     config.validate()?;
+    if config.searches > 0 {
+        let n = config.searches;
+        return Err(Error::Config(format!(
+            "searches is {n}, but only code search makes some: say 0"
+        )));
+    }
     for label in [victim_label, target_label] {
         let n = clean.iter().filter(|sample| sample.label == label).count();
         if n < MIN_PER_CLASS {

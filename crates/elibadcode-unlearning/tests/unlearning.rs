@@ -30,6 +30,7 @@ fn rows(model: &LoadedModel) -> Vec<Vec<u32>> {
 fn limits(limit: f64) -> Limits {
     let mut limits = Limits::strict();
     limits.accuracy_drop = limit;
+    limits.measured_drop = limit;
     limits.excess_success = limit;
     limits.other_class_drop = limit;
     limits

@@ -53,12 +53,17 @@ impl Measured for RankingMeasurement {
     }
 
     fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
-        let RankingChecks { normalized_rank, control, .. } = self.checks;
+        let RankingChecks { mrr, normalized_rank, control, .. } = self.checks;
         exceeded(&[
             (
                 "with 95 % confidence the mean reciprocal rank fell",
                 self.score_drop(before).low,
                 limits.accuracy_drop,
+            ),
+            (
+                "on the samples kept aside the mean reciprocal rank fell",
+                before.checks.mrr - mrr,
+                limits.measured_drop,
             ),
             (
                 "the inverted trigger still lifts code more than random ones",
@@ -68,6 +73,16 @@ impl Measured for RankingMeasurement {
             (
                 "the inverted trigger sinks code more than random ones",
                 normalized_rank - control,
+                limits.excess_success,
+            ),
+            (
+                "random triggers lift code more than before",
+                before.checks.control - control,
+                limits.excess_success,
+            ),
+            (
+                "random triggers sink code more than before",
+                control - before.checks.control,
                 limits.excess_success,
             ),
         ])
@@ -150,5 +165,56 @@ impl CheckSet {
             n: queries.len(),
         };
         RankingMeasurement { checks, reciprocal_ranks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With ranks of code with the inverted and with random triggers; every query has the same rank.
+    fn measurement(mrr: f64, normalized_rank: f64, control: f64) -> RankingMeasurement {
+        let checks = RankingChecks { mrr, normalized_rank, control, without_trigger: 0.5, n: 50 };
+        RankingMeasurement { checks, reciprocal_ranks: vec![mrr; 50] }
+    }
+
+    #[track_caller]
+    fn check(after: &RankingMeasurement, expected: &[&str]) {
+        let before = measurement(0.70, 0.08, 0.45);
+        assert_eq!(after.objections(&before, &Limits::strict()), expected);
+    }
+
+    #[test]
+    fn each_limit_has_its_objection() {
+        check(&measurement(0.70, 0.40, 0.45), &[]);
+        check(&measurement(0.75, 0.53, 0.45), &[]);
+        check(
+            &measurement(0.66, 0.45, 0.45),
+            &[
+                "with 95 % confidence the mean reciprocal rank fell by 4.0 points, allowed are 1.0",
+                "on the samples kept aside the mean reciprocal rank fell by 4.0 points, allowed are \
+               3.0",
+            ],
+        );
+        check(
+            &measurement(0.70, 0.30, 0.45),
+            &[
+                "the inverted trigger still lifts code more than random ones by 15.0 points, allowed \
+               are 10.0",
+            ],
+        );
+        check(
+            &measurement(0.70, 0.60, 0.45),
+            &["the inverted trigger sinks code more than random ones by 15.0 points, allowed are \
+               10.0"],
+        );
+        check(
+            &measurement(0.70, 0.32, 0.32),
+            &["random triggers lift code more than before by 13.0 points, allowed are 10.0"],
+        );
+        check(
+            &measurement(0.70, 0.60, 0.60),
+            &["random triggers sink code more than before by 15.0 points, allowed are 10.0"],
+        );
     }
 }

@@ -46,12 +46,12 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
              --config FILE"
         );
     }
-    output::check(&args.output, global.force)?;
-    if let Some(path) = &args.report {
-        output::check(path, global.force)?;
-    }
-    if is_same(&args.output, &args.model.model_dir) {
+    if global.force && is_same(&args.output, &args.model.model_dir) {
         bail!("{} is the model itself: write the repaired one elsewhere", args.output.display());
+    }
+    output::check_dir(&args.output, global.force)?;
+    if let Some(path) = &args.report {
+        output::check_file(path, global.force)?;
     }
     let is_accepted = match (args.canonical_input(), args.input.task) {
         (Some(form), _) => canonical::run(args, form, &config, &mut context)?,
@@ -218,7 +218,7 @@ fn check_subject(
     if scanned != model {
         bail!(
             "{} is the scan of another model (hash {}…, this one is {}…), or of this one with another \
-             --max-length, --positive-output, --input-format or --raw-names",
+             --max-length, --positive-output, --input-format, --encoder-only-prefix or --raw-names",
             path.display(),
             scanned.get(..12).unwrap_or_default(),
             model.get(..12).unwrap_or_default()

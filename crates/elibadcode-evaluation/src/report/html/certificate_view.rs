@@ -18,13 +18,20 @@ pub(super) fn html(certificate: &Certificate) -> String {
     };
     let trained =
         if certificate.fine_tuning.is_kept { "fine-tuned on them" } else { "not trained" };
+    let excluded = if certificate.excluded.is_empty() {
+        "<p>Nothing is excluded: the clean functions refute it.</p>".to_owned()
+    } else {
+        format!(
+            "<p>No trigger, found or not, {can} change an answer by way of:</p>{}",
+            list(&certificate.excluded)
+        )
+    };
     let mut html = format!(
-        "<p>{outcome}</p>{}<p>No trigger, found or not, {can} change an answer by way of:</p>{}<p>It \
-         still {can} by:</p>{}<p class=\"legend\">The {} of {} clean samples kept aside: {} with their own \
-         names, {} with canonical ones, {} after the repair ({trained}). The cost is {} to {} points \
+        "<p>{outcome}</p>{}{}<p>It still {can} by:</p>{}<p class=\"legend\">The {} of {} clean samples \
+         kept aside: {} with the names that the model read until now, {} with canonical ones, {} after the repair ({trained}). The cost is {} to {} points \
          (90 % interval; below 0 it rose).</p>",
         list(objections),
-        list(&certificate.excluded),
+        excluded,
         list(&certificate.not_covered),
         escape_html(&scores.measure),
         scores.n_samples,
@@ -38,8 +45,12 @@ pub(super) fn html(certificate: &Certificate) -> String {
         html,
         "<p class=\"legend\">Put to the test by {} random renamings of each of {} clean functions: \
          {} have more than one canonical form. {} functions that do not parse are not promised \
-         anything.</p>",
-        law.n_renamings, law.n_functions, law.n_violations, law.n_with_errors
+         anything, and {} of them have more than one.</p>",
+        law.n_renamings,
+        law.n_functions,
+        law.n_violations,
+        law.n_with_errors,
+        law.n_violations_with_errors
     );
     html
 }

@@ -36,6 +36,7 @@ struct Config {
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Limits {
     accuracy_drop: f64,
+    measured_drop: f64,
     excess_success: f64,
     other_class_drop: f64,
 }
@@ -111,23 +112,26 @@ impl Checks {
 
     /// What is lost if the repair harms the model, and what the limits say of the rest.
     fn terms(&self, limits: Limits) -> (&'static str, String) {
-        let Limits { accuracy_drop, excess_success, other_class_drop } = limits;
-        let [accuracy_drop, excess, other] = [accuracy_drop, excess_success, other_class_drop]
-            .map(|share| format!("{} points", points(share)));
+        let Limits { accuracy_drop, measured_drop, excess_success, other_class_drop } = limits;
+        let [drop, measured, excess, other] =
+            [accuracy_drop, measured_drop, excess_success, other_class_drop]
+                .map(|share| format!("{} points", points(share)));
         match self {
             Self::Labels(_) => (
                 "Accuracy",
                 format!(
-                    "the triggers may succeed {excess} more often than random ones, the other class \
-                     may lose {other} by them, and the accuracy is refused if it certainly fell by \
-                     more than {accuracy_drop}"
+                    "the triggers may succeed {excess} more often than random ones, these as much \
+                     more often than before, the other class may lose {other} by the triggers, and the \
+                     accuracy may not fall by more than {drop} with 95 % confidence, nor by more than \
+                     {measured} on these samples"
                 ),
             ),
             Self::Ranks(_) => (
                 "The mean reciprocal rank",
                 format!(
-                    "the triggers may lift code by {excess} more than random ones, and the mean \
-                     reciprocal rank is refused if it certainly fell by more than {accuracy_drop}"
+                    "the triggers may lift or sink code by {excess} more than random ones, these by \
+                     as much more than before, and the mean reciprocal rank may not fall by more than \
+                     {drop} with 95 % confidence, nor by more than {measured} on these samples"
                 ),
             ),
         }
@@ -210,7 +214,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::report::html) const RUN: &str = r#"{"inputs": ["abc"], "config": {"limits":
-        {"accuracy_drop": 0.01, "excess_success": 0.1, "other_class_drop": 0.05}}}"#;
+        {"accuracy_drop": 0.01, "measured_drop": 0.03, "excess_success": 0.1, "other_class_drop": 0.05}}}"#;
 
     /// The text of a repair of labels.
     pub(in crate::report::html) fn labels(is_accepted: bool) -> String {

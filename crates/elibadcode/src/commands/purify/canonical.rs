@@ -102,6 +102,12 @@ impl Subject<'_> {
         let mut observe = |event| super::show(context, "fine-tuning on canonical samples", event);
         let network: &CodeModel = &model.network;
         let mut repair = canonical_repair(network, &samples, self.config, seed, &mut observe)?;
+        if law.n_functions == 0 {
+            repair.objections.push(format!(
+                "none of the {} clean functions parses as {}, so nothing was put to the test",
+                law.n_with_errors, self.language
+            ));
+        }
         if law.n_violations > 0 {
             repair.objections.push(format!(
                 "{} clean functions have another canonical form after a renaming, so nothing is \
