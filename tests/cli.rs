@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use elibadcode_evaluation::RunRecord;
 use program::Sandbox;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Settings that make a scan quick; with fewer held-out samples it would search for nothing.
 const QUICK: &str = "samples_per_class = 2\nheld_out_per_class = 20\ntrigger_len = 3\n\
@@ -86,6 +86,18 @@ fn devices_and_models_are_shown() {
     assert!(facts["parameters"].as_u64() > Some(20_000));
     sandbox.refuses("inspect nowhere", "nowhere");
     sandbox.refuses("inspect model --max-length 9999", "max_length is 9999, expected 3 to 64");
+    assert_eq!(
+        (&facts["input_format"], &facts["encoder_only_prefix"]),
+        (&json!("code-tokens"), &json!(false))
+    );
+    // What an answer depends on is shown, and a folder that cannot be loaded is refused.
+    sandbox.write("model/elibadcode.json", "{\"input_format\": \"source\", \"max_length\": 20}");
+    let text = sandbox.run("inspect model").expect_code(0).stdout;
+    assert!(
+        text.contains("input format     source") && text.contains("max length       20"),
+        "{text}"
+    );
+    sandbox.refuses("inspect model --encoder-only-prefix", "<encoder-only>");
 }
 
 #[test]
@@ -201,6 +213,14 @@ fn an_output_that_exists_is_kept() {
         "home is not a folder that elibadcode wrote",
     );
     assert_eq!(sandbox.read("home/letter.txt"), b"precious");
+    // So is a model, and only one that has been asked about before all work.
+    let init = "init --preset tiny --data clean.jsonl --vocab-size 300 --max-length 32 -o fresh";
+    sandbox.run(init).expect_code(0);
+    sandbox.run(&format!("{init} --force")).expect_code(0);
+    sandbox
+        .refuses("init --preset tiny --data nothing.jsonl -o home --force", "home is not a folder");
+    sandbox.refuses("evaluate model --data nothing.jsonl -o home --force", "home is a folder");
+    sandbox.refuses("evaluate model --data nothing.jsonl -o out/test.jsonl/x", "cannot be written");
     // Other programs write a file of this name, too.
     sandbox.write("home/manifest.json", "{\"name\": \"extension\"}");
     sandbox.refuses(

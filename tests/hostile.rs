@@ -245,6 +245,7 @@ fn configurations() {
         sandbox.refuses(EVALUATE, expected);
         sandbox.refuses("inspect model", expected);
     };
+    check("intermediate_size", json!(47), "expected [47, 32]");
     check("model_type", json!("gpt2"), "model_type is `gpt2`");
     check("hidden_size", json!(0), "hidden_size is 0");
     check("num_hidden_layers", json!(4_000_000_000_u64), "num_hidden_layers is 4000000000");

@@ -108,11 +108,10 @@ fn what_makes_no_sense_is_refused() {
     sandbox.refuses("evaluate model --data clean.jsonl --screen", "--attack");
     let long = format!("{{\"func\": \"int f(void) {{ return 0; }} {}\"}}\n", " ".repeat(1 << 18));
     sandbox.write("long.jsonl", long);
-    sandbox
-        .refuses("screen model --data long.jsonl", "line 1: the function is longer than 256 KiB");
+    sandbox.refuses("screen model --data long.jsonl", "1 function too long (first: long.jsonl");
     let python = "screen model --data clean.jsonl --language python";
     sandbox.refuses(python, "functions do not parse as python; --language says");
-    let form = r#"{"canonical_input": {"version": 1, "names": "all"}}"#;
+    let form = r#"{"canonical_input": {"version": 2, "names": "all"}}"#;
     sandbox.write("model/elibadcode.json", form);
     sandbox.refuses("screen model --data clean.jsonl", "reads canonical names");
 }

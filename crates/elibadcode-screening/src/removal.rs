@@ -9,6 +9,9 @@ use rayon::prelude::*;
 
 use crate::answer::ask;
 
+/// Subjects whose versions, one per identifier, are held at a time.
+const CHUNK: usize = 256;
+
 /// For each subject, how far the answer moves when the one identifier is removed that moves it
 /// most; 0 if no removal changes it.
 pub fn removal_suspicions(
@@ -16,20 +19,26 @@ pub fn removal_suspicions(
     subjects: &[Vec<&str>],
     language: Language,
 ) -> Vec<f64> {
+    subjects.chunks(CHUNK).flat_map(|some| suspicions(model, some, language)).collect()
+}
+
+/// The same of subjects that are few enough for all of their versions to be held.
+fn suspicions(model: &LoadedModel, subjects: &[Vec<&str>], language: Language) -> Vec<f64> {
     let versions: Vec<Vec<Vec<String>>> = subjects
         .par_iter()
         .map(|codes| without_one(codes, language, |code| model.reach(code, language)))
         .collect();
+    let n_versions: Vec<usize> = versions.iter().map(Vec::len).collect();
     let raw = subjects.iter().map(|codes| codes.iter().map(|&code| code.to_owned()).collect());
-    let questions: Vec<Vec<String>> = raw.chain(versions.iter().flatten().cloned()).collect();
+    let questions: Vec<Vec<String>> = raw.chain(versions.into_iter().flatten()).collect();
     let mut raw = ask(model, &questions, language);
     let mut answers = raw.split_off(subjects.len()).into_iter();
     raw.iter()
-        .zip(&versions)
-        .map(|(raw, versions)| {
+        .zip(n_versions)
+        .map(|(raw, n_versions)| {
             answers
                 .by_ref()
-                .take(versions.len())
+                .take(n_versions)
                 .filter(|answer| raw.differs_from(answer))
                 .map(|answer| raw.distance(&answer))
                 .fold(0.0, f64::max)

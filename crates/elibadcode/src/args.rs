@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use elibadcode_corpus::{InputFormat, Task};
 use elibadcode_inversion::Edit;
-use elibadcode_models::{CanonicalInput, CanonicalNames, ModelDir};
+use elibadcode_models::{CanonicalInput, CanonicalNames, ModelDir, ReadingChanges};
 use elibadcode_syntax::Language;
 
 pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
@@ -136,10 +136,13 @@ pub(crate) struct ReadingArgs {
     /// Which output of a two-output head means label 1 [default: what the folder says, else 1]
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
     pub(crate) positive_output: Option<u8>,
-    /// Input text: code-tokens (joined by a space) or whitespace (source with white space
-    /// collapsed) [default: what the folder says, else code-tokens]
+    /// Input text: code-tokens (joined by a space), whitespace (source with white space collapsed)
+    /// or source (as it is) [default: what the folder says, else code-tokens]
     #[arg(long)]
     pub(crate) input_format: Option<InputFormat>,
+    /// Start inputs with `<s> <encoder-only> </s>`, as UniXcoder's own programs do
+    #[arg(long)]
+    pub(crate) encoder_only_prefix: bool,
     /// Read names as they are, though the folder's elibadcode.json asks for canonical ones: as
     /// programs do that do not know the file
     #[arg(long)]
@@ -149,9 +152,34 @@ pub(crate) struct ReadingArgs {
 impl ReadingArgs {
     /// Opens a model folder that is to be read so.
     pub(crate) fn open(&self, dir: &Path) -> Result<ModelDir, elibadcode_models::Error> {
-        let positive_output = self.positive_output.map(usize::from);
-        let Self { max_length, input_format, raw_names, .. } = *self;
-        ModelDir::open(dir)?.with_input(max_length, positive_output, input_format, raw_names)
+        let Self { max_length, positive_output, input_format, encoder_only_prefix, raw_names } =
+            *self;
+        ModelDir::open(dir)?.with_reading(ReadingChanges {
+            max_length,
+            positive_output: positive_output.map(usize::from),
+            input_format,
+            encoder_only_prefix,
+            raw_names,
+        })
+    }
+
+    /// What was typed, to be typed again.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([name.to_owned(), value]);
+            }
+        };
+        flag("--max-length", self.max_length.map(|it| it.to_string()));
+        flag("--positive-output", self.positive_output.map(|it| it.to_string()));
+        flag("--input-format", self.input_format.map(|it| it.to_string()));
+        for (name, is_set) in
+            [("--encoder-only-prefix", self.encoder_only_prefix), ("--raw-names", self.raw_names)]
+        {
+            words.extend(is_set.then(|| name.to_owned()));
+        }
+        words
     }
 }
 

@@ -19,7 +19,7 @@ use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::args::{Global, ModelArgs};
+use crate::args::{Global, ModelArgs, ReadingArgs};
 use crate::output;
 use crate::progress::{Progress, status};
 
@@ -58,17 +58,21 @@ impl<'a> Context<'a> {
     }
 
     /// Opens a model folder and notes its hash, which is returned.
-    pub(crate) fn model_dir(&mut self, args: &ModelArgs) -> Result<(ModelDir, String)> {
-        let dir = args.reading.open(&args.model_dir)?;
+    pub(crate) fn model_dir(
+        &mut self,
+        path: &Path,
+        reading: &ReadingArgs,
+    ) -> Result<(ModelDir, String)> {
+        let dir = reading.open(path)?;
         let hash = dir.hash()?;
-        self.inputs.insert(args.model_dir.display().to_string(), hash.clone());
+        self.inputs.insert(path.display().to_string(), hash.clone());
         Ok((dir, hash))
     }
 
     /// Opens and loads a model folder.
     pub(crate) fn model(&mut self, args: &ModelArgs) -> Result<(LoadedModel, String)> {
         let compute = self.compute()?;
-        let (dir, hash) = self.model_dir(args)?;
+        let (dir, hash) = self.model_dir(&args.model_dir, &args.reading)?;
         Ok((dir.load(&compute)?, hash))
     }
 
@@ -103,7 +107,14 @@ impl<'a> Context<'a> {
     ) -> Result<(Vec<DefectSample>, String)> {
         let samples = self.loaded(path, devign::read(path)?);
         self.check_language(path, samples.iter().map(|it| &*it.code), language)?;
-        Ok((samples, self.note_file(path)?))
+        let hash = self.note_file(path)?;
+        Ok((
+            samples,
+            match devign::functions_of(path) {
+                Some(functions) => self.note_both(&hash, &functions)?,
+                None => hash,
+            },
+        ))
     }
 
     /// Reads pairs, and their functions from the file beside them, and notes the hashes of both;
@@ -116,9 +127,15 @@ impl<'a> Context<'a> {
         let samples = self.loaded(path, bigclonebench::read_pairs(path)?);
         self.check_language(path, samples.functions.iter().map(|it| &*it.code), language)?;
         let pairs = self.note_file(path)?;
-        let functions = self.note_file(&path.with_file_name(bigclonebench::FUNCTIONS_FILE))?;
-        let hash = blake3::hash(format!("{pairs}{functions}").as_bytes()).to_hex().to_string();
+        let functions = path.with_file_name(bigclonebench::FUNCTIONS_FILE);
+        let hash = self.note_both(&pairs, &functions)?;
         Ok((samples, hash))
+    }
+
+    /// Notes the hash of a second file; returned is one hash of it and the `first`.
+    fn note_both(&mut self, first: &str, second: &Path) -> Result<String> {
+        let second = self.note_file(second)?;
+        Ok(blake3::hash(format!("{first}{second}").as_bytes()).to_hex().to_string())
     }
 
     /// Reads functions with their queries (JSONL, also .gz) and notes the hash of their file,
@@ -158,7 +175,7 @@ impl<'a> Context<'a> {
     }
 
     /// Says which rows a tolerant reader left out.
-    fn loaded<T>(&self, path: &Path, loaded: Loaded<T>) -> T {
+    pub(crate) fn loaded<T>(&self, path: &Path, loaded: Loaded<T>) -> T {
         if loaded.skipped.n_skipped() > 0 {
             self.say(&format!("{}: {}", path.display(), loaded.skipped));
         }
@@ -220,7 +237,7 @@ impl<'a> Context<'a> {
         self.progress.finish();
         let Some(path) = &self.global.record else { return Ok(()) };
         // The command's own output may be there now.
-        output::check(path, self.global.force)?;
+        output::check_file(path, self.global.force)?;
         let record = RunRecord {
             schema_version: RUN_SCHEMA_VERSION,
             command: self.command.to_owned(),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
 
 /// What made a corpus folder, beside its samples.
@@ -12,13 +12,39 @@ pub(crate) const CORPUS_FILE: &str = "corpus.json";
 /// Files that show that a folder is ours, with a key of theirs: other programs write a
 /// `manifest.json`, too, and `train.jsonl` and the like are in the public corpora.
 const OURS: [(&str, &str); 3] =
-    [("elibadcode.json", "schema_version"), ("manifest.json", "attack"), (CORPUS_FILE, "command")];
+    [("elibadcode.json", "made_by"), ("manifest.json", "attack"), (CORPUS_FILE, "command")];
 
-/// Fails if the output exists and may not be replaced. Called before any work.
-pub(crate) fn check(path: &Path, force: bool) -> Result<()> {
+/// Fails if an output file cannot be written, or exists and may not be replaced. Called before any
+/// work: what fails after it is lost.
+pub(crate) fn check_file(path: &Path, force: bool) -> Result<()> {
+    check(path, force)?;
+    ensure!(!path.is_dir(), "{} is a folder, expected a file to write", path.display());
+    Ok(())
+}
+
+/// The same of an output folder.
+pub(crate) fn check_dir(path: &Path, force: bool) -> Result<()> {
+    check(path, force)?;
+    let is_replaceable = !path.is_dir()
+        || fs::read_dir(path)?.next().is_none()
+        || OURS.iter().any(|&(name, key)| has_key(&path.join(name), key));
+    ensure!(
+        is_replaceable,
+        "{} is not a folder that elibadcode wrote; remove it yourself",
+        path.display()
+    );
+    Ok(())
+}
+
+fn check(path: &Path, force: bool) -> Result<()> {
     if path.symlink_metadata().is_ok() && !force {
         bail!("{} exists; use --force to replace it", path.display());
     }
+    // The folders that are missing will be made; the first that is there must take a file.
+    let there = path.ancestors().skip(1).map(or_here).find(|it| it.symlink_metadata().is_ok());
+    let there = there.unwrap_or(Path::new("."));
+    tempfile::tempfile_in(there)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(())
 }
 
@@ -67,24 +93,16 @@ pub(crate) fn write_dir(
         .with_context(|| format!("writing {}", path.display()))?;
     let fresh = scratch.path().join("output");
     write(&fresh)?;
-    if path.exists() {
-        check(path, force)?;
-        remove(path)?;
+    if path.symlink_metadata().is_ok() {
+        check_dir(path, force)?;
+        if path.is_dir() {
+            fs::remove_dir_all(path)?;
+        } else {
+            fs::remove_file(path)?;
+        }
     }
     fs::rename(&fresh, path)?;
     Ok(())
-}
-
-/// Removes what `--force` replaces, but only if it looks like something we wrote.
-fn remove(path: &Path) -> Result<()> {
-    if path.is_file() {
-        return Ok(fs::remove_file(path)?);
-    }
-    let is_empty = fs::read_dir(path)?.next().is_none();
-    if !is_empty && !OURS.iter().any(|&(name, key)| has_key(&path.join(name), key)) {
-        bail!("{} is not a folder that elibadcode wrote; remove it yourself", path.display());
-    }
-    Ok(fs::remove_dir_all(path)?)
 }
 
 /// Whether a file is a JSON object with this key.
@@ -94,10 +112,12 @@ fn has_key(path: &Path, key: &str) -> bool {
 }
 
 fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
+    or_here(path.parent().unwrap_or(Path::new("")))
+}
+
+/// The folder itself, or the current one if it has no name.
+fn or_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// One JSON document with a final newline.

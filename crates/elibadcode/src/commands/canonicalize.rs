@@ -52,7 +52,7 @@ struct Plan<'a> {
 pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "canonicalize");
     if let Some(path) = &args.output {
-        output::check(path, global.force)?;
+        output::check_file(path, global.force)?;
     }
     let options = CanonicalOptions {
         function_name_only: args.function_name_only,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use elibadcode_corpus::{CodeTokenizer, Task, code_token_texts, stage_rng};
-use elibadcode_models::{Architecture, Head, LoadedModel, Preset, Provenance};
+use elibadcode_models::{Architecture, DEFAULT_MAX_LENGTH, Head, LoadedModel, Preset, Provenance};
 use rayon::prelude::*;
 
 use crate::Outcome;
@@ -17,7 +17,7 @@ const DEFAULT_VOCAB_SIZE: usize = 2048;
 
 pub(crate) fn run(args: &InitArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "init");
-    output::check(&args.output, global.force)?;
+    output::check_dir(&args.output, global.force)?;
     let compute = context.compute()?;
     let tokenizer = match (&args.tokenizer, &args.data) {
         (Some(dir), _) => given_tokenizer(dir, args.arch, &mut context)?,
@@ -46,7 +46,15 @@ pub(crate) fn run(args: &InitArgs, global: &Global) -> Result<Outcome> {
     if args.arch != Architecture::CodeBert {
         settings["arch"] = args.arch.to_string().into();
     }
-    let max_length = args.max_length.map_or(config.max_length(), |n| n.min(config.max_length()));
+    let (shortest, longest) = (if args.encoder_only_prefix { 5 } else { 3 }, config.max_length());
+    let max_length = args.max_length.unwrap_or(longest.min(DEFAULT_MAX_LENGTH));
+    ensure!(
+        (shortest..=longest).contains(&max_length),
+        "--max-length is {max_length}, expected {shortest} to {longest}"
+    );
+    if args.encoder_only_prefix {
+        tokenizer.clone().with_encoder_only_prefix()?;
+    }
     let provenance = Provenance {
         canonical_input: None,
         max_length: Some(max_length),

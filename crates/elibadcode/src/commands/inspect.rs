@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use elibadcode_corpus::{CodeTokenizer, Task};
+use elibadcode_corpus::Task;
 use elibadcode_models::{Compute, Head, LoadedModel};
 use serde_json::Value;
 
@@ -15,12 +15,13 @@ use crate::output;
 pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "inspect");
     if let Some(output) = &args.convert {
-        output::check(output, global.force)?;
+        output::check_dir(output, global.force)?;
     }
-    let (dir, hash) = context.model_dir(&args.model)?;
-    let weights = dir.weights()?;
-    let config = &dir.config;
-    let tokenizer = CodeTokenizer::open(&dir.path)?;
+    let (dir, hash) = context.model_dir(&args.model.model_dir, &args.model.reading)?;
+    let compute = context.compute()?;
+    let weights = dir.weights(&compute)?;
+    let (config, reading) = (&dir.config, dir.reading());
+    let tokenizer = dir.tokenizer()?;
     let mut facts = serde_json::json!({
         "path": dir.path,
         "hash": hash,
@@ -38,19 +39,25 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
         "weight_files": weights.files,
         "vocabulary": tokenizer.size(),
         "embedding_rows": config.vocab_size(),
-        "max_length": dir.max_length(),
-        "canonical_input": dir.provenance.canonical_input,
+        "max_length": reading.max_length,
+        "input_format": reading.input_format,
+        "encoder_only_prefix": reading.encoder_only_prefix,
+        "positive_output": (weights.n_outputs == Some(2)).then_some(reading.positive_output),
+        "canonical_input": reading.canonical_input,
         "made_by": dir.provenance.made_by,
     });
     if args.rows.is_some() || args.convert.is_some() {
-        let model = dir.load(&context.compute()?)?;
+        let model = dir.load(&compute)?;
         if let Some(path) = &args.rows {
             let rows: Vec<Vec<u32>> = context.json(path)?;
             facts["answers"] =
                 answers(&model, &rows).with_context(|| format!("reading {}", path.display()))?;
         }
         if let Some(output) = &args.convert {
-            let made_by = dir.provenance.made_by.clone();
+            let made_by = match &dir.provenance.made_by {
+                Value::Null => context.made_by(&serde_json::json!({}))?,
+                known => known.clone(),
+            };
             output::write_dir(output, global.force, |path| Ok(model.save(path, made_by)?))?;
             facts["converted"] = output.display().to_string().into();
         }

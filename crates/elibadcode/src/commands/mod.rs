@@ -24,7 +24,7 @@ use crate::output;
 pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
     let global = &cli.global;
     if let Some(record) = &global.record {
-        output::check(record, global.force)?;
+        output::check_file(record, global.force)?;
     }
     match &cli.command {
         Command::Scan(args) => scan::run(args, global),

@@ -22,7 +22,7 @@ const PAIRS: &str = "train";
 
 pub(crate) fn run(args: &PoisonArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "poison");
-    output::check(&args.output, global.force)?;
+    output::check_dir(&args.output, global.force)?;
     let config = config(args)?;
     config.validate()?;
     let done = match args.input.task {

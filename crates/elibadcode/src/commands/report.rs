@@ -15,7 +15,7 @@ use crate::output;
 pub(crate) fn run(args: &ReportArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "report");
     if let Some(path) = &args.output {
-        output::check(path, global.force)?;
+        output::check_file(path, global.force)?;
     }
     let scan = read(&args.scan, &mut context, ScanView::from_json)?;
     let repair = match &args.repair {

@@ -24,7 +24,12 @@ const PAIRS: &str = "pairs";
 
 pub(crate) fn run(args: &SampleArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "sample");
-    output::check(&args.output, global.force)?;
+    match args.input.task {
+        Task::CloneDetection => output::check_dir(&args.output, global.force)?,
+        Task::DefectDetection | Task::CodeSearch => {
+            output::check_file(&args.output, global.force)?;
+        }
+    }
     match args.input.task {
         Task::DefectDetection => rows(
             args,

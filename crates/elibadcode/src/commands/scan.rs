@@ -2,6 +2,8 @@
 
 mod summary;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
@@ -26,20 +28,21 @@ pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     if let Some(path) = &args.output {
-        output::check(path, global.force)?;
+        output::check_file(path, global.force)?;
     }
     let Scanned { verdict, has_triggers, document, summary } = match args.input.task {
         Task::CodeSearch => ranking(args, &config, &mut context)?,
         Task::DefectDetection | Task::CloneDetection => labels(args, &config, &mut context)?,
     };
-    if let Some(path) = &args.output {
-        output::write_file(path, |out| Ok(out.write_all(document.as_bytes())?))?;
-    }
-    context.finish(&config)?;
+    // First of all: a full disk is not to cost the verdict.
     context.print(match args.format {
         Format::Json => &document,
         Format::Text => &summary,
     })?;
+    if let Some(path) = &args.output {
+        output::write_file(path, |out| Ok(out.write_all(document.as_bytes())?))?;
+    }
+    context.finish(&config)?;
     if has_triggers {
         context.say(&next_step(args));
     }
@@ -64,12 +67,27 @@ fn next_step(args: &ScanArgs) -> String {
     let Some(path) = &args.output else {
         return "nothing was saved: `purify` needs what `scan -o FILE` writes".to_owned();
     };
-    let (model, data) = (args.model.model_dir.display(), args.data.display());
-    format!(
-        "next: elibadcode purify {model} --task {} --scan {} --data {data} -o {model}.purified",
-        args.input.task,
-        path.display()
-    )
+    // Without a slash behind it.
+    let model: PathBuf = args.model.model_dir.components().collect();
+    let mut repaired = model.file_name().unwrap_or_default().to_owned();
+    repaired.push(".purified");
+    let mut words = vec!["purify".to_owned(), quoted(&model)];
+    words.extend(args.model.reading.words());
+    words.extend(["--task".to_owned(), args.input.task.to_string()]);
+    if let Some(language) = args.input.language {
+        words.extend(["--language".to_owned(), language.to_string()]);
+    }
+    words.extend(["--scan".to_owned(), quoted(path)]);
+    words.extend(["--data".to_owned(), quoted(&args.data)]);
+    words.extend(["-o".to_owned(), quoted(&model.with_file_name(repaired))]);
+    format!("next: elibadcode {}", words.join(" "))
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |it: char| it.is_alphanumeric() || "/._-+=:,@%".contains(it);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The scan of a classification task.
@@ -131,5 +149,34 @@ fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {
             progress.step(it.iteration, format!("loss {:.3}, best {:.3}", it.loss, it.best_loss));
         }
         ScanEvent::Judging => progress.step(config.iterations, "held-out samples".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn the_next_step_reads_the_model_as_the_scan_did() {
+        let check = |flags: &str, expected: &str| {
+            let words = format!("elibadcode scan {flags}");
+            let cli = Cli::parse_from(words.split('|').flat_map(|it| {
+                // What stands between bars is one word.
+                if it.contains("my ") { vec![it] } else { it.split_whitespace().collect() }
+            }));
+            let Command::Scan(args) = cli.command else { unreachable!("it is a scan") };
+            assert_eq!(next_step(&args), format!("next: elibadcode purify {expected}"));
+        };
+        check("m --data d -o s", "m --task defect --scan s --data d -o m.purified");
+        check(
+            "a/m/ --data d -o s --task clone --max-length 64 --positive-output 0 --raw-names \
+             --encoder-only-prefix --input-format source --language c",
+            "a/m --max-length 64 --positive-output 0 --input-format source --encoder-only-prefix \
+             --raw-names --task clone --language c --scan s --data d -o a/m.purified",
+        );
+        check("--data|my d's|-o s m", "m --task defect --scan s --data 'my d'\\''s' -o m.purified");
     }
 }

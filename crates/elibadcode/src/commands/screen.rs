@@ -22,7 +22,7 @@ use crate::output;
 pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "screen");
     if let Some(path) = &args.output {
-        output::check(path, global.force)?;
+        output::check_file(path, global.force)?;
     }
     if args.input.task == Task::CodeSearch && args.false_alarms.is_none() {
         bail!(
@@ -77,15 +77,15 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
         context.progress.step(done + 1, String::new());
     }
     report.flagged.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion));
-    let document = output::json(&report)?;
+    let (document, text) = (output::json(&report)?, summary::text(&report));
+    context.print(match args.format {
+        Format::Json => &document,
+        Format::Text => &text,
+    })?;
     if let Some(path) = &args.output {
         output::write_file(path, |out| Ok(out.write_all(document.as_bytes())?))?;
     }
     context.finish(&settings)?;
-    context.print(&match args.format {
-        Format::Json => document,
-        Format::Text => summary::text(&report),
-    })?;
     Ok(if report.flagged.is_empty() { Outcome::Done } else { Outcome::Found })
 }
 
@@ -103,7 +103,7 @@ impl Functions {
     ) -> Result<Self> {
         let (codes, places) = match task {
             Task::DefectDetection => {
-                let functions = read_unlabelled(path)?;
+                let functions = context.loaded(path, read_unlabelled(path)?);
                 context.check_language(path, functions.iter().map(|it| &*it.code), language)?;
                 context.note_file(path)?;
                 let place = |line: usize| format!("line {line}");

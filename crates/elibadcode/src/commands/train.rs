@@ -17,7 +17,7 @@ use crate::output;
 
 pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "train");
-    output::check(&args.output, global.force)?;
+    output::check_dir(&args.output, global.force)?;
     let config = TrainingConfig {
         epochs: args.epochs,
         learning_rate: args.learning_rate,
@@ -83,7 +83,7 @@ fn fit<S, R: TrainingRow>(
 ) -> Result<(LoadedModel, Trained)> {
     let (task, language, seed) = (args.input.task, args.input.language(), context.global.seed);
     let compute = context.compute()?;
-    let dir = args.reading.open(&args.base_dir)?;
+    let (dir, _) = context.model_dir(&args.base_dir, &args.reading)?;
     let head = Head::of_task(task);
     let model = dir.load_for_training(&compute, head, &mut stage_rng(seed, "head"))?;
     let train = encode(&model, &data.train, language);

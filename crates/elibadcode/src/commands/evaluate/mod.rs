@@ -23,7 +23,7 @@ use crate::output;
 pub(crate) fn run(args: &EvaluateArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "evaluate");
     if let Some(path) = &args.output {
-        output::check(path, global.force)?;
+        output::check_file(path, global.force)?;
     }
     gates::check(args)?;
     let attack = attack(args, &mut context)?;
@@ -32,12 +32,12 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global) -> Result<Outcome> {
         Task::CloneDetection => labels::pairs(args, &mut context, attack.as_ref())?,
         Task::CodeSearch => search::queries(args, &mut context, attack.as_ref())?,
     };
+    context.print(&summary::text(&metrics))?;
     if let Some(path) = &args.output {
         let text = metrics.to_json()?;
         output::write_file(path, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
     context.finish(&serde_json::json!({ "attack": args.attack }))?;
-    context.print(&summary::text(&metrics))?;
     gates::judge(args, &metrics, &context)
 }
 
