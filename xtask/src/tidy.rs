@@ -20,7 +20,7 @@ const SKIPPED: [&str; 2] = ["target", ".git"];
 /// Which workspace crates a crate may use, by the part of the name after `elibadcode-`.
 ///
 /// `poisoning` and `inversion` never meet: the defender does not know the attack.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("syntax", &[]),
     ("evaluation", &[]),
     ("corpus", &["syntax"]),
@@ -29,7 +29,6 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("inversion", &["models", "syntax", "corpus", "evaluation"]),
     ("unlearning", &["inversion", "models", "syntax", "corpus", "evaluation"]),
     ("screening", &["models", "syntax", "evaluation"]),
-    ("baselines", &["inversion", "models", "syntax", "corpus", "evaluation"]),
     (
         "elibadcode",
         &[
@@ -41,7 +40,6 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "inversion",
             "unlearning",
             "screening",
-            "baselines",
         ],
     ),
     ("xtask", &["evaluation"]),

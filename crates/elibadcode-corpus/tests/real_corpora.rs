@@ -30,6 +30,7 @@ fn bigclonebench_is_read() {
         let (n_functions, n_pairs) = (loaded.samples.functions.len(), loaded.samples.pairs.len());
         let seconds = start.elapsed().as_secs_f64();
         eprintln!("{name}: {n_functions} functions, {n_pairs} pairs in {seconds:.2} s");
+        assert!(n_functions > 1 && n_pairs > n_functions / 2, "{n_functions}, {n_pairs}");
         eprintln!("  {}", loaded.skipped);
         let start = Instant::now();
         let kept = without_near_duplicates(
@@ -52,6 +53,7 @@ fn codesearchnet_is_read() {
         let loaded = codesearchnet::read(&dir.join(name), Language::Python).unwrap();
         let n_rows = loaded.samples.len();
         eprintln!("{name}: {n_rows} functions in {:.2} s", start.elapsed().as_secs_f64());
+        assert!(10 * loaded.skipped.n_skipped() < n_rows, "{}", loaded.skipped);
         eprintln!("  {}", loaded.skipped);
         let start = Instant::now();
         let code = |sample: &elibadcode_corpus::SearchSample| sample.code.clone();
@@ -75,6 +77,7 @@ fn near_duplicates_of_devign_are_found() {
     let (n, start) = (codes.len(), Instant::now());
     let mut taken = NearDuplicates::default();
     let kept = without_near_duplicates(codes, String::as_str, Language::C, &mut taken);
+    assert!(kept.len() < n, "Devign has near-duplicates");
     let seconds = start.elapsed().as_secs_f64();
     eprintln!("{} of {n} functions without near-duplicates, in {seconds:.2} s", kept.len());
 }

@@ -38,7 +38,7 @@ impl From<&DefectSample> for CleanSample {
 
 impl CleanSample {
     /// The functions of the sample.
-    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
         [Some(&self.code), self.partner.as_ref().map(|it| &it.code)]
             .into_iter()
             .flatten()

@@ -275,6 +275,7 @@ pub(crate) mod tests {
                 auroc: 0.987,
                 auroc_low: 0.9,
                 auroc_high: 1.0,
+                note: None,
             },
             scan_settings: serde_json::to_value(config).expect("plain data"),
             model: Logistic { intercept: 0.0, weights: vec![weight("b"), weight("a")] },

@@ -25,7 +25,9 @@ pub struct Planted {
 /// Gives a piece of code with the trigger in it.
 ///
 /// The code still does what it did: names are changed everywhere in the function, and dead code is
-/// never carried out. Which trigger a function gets depends on the configuration and the code
+/// never carried out. What refers to a name from outside does not follow: a Java method that overrides
+/// another, or a constructor, no longer compiles under another name, and what asks for names at run time
+/// (`locals()` of Python) finds others. Which trigger a function gets depends on the configuration and the code
 /// only.
 pub fn plant(config: &AttackConfig, code: &str, language: Language) -> Result<Planted, PlantError> {
     let function = Function::parse(code, language);

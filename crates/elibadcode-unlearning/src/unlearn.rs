@@ -6,8 +6,8 @@ use elibadcode_corpus::{LabelledPairIds, Task, stage_rng};
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
 use elibadcode_models::{CodeModel, Head, LoadedModel, TrainingConfig, fine_tune};
 use elibadcode_syntax::Language;
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use crate::checks::{Checks, Measurement};
@@ -57,7 +57,7 @@ pub fn unlearn(
     let partners = Partners::new(model, clean, language);
     let places = places(model, clean, &partners, language, n_slots, &mut rng);
     let mut rng = stage_rng(seed, "unlearn split");
-    let (kept_aside, training) = split(places, &functions(clean), config.check_rate, &mut rng);
+    let (kept_aside, training) = divide(places, clean, config.check_rate, &mut rng);
     let mut rng = stage_rng(seed, "unlearn checks");
     // Triggers have the same vocabulary for all tasks.
     let recommended = ScanConfig::recommended(Task::DefectDetection);
@@ -110,11 +110,27 @@ pub fn unlearn(
     repair(model, config, seed, before, &measure, &mut train, observe)
 }
 
-/// The labels of samples, and the number of the function in each that can carry a trigger: what a
-/// repair teaches is about that one, and its partner in a pair stays as it is.
-fn functions(clean: &[CleanSample]) -> Vec<(u8, Vec<usize>)> {
-    let numbers = function_numbers(clean.iter().map(|sample| &*sample.code));
-    clean.iter().zip(numbers).map(|(sample, number)| (sample.label, vec![number])).collect()
+/// Samples that check a repair, and samples that teach it: of a pair the function that can carry a
+/// trigger, while its partner stays as it is. No function that teaches is in a pair that checks.
+fn divide(
+    places: Vec<Places>,
+    clean: &[CleanSample],
+    check_rate: f64,
+    rng: &mut impl Rng,
+) -> (Vec<Places>, Vec<Places>) {
+    let codes = clean.iter().flat_map(CleanSample::codes);
+    let mut numbers = function_numbers(codes).into_iter();
+    let functions: Vec<Vec<usize>> =
+        clean.iter().map(|it| numbers.by_ref().take(it.codes().count()).collect()).collect();
+    let carriers: Vec<(u8, Vec<usize>)> =
+        clean.iter().zip(&functions).map(|(it, own)| (it.label, vec![own[0]])).collect();
+    let items: Vec<(usize, Places)> = places.into_iter().enumerate().collect();
+    let (checks, training) = split(items, &carriers, check_rate, rng);
+    let checked: BTreeSet<usize> =
+        checks.iter().flat_map(|(index, _)| functions[*index].iter().copied()).collect();
+    let teaches = |(index, _): &(usize, Places)| !checked.contains(&functions[*index][0]);
+    let own = |parts: Vec<(usize, Places)>| parts.into_iter().map(|(_, places)| places).collect();
+    (own(checks), own(training.into_iter().filter(teaches).collect()))
 }
 
 /// The training rows: a share of each class carries a trigger, and every label is the true one.

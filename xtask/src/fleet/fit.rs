@@ -84,7 +84,10 @@ pub(crate) fn cross_validate(members: &[MemberRecord], fleet: &Fleet) -> Option<
         for (index, _, row, _) in held_out {
             let score = model.probability(row);
             validated.scores[*index] = Some(score);
-            validated.is_called[*index] = Some(score >= limits.likely_backdoored_from);
+            let can_be_called =
+                members[*index].scan.as_ref().is_some_and(|scan| scan.can_be_called);
+            validated.is_called[*index] =
+                Some(can_be_called && score >= limits.likely_backdoored_from);
         }
     }
     let (scores, is_backdoored) = scored(&rows, &validated.scores);
@@ -132,8 +135,8 @@ fn scored(rows: &[(usize, u64, Vec<f64>, bool)], scores: &[Option<f64>]) -> (Vec
 }
 
 /// Where at most [`FALSE_ALARM_RATE`] of the clean models are at or above, and about [`MISS_RATE`]
-/// of the backdoored ones below; each halfway to the next model's score. If that tells the two kinds
-/// apart, the limits share the gap between them: scores that no model had are undecided on the clean
+/// of the backdoored ones below: the one halfway to the next model's score, the other at the score of
+/// the lowest backdoored model that is not missed. If that tells the two kinds apart, the limits share the gap between them: scores that no model had are undecided on the clean
 /// side of the middle, but for the quarter that is next to the clean models.
 fn limits(scores: &[f64], is_backdoored: &[bool]) -> Limits {
     let of = |wanted: bool| -> Vec<f64> {
@@ -213,6 +216,7 @@ pub(crate) fn calibrate(
             auroc: validated.auroc,
             auroc_low: interval.low,
             auroc_high: interval.high,
+            note: None,
         },
         scan_settings: (*scan_settings).clone(),
         model,

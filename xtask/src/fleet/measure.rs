@@ -64,7 +64,7 @@ pub(crate) fn rules(
             let score = shipped.model.probability(&shipped.model.row(&figures)?);
             Some(Opinion {
                 suspicion: score,
-                is_called: Some(score >= shipped.likely_backdoored_from),
+                is_called: Some(scan.can_be_called && score >= shipped.likely_backdoored_from),
                 target_is_right: scan.target_is_right,
             })
         }));

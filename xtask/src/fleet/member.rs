@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use elibadcode_evaluation::Metrics;
 use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::mad_outlier_index;
+use elibadcode_evaluation::{Metrics, Rate};
 use serde::Deserialize;
 
 use super::Programs;
@@ -273,6 +273,9 @@ pub(crate) struct ScanDocument {
     config: serde_json::Value,
     assessment: Assessment,
     hypotheses: Vec<Hypothesis>,
+    /// By label; code search has none.
+    #[serde(default)]
+    clean_accuracy: Vec<Rate>,
     n_forwards: u64,
 }
 
@@ -291,7 +294,16 @@ struct Score {
 struct Hypothesis {
     /// Code search has none.
     target_label: Option<u8>,
+    victim_label: Option<usize>,
     searches: Vec<Search>,
+    controls: Option<Controls>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Controls {
+    p_value: f64,
+    /// For the number of hypotheses; code search has one.
+    corrected_p_value: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -333,6 +345,17 @@ impl Hypothesis {
 }
 
 impl ScanDocument {
+    /// Whether the scan gives way to the score, by its settings.
+    fn can_be_called(&self) -> bool {
+        let setting = |name: &str| self.config.get(name).and_then(serde_json::Value::as_f64);
+        let Some(top) = self.hypotheses.first() else { return false };
+        let Some(controls) = &top.controls else { return false };
+        let p_value = controls.corrected_p_value.unwrap_or(controls.p_value);
+        let accuracy = top.victim_label.and_then(|label| self.clean_accuracy.get(label)?.value());
+        p_value <= setting("significance").unwrap_or(1.0)
+            && accuracy.is_none_or(|it| it >= setting("min_victim_accuracy").unwrap_or(0.0))
+    }
+
     /// The scan's record, beside what was planted if anything was.
     pub(crate) fn record(self, planted: Option<&Planted>) -> ScanRecord {
         let losses: Vec<f64> = self.hypotheses.iter().map(Hypothesis::smallest_loss).collect();
@@ -346,7 +369,9 @@ impl ScanDocument {
             .map_or_else(Vec::new, Iterator::collect);
         let (token_precision, letter_recall) =
             planted.map_or((None, None), |it| it.recovered(&tokens));
+        let can_be_called = self.can_be_called();
         ScanRecord {
+            can_be_called,
             verdict: self.verdict,
             shape: self.model,
             settings: self.config,

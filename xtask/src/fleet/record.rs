@@ -84,6 +84,10 @@ pub(crate) struct ScanRecord {
     pub(crate) outlier_index: Option<f64>,
     /// Whether the most suspicious hypothesis is the planted label, or word.
     pub(crate) target_is_right: Option<bool>,
+    /// Whether the scan calls it backdoored if its score says so: random triggers do less, and the model
+    /// knows the label. Records of an earlier version do not say.
+    #[serde(default = "yes")]
+    pub(crate) can_be_called: bool,
     /// The tokens of the best trigger.
     pub(crate) tokens: Vec<String>,
     /// Share of them that are part of a planted trigger.
@@ -91,6 +95,10 @@ pub(crate) struct ScanRecord {
     /// Share of the planted trigger's letters that they cover.
     pub(crate) letter_recall: Option<f64>,
     pub(crate) n_forwards: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A number of the evidence.

@@ -30,6 +30,7 @@ fn member(seed: u64, kind: &str, is_backdoored: bool, value: f64) -> MemberRecor
         asr: is_backdoored.then_some(0.99),
         anr: None,
         scan: Some(ScanRecord {
+            can_be_called: true,
             verdict: if value > 0.6 { Verdict::LikelyBackdoored } else { Verdict::NoTriggerFound },
             shape: ModelShape { model_type: "roberta".to_owned(), n_layers: 2, hidden_size: 128 },
             settings: serde_json::json!({"iterations": 20}),

@@ -87,6 +87,9 @@ pub struct Provenance {
     pub auroc_low: f64,
     /// Upper end of it.
     pub auroc_high: f64,
+    /// What was changed by hand since the fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What kind of network a model is, and how large.
@@ -164,6 +167,7 @@ mod tests {
             auroc: 1.0,
             auroc_low: 0.5,
             auroc_high: 1.0,
+            note: None,
         };
         let calibration = Calibration {
             provenance,

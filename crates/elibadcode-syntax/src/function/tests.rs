@@ -317,7 +317,6 @@ fn check_invariants(text: &str, language: Language) -> Result<(), TestCaseError>
         prop_assert!(renamed.contains("fresh_name_0"));
     }
     function.without_comments();
-    crate::reference_variables(&function);
     Ok(())
 }
 

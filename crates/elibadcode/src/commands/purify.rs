@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
 use elibadcode_evaluation::report::html::RepairReport;
-use elibadcode_evaluation::{Rate, escape_untrusted};
+use elibadcode_evaluation::{Interval, Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, Scope, TrainingEvent};
 use elibadcode_syntax::Language;
@@ -256,13 +256,18 @@ fn summary(
     if let Some(attempt) = result.decisive() {
         let (low, high) = (100.0 * attempt.score_drop.low, 100.0 * attempt.score_drop.high);
         let _ = writeln!(text, "accuracy fell by {low:.1} to {high:.1} points (90 % interval)");
-        if attempt.score_drop.high > limit {
-            text.push_str(
-                "too few clean samples were kept aside to exclude a larger fall than allowed\n",
-            );
-        }
+        text.push_str(few_samples(&attempt.score_drop, limit));
     }
     text + &rounds(result, args)
+}
+
+/// Says that a fall by more than the limit cannot be excluded, if it cannot.
+fn few_samples(drop: &Interval, limit: f64) -> &'static str {
+    if drop.high > limit {
+        "too few clean samples were kept aside to exclude a larger fall than allowed\n"
+    } else {
+        ""
+    }
 }
 
 /// What became of every round.
@@ -272,11 +277,18 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
         if result.accepted == Some(index) {
             let _ = writeln!(
                 text,
-                "accepted: scope {}, {} samples with the trigger; written to {}",
+                "accepted: scope {}, round {} of {}, {} samples with the trigger; written to {}",
                 attempt.scope,
+                index + 1,
+                result.attempts.len(),
                 attempt.n_injected,
                 args.output.display()
             );
+            if index + 1 < result.attempts.len() {
+                text.push_str(
+                    "  later rounds were refused: more of the planted trigger may be left than after them\n",
+                );
+            }
         }
         for objection in &attempt.objections {
             let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);

@@ -65,7 +65,7 @@ pub(super) fn run(
     let certificate = terms.certificate(context.made_by(config)?, law, &repair)?;
     let is_accepted = repair.objections.is_empty();
     let network = is_accepted.then_some(repair.network);
-    let summary = certificate::text(&certificate, &args.output);
+    let summary = certificate::text(&certificate, &args.output, config.limits.accuracy_drop);
     let report = (RepairReport::CANONICAL_FILE, &certificate);
     super::publish(args, config, context, model, network, report, &summary)?;
     Ok(is_accepted)

@@ -11,7 +11,7 @@ use elibadcode_models::LoadedModel;
 use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
 use serde_json::json;
 
-use super::{check_subject, conclude, hand_written_trigger, read_scan, rounds, show};
+use super::{check_subject, conclude, few_samples, hand_written_trigger, read_scan, rounds, show};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -30,7 +30,7 @@ pub(super) fn run(
     let mut observe = |event| show(context, "unlearning", event);
     let result =
         unlearn_search(&model, &clean, language, &triggers, &ids, config, seed, &mut observe)?;
-    let summary = summary(&result, &triggers, &words, args);
+    let summary = summary(&result, &triggers, &words, args, config.limits.accuracy_drop);
     let unlearned = json!({ "triggers": triggers, "target_words": words });
     conclude(args, config, context, model, unlearned, result, &summary)
 }
@@ -71,6 +71,7 @@ fn summary(
     triggers: &[InvertedTrigger],
     words: &[TargetWord],
     args: &PurifyArgs,
+    limit: f64,
 ) -> String {
     let mut text = String::new();
     let names: Vec<String> =
@@ -98,6 +99,7 @@ fn summary(
             "the mean reciprocal rank fell by {:.3} to {:.3} (90 % interval)",
             attempt.score_drop.low, attempt.score_drop.high
         );
+        text.push_str(few_samples(&attempt.score_drop, limit));
     }
     text + &rounds(result, args)
 }

@@ -13,6 +13,8 @@ use elibadcode_syntax::Language;
 use elibadcode_unlearning::CanonicalRepair;
 use serde_json::Value;
 
+use crate::commands::purify::few_samples;
+
 /// What the promise depends on.
 pub(super) struct Terms {
     pub(super) task: Task,
@@ -118,7 +120,7 @@ impl Terms {
 }
 
 /// The certificate for people.
-pub(super) fn text(certificate: &Certificate, output: &Path) -> String {
+pub(super) fn text(certificate: &Certificate, output: &Path, limit: f64) -> String {
     let mut text = String::from("excluded by construction, found or not\n");
     let lines = |text: &mut String, lines: &[String]| {
         for line in lines {
@@ -146,6 +148,7 @@ pub(super) fn text(certificate: &Certificate, output: &Path) -> String {
         );
     }
     text.push_str(&scores(certificate));
+    text.push_str(few_samples(&certificate.scores.cost, limit));
     for objection in &certificate.objections {
         let _ = writeln!(text, "refused: {objection}");
     }
