@@ -115,7 +115,7 @@ impl<'a> Judge<'a> {
         let (place, _) = evidence.strongest();
         let objective = self.objective(place);
         let controls: Vec<TriggerIds> = (0..n_controls)
-            .map(|_| self.space.random(trigger.ids.len(), trigger.keeps_name, rng))
+            .map(|_| self.space.random_apart(trigger, rng))
             .collect::<Result<_, _>>()?;
         let mut success_rates: Vec<f64> = controls
             .iter()

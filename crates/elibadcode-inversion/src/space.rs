@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::gradient::SlotGradient;
 use crate::masking::TriggerIds;
 
+/// Draws of a random trigger that shares nothing with another; of a vocabulary without such ones any will do.
+const MAX_DRAWS_APART: usize = 100;
 /// Draws of a random trigger before giving up.
 const MAX_DRAWS: usize = 20_000;
 
@@ -167,6 +169,31 @@ impl<'a> TriggerSpace<'a> {
         Err(Error::Vocabulary(format!(
             "no legal trigger of {n} tokens in {MAX_DRAWS} draws; try a shorter trigger"
         )))
+    }
+
+    /// A random legal trigger as long as this one, which enters an identifier in the same way and shares
+    /// no token with it: one that does would do as much by right, and say nothing about random ones.
+    pub fn random_apart(
+        &self,
+        trigger: &TriggerIds,
+        rng: &mut impl Rng,
+    ) -> Result<TriggerIds, Error> {
+        let pieces = |it: &TriggerIds| -> BTreeSet<String> {
+            // The same letters have another token where a word begins.
+            it.ids
+                .iter()
+                .map(|&id| self.model.tokenizer.decode(&[id]).trim_start().to_owned())
+                .collect()
+        };
+        let own = pieces(trigger);
+        let mut random = self.random(trigger.ids.len(), trigger.keeps_name, rng)?;
+        for _ in 0..MAX_DRAWS_APART {
+            if own.is_disjoint(&pieces(&random)) {
+                break;
+            }
+            random = self.random(trigger.ids.len(), trigger.keeps_name, rng)?;
+        }
+        Ok(random)
     }
 
     /// For each slot the `k` ids that lower the loss most to first order, best first

@@ -196,7 +196,7 @@ impl Places {
     ) -> Option<CheckSample> {
         let mask = self.draw(rng)?;
         let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-        let control = space.random(trigger.ids.len(), trigger.keeps_name, rng).ok()?;
+        let control = space.random_apart(&trigger, rng).ok()?;
         let stamp = |it: &TriggerIds| mask.stamp(it, &model.tokenizer, model.max_length).ids;
         Some(CheckSample {
             index: self.index,

@@ -113,9 +113,8 @@ impl<'a> RankingJudge<'a> {
     ) -> Result<(RankingControls, Vec<TriggerIds>), Error> {
         let place = evidence.strongest();
         let queries = self.query_vectors(&joint.words);
-        let TriggerIds { ids, keeps_name } = &joint.trigger;
         let controls: Vec<TriggerIds> = (0..n_controls)
-            .map(|_| self.space.random(ids.len(), *keeps_name, rng))
+            .map(|_| self.space.random_apart(&joint.trigger, rng))
             .collect::<Result<_, _>>()?;
         let mut normalized_ranks: Vec<f64> = controls
             .iter()

@@ -134,6 +134,23 @@ fn top_tokens_are_allowed_distinct_and_ordered_by_the_gradient() {
 }
 
 #[test]
+fn random_triggers_share_no_token_with_the_one_that_they_are_compared_with() {
+    let model = load(FIXTURES[0]);
+    let space = TriggerSpace::new(&model, Language::C, &small_config()).unwrap();
+    let mut rng = stage_rng(5, "apart");
+    let trigger = space.random(3, false, &mut rng).unwrap();
+    let letters = |id: &u32| model.tokenizer.decode(&[*id]).trim_start().to_owned();
+    let own: Vec<String> = trigger.ids.iter().map(letters).collect();
+    let shares = |it: &TriggerIds| it.ids.iter().map(letters).any(|it| own.contains(&it));
+    let n_sharing = |draw: &mut dyn FnMut() -> TriggerIds| {
+        (0..300).map(|_| draw()).filter(|it| it.ids.len() == 3 && shares(it)).count()
+    };
+    let mut other = stage_rng(6, "apart");
+    assert!(n_sharing(&mut || space.random(3, false, &mut other).unwrap()) > 0);
+    assert_eq!(n_sharing(&mut || space.random_apart(&trigger, &mut rng).unwrap()), 0);
+}
+
+#[test]
 fn excluded_tokens_are_in_no_trigger() {
     let model = load(FIXTURES[0]);
     let whole = TriggerSpace::new(&model, Language::C, &small_config()).unwrap();

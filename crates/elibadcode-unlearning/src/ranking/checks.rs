@@ -119,7 +119,7 @@ impl CheckSet {
             }
             let mask = &sample.masks[rng.random_range(0..sample.masks.len())];
             let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-            let random = space.random(trigger.ids.len(), trigger.keeps_name, rng)?;
+            let random = space.random_apart(&trigger, rng)?;
             let stamp =
                 |it: &TriggerIds| Some(mask.stamp(it, &model.tokenizer, model.max_length).ids);
             triggered.push(stamp(&trigger));
