@@ -108,11 +108,6 @@ pub enum StartRule {
     /// At the tokens that do most on their own. In code search: at the word that a trigger can be tied to
     /// most closely, beyond what clean code is; then at the words that come near it, in turn.
     Screened,
-    /// At a trigger that is grown from these, a token at a time; not for code search. It finds more, of
-    /// clean models, too: of `fleet clone-held-out`'s CodePoisoner (seed 2101), which `Screened` misses,
-    /// `testo_in` (100 %), and of a clean model of `fleet clone` (seed 1104) a trigger that flips 76 % of
-    /// held-out pairs. The limits were set without it.
-    Grown,
 }
 
 /// How anchoring drops slots.

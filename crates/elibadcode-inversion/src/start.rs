@@ -2,8 +2,7 @@
 //!
 //! From random tokens the gradient has to lead to the planted ones, and often leads elsewhere. Most
 //! planted tokens do something on their own, more than all but a few of the vocabulary. So every token
-//! is tried alone, and a search starts at a trigger of the best of them, or at one that is grown from
-//! them, a token at a time: of some planted triggers each part does something.
+//! is tried alone, and a search starts at a trigger of the best of them.
 
 use rand::{Rng, RngExt};
 
@@ -16,10 +15,6 @@ use crate::space::TriggerSpace;
 
 /// Tokens of each kind that starts are made of.
 const N_TOKENS: usize = 16;
-/// The same of starts that are grown.
-const N_GROWTH: usize = 64;
-/// Triggers that are grown at a time.
-const N_BEAM: usize = 4;
 /// Starts that are drawn, of which a search takes the best.
 const N_STARTS: usize = 16;
 /// Samples on which all tokens are tried.
@@ -34,8 +29,6 @@ pub(crate) enum Starts {
     Random,
     /// Tokens that begin a name, and tokens that go on with one, the best first.
     Screened { first: Vec<u32>, rest: Vec<u32> },
-    /// The same, to grow a trigger from.
-    Grown { first: Vec<u32>, rest: Vec<u32> },
 }
 
 impl Starts {
@@ -45,33 +38,25 @@ impl Starts {
         space: &TriggerSpace<'_>,
         config: &ScanConfig,
     ) -> Self {
-        let n_each = match config.start_rule {
-            StartRule::Random => return Self::Random,
-            StartRule::Screened => N_TOKENS,
-            StartRule::Grown => N_GROWTH,
-        };
+        if config.start_rule == StartRule::Random {
+            return Self::Random;
+        }
         let mut tokens = space.single_tokens();
         for (n_samples, share) in [(N_FIRST_SAMPLES, 8), (N_SAMPLES, 1)] {
             let samples = spread(objective.samples().len(), n_samples);
             let losses = objective.losses(&tokens, &samples);
-            let n_kept = tokens.len().div_ceil(share).max(2 * n_each);
+            let n_kept = tokens.len().div_ceil(share).max(2 * N_TOKENS);
             let best = ranked(tokens, &losses).into_iter().take(n_kept);
             tokens = best.map(|(token, _)| token).collect();
         }
         let best = |keeps_name: bool| {
             let own = tokens.iter().filter(|it| it.keeps_name == keeps_name);
-            own.map(|it| it.ids[0]).take(n_each).collect()
+            own.map(|it| it.ids[0]).take(N_TOKENS).collect()
         };
-        let (first, rest) = (best(false), best(true));
-        if config.start_rule == StartRule::Grown {
-            Self::Grown { first, rest }
-        } else {
-            Self::Screened { first, rest }
-        }
+        Self::Screened { first: best(false), rest: best(true) }
     }
 
-    /// A trigger to start from: random, the best of some that are made of the screened tokens, or grown
-    /// from them.
+    /// A trigger to start from: random, or the best of some that are made of the screened tokens.
     pub(crate) fn draw(
         &self,
         objective: &Objective<'_>,
@@ -80,14 +65,7 @@ impl Starts {
         rng: &mut impl Rng,
     ) -> Result<TriggerIds, Error> {
         let random = space.random(config.trigger_len, false, rng)?;
-        let (first, rest) = match self {
-            Self::Random => return Ok(random),
-            Self::Screened { first, rest } => (first, rest),
-            Self::Grown { first, rest } => {
-                let grown = grow(objective, space, (first, rest), config.trigger_len, rng);
-                return Ok(grown.unwrap_or(random));
-            }
-        };
+        let Self::Screened { first, rest } = self else { return Ok(random) };
         let pick = |tokens: &[u32], fallback: u32, rng: &mut _| match tokens.len() {
             0 => fallback,
             n => tokens[RngExt::random_range(rng, 0..n)],
@@ -105,47 +83,6 @@ impl Starts {
         let best = losses.into_iter().zip(starts).min_by(|(a, _), (b, _)| a.total_cmp(b));
         Ok(best.map_or(random, |(_, start)| start))
     }
-}
-
-/// The best trigger that a few of the best shorter ones grow to, a token at a time; on samples that are
-/// drawn, so that every search has another one.
-fn grow(
-    objective: &Objective<'_>,
-    space: &TriggerSpace<'_>,
-    (first, rest): (&[u32], &[u32]),
-    length: usize,
-    rng: &mut impl Rng,
-) -> Option<TriggerIds> {
-    let n_samples = objective.samples().len();
-    let samples = rand::seq::index::sample(rng, n_samples, N_SAMPLES.min(n_samples)).into_vec();
-    let start = first.iter().map(|&id| TriggerIds::replacing(vec![id])).collect();
-    let mut beam = best(objective, start, &samples, N_BEAM);
-    for _ in 1..length {
-        let longer = beam.iter().flat_map(|trigger| {
-            rest.iter().map(|&id| {
-                let mut longer = trigger.clone();
-                longer.ids.push(id);
-                longer
-            })
-        });
-        let longer = longer.filter(|it| space.is_legal(it)).collect();
-        beam = best(objective, longer, &samples, N_BEAM);
-    }
-    beam.into_iter().next()
-}
-
-/// The triggers with the lowest losses over some samples; half of these thin them out first.
-fn best(
-    objective: &Objective<'_>,
-    triggers: Vec<TriggerIds>,
-    samples: &[usize],
-    n: usize,
-) -> Vec<TriggerIds> {
-    let of_some = objective.losses(&triggers, &samples[..samples.len().div_ceil(2)]);
-    let left: Vec<TriggerIds> =
-        ranked(triggers, &of_some).into_iter().take(4 * n).map(|(it, _)| it).collect();
-    let losses = objective.losses(&left, samples);
-    ranked(left, &losses).into_iter().take(n).map(|(it, _)| it).collect()
 }
 
 /// `n` of the indices below `total`, spread evenly.

@@ -69,9 +69,6 @@ pub fn scan_search(
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<RankingOutcome, Error> {
     config.validate()?;
-    if config.start_rule == StartRule::Grown {
-        return Err(Error::Config("start_rule is `grown`, which code search has not".to_owned()));
-    }
     check_length(subject.model, config)?;
     let triggers = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean = CleanCode::new(subject.model, subject.clean, subject.language);
@@ -221,7 +218,7 @@ fn run_searches(
         let mut rng = stage_rng(seed, &format!("search scan {restart}"));
         let start = match config.start_rule {
             StartRule::Random => random_start(triggers, words, config, &mut rng)?,
-            StartRule::Screened | StartRule::Grown => {
+            StartRule::Screened => {
                 let Some(pair) = rivals.next() else { break };
                 screened_start(pair, triggers, words, config, &mut rng)?
             }
