@@ -368,7 +368,7 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(&scratch, text).and_then(|()| fs::rename(&scratch, path)).with_context(shown)
 }
 
-/// Removes what a killed run was writing: the program and [`write`] hide it until it is whole.
+/// Removes what a killed run was writing: the program and [`write()`] hide it until it is whole.
 fn remove_scratch(folder: &Path) -> Result<()> {
     let shown = || format!("clearing {}", folder.display());
     for entry in fs::read_dir(folder).with_context(shown)? {

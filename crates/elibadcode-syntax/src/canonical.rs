@@ -166,7 +166,7 @@ impl Canonical {
     }
 }
 
-/// The function with canonical names; see the [law](self) above.
+/// The function with canonical names; see the law above.
 pub fn canonicalize(function: &Function, options: &CanonicalOptions) -> Canonical {
     canonicalize_text(function.text(), function.language(), options)
 }
