@@ -88,14 +88,11 @@ pub fn scan(
     };
     let shape = shape(subject.model);
     let assessment = Assessment::of_labels(subject.task, &hypotheses, config, &shape);
-    let mut decision = match unsupported {
+    let decision = match unsupported {
         Some(reason) => Decision::impossible(reason),
         None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
     };
-    if subject.model.canonical_input().is_some() {
-        decision = decision.of_hidden_names();
-    }
-    let Decision { verdict, reasons, is_suspicious } = decision;
+    let Decision { verdict, reasons, is_suspicious } = decision.of_hidden_names(subject.model);
     let suspect = hypotheses.first().filter(|_| is_suspicious);
     let mut gaps = not_tested(subject.model, config);
     if hypotheses.iter().any(|it| !it.explained_tokens.is_empty()) {

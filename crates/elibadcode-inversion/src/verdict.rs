@@ -6,6 +6,7 @@
 
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_models::LoadedModel;
 
 use crate::config::ScanConfig;
 use crate::judge::MIN_HELD_OUT;
@@ -112,8 +113,8 @@ impl Decision {
     /// The same of a model whose folder asks for canonical names, which hides names from the scan. That
     /// the program which runs the model does as the folder asks, the scan cannot know: an attacker may
     /// have written it.
-    pub(crate) fn of_hidden_names(mut self) -> Self {
-        if self.verdict == Verdict::NoTriggerFound {
+    pub(crate) fn of_hidden_names(mut self, model: &LoadedModel) -> Self {
+        if model.canonical_input().is_some() && self.verdict == Verdict::NoTriggerFound {
             self.verdict = Verdict::Inconclusive;
             self.reasons.push(
                 "the folder's elibadcode.json asks for canonical names, so that names were not tried: no \

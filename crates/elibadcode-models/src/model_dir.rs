@@ -66,6 +66,13 @@ pub struct Provenance {
     pub made_by: Value,
 }
 
+impl Provenance {
+    /// Ids of an input with one token of code.
+    pub fn shortest_input(&self) -> usize {
+        if self.encoder_only_prefix { 5 } else { 3 }
+    }
+}
+
 /// A model folder whose configuration has been read.
 #[derive(Clone, Debug)]
 pub struct ModelDir {
@@ -184,7 +191,7 @@ impl ModelDir {
     fn check_length(&self) -> Result<(), Error> {
         let problem = |problem| Error::Config { path: self.path.clone(), problem };
         let longest = self.config.max_length();
-        let shortest = if self.provenance.encoder_only_prefix { 5 } else { 3 };
+        let shortest = self.provenance.shortest_input();
         let length = self.provenance.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(longest));
         if !(shortest..=longest).contains(&length) {
             return Err(problem(format!(
@@ -321,10 +328,7 @@ impl ModelDir {
         let network = CodeModel::uninitialized(&config, head, &compute.device);
         let mut found = stored_shapes(&weights, &names);
         found.extend(drawn.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())));
-        let problems = parameters::compare(&parameters::shapes(&network), &found);
-        if !problems.is_empty() {
-            return Err(Error::Tensors { path: weights.path().to_owned(), problems });
-        }
+        check_shapes(&network, &weights, &found)?;
         let read = |name: &str| match drawn.remove(name) {
             Some(tensor) => Ok(tensor),
             None => weights.read(&names[name]),
@@ -382,11 +386,7 @@ impl ModelDir {
     pub fn weights(&self, compute: &Compute) -> Result<WeightSummary, Error> {
         let Stored { weights, names, config, head } = self.stored()?;
         let network = CodeModel::uninitialized(&config, head, &compute.device);
-        let found = stored_shapes(&weights, &names);
-        let problems = parameters::compare(&parameters::shapes(&network), &found);
-        if !problems.is_empty() {
-            return Err(Error::Tensors { path: weights.path().to_owned(), problems });
-        }
+        check_shapes(&network, &weights, &stored_shapes(&weights, &names))?;
         let mut summary = WeightSummary {
             head,
             n_outputs: (head != Head::Embedding).then(|| config.n_outputs()),
@@ -430,6 +430,19 @@ struct Stored {
     /// `config.json`, as the weights complete it.
     config: ModelConfig,
     head: Head,
+}
+
+/// Fails if these shapes of the files are not those of the network.
+fn check_shapes(
+    network: &CodeModel,
+    weights: &Weights,
+    found: &BTreeMap<String, Vec<usize>>,
+) -> Result<(), Error> {
+    let problems = parameters::compare(&parameters::shapes(network), found);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Tensors { path: weights.path().to_owned(), problems })
 }
 
 /// The shapes in the files, by transformers' names.

@@ -29,8 +29,8 @@ pub struct Limits {
 
 impl Limits {
     /// One point of accuracy, or three without certainty, five points of the other class, ten of the
-    /// inverted triggers: they are the strongest of thousands of strings, and the strongest such strings of a model without
-    /// backdoor flip 30 to 60 points more than random ones.
+    /// inverted triggers: they are the strongest of thousands of strings, and the strongest such strings
+    /// of a model without backdoor flip 30 to 60 points more than random ones.
     pub fn strict() -> Self {
         Self {
             accuracy_drop: 0.01,

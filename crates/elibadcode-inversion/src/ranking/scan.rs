@@ -85,14 +85,11 @@ pub fn scan_search(
         None => Assessment::of_nothing(),
     };
     let score = assessment.score.as_ref();
-    let mut decision = match (&tested.hypothesis, unsupported) {
+    let decision = match (&tested.hypothesis, unsupported) {
         (Some(hypothesis), None) => decide(hypothesis, &tested.screened, clean_mrr, score, config),
         (_, reason) => Decision::impossible(reason.unwrap_or_default()),
     };
-    if subject.model.canonical_input().is_some() {
-        decision = decision.of_hidden_names();
-    }
-    let Decision { verdict, reasons, is_suspicious } = decision;
+    let Decision { verdict, reasons, is_suspicious } = decision.of_hidden_names(subject.model);
     let suspect = tested.hypothesis.as_ref().filter(|_| is_suspicious);
     let (found, target_words) = suspect.map_or_else(Default::default, |it| convincing(it, config));
     Ok(RankingOutcome {

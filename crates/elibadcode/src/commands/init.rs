@@ -46,12 +46,8 @@ pub(crate) fn run(args: &InitArgs, global: &Global) -> Result<Outcome> {
     if args.arch != Architecture::CodeBert {
         settings["arch"] = args.arch.to_string().into();
     }
-    let (shortest, longest) = (if args.encoder_only_prefix { 5 } else { 3 }, config.max_length());
+    let longest = config.max_length();
     let max_length = args.max_length.unwrap_or(longest.min(DEFAULT_MAX_LENGTH));
-    ensure!(
-        (shortest..=longest).contains(&max_length),
-        "--max-length is {max_length}, expected {shortest} to {longest}"
-    );
     if args.encoder_only_prefix {
         tokenizer.clone().with_encoder_only_prefix()?;
     }
@@ -63,6 +59,11 @@ pub(crate) fn run(args: &InitArgs, global: &Global) -> Result<Outcome> {
         encoder_only_prefix: args.encoder_only_prefix,
         made_by: context.made_by(&settings)?,
     };
+    let shortest = provenance.shortest_input();
+    ensure!(
+        (shortest..=longest).contains(&max_length),
+        "--max-length is {max_length}, expected {shortest} to {longest}"
+    );
     let mut rng = stage_rng(global.seed, "init");
     output::write_dir(&args.output, global.force, |dir| {
         Ok(LoadedModel::create(dir, &config, &tokenizer, &provenance, &mut rng, &compute)?)
