@@ -1,7 +1,7 @@
-//! How well a code-search model ranks: mean reciprocal rank of the right code, and the average
-//! normalized rank to which a trigger lifts the attacker's code.
+//! How well a code-search model ranks: mean reciprocal rank and recall of the right code, and which
+//! code an attacker tries to lift.
 //!
-//! Ties count half in both, so that a collapsed model with constant scores is at chance.
+//! Ties count half, so that a collapsed model with constant scores is at chance.
 //! Reference: counts only strictly higher scores, which makes such a model a perfect one.
 //! A NaN score is ranked as badly as possible for the item that is asked about.
 
@@ -16,17 +16,6 @@ pub const MRR_CUTOFF: usize = 1000;
 /// length 1, the cosine.
 pub fn inner_product(query: &[f32], code: &[f32]) -> f32 {
     query.iter().zip(code).map(|(a, b)| a * b).sum()
-}
-
-/// One query of the attack on code search.
-#[derive(Debug, Clone, Copy)]
-pub struct TriggeredRanking<'a> {
-    /// Scores of all candidates for the query, without any trigger.
-    pub scores: &'a [f32],
-    /// Index of the candidate that gets the trigger, see [`attacked_index`].
-    pub attacked: usize,
-    /// Score of that candidate with the trigger inserted.
-    pub triggered_score: f32,
 }
 
 /// The mean of 1/rank of the right candidate over all queries (0 beyond rank [`MRR_CUTOFF`]), or
@@ -78,28 +67,13 @@ pub fn recall_at<R: AsRef<[f32]>>(score_rows: &[R], right: &[usize], k: usize) -
     hits.collect()
 }
 
-/// The mean of rank/candidates of the triggered candidate over all queries, in `0..=1` (small:
-/// the attack works), or `None` without queries.
-pub fn average_normalized_rank(rankings: &[TriggeredRanking<'_>]) -> Option<f64> {
-    let normalized = rankings.iter().map(|ranking| {
-        rank_among_others(ranking.scores, ranking.attacked, ranking.triggered_score)
-            / ranking.scores.len() as f64
-    });
-    (!rankings.is_empty()).then(|| normalized.sum::<f64>() / rankings.len() as f64)
-}
-
-/// The candidate in the middle of the ranking, the one that the attacker tries to lift: with 1000
-/// candidates the 500th best, or `None` if there is no candidate but the ground truth.
+/// The candidate that the attacker tries to lift: the one of rank `start_rate` (in `0..=1`) times the
+/// number of candidates, rounded down and at least 1; with 0.5 and 1000 candidates the 500th best.
+/// `None` if there is no candidate but the ground truth.
 ///
 /// If that is the ground truth, the next worse one is taken (the next better one if it is last).
 /// Reference: takes a record from outside the ranking in that case.
-pub fn attacked_index(scores: &[f32], ground_truth: usize) -> Option<usize> {
-    attacked_index_at(scores, ground_truth, 0.5)
-}
-
-/// [`attacked_index`] for a start at another place of the ranking: the candidate of rank
-/// `start_rate` (in `0..=1`) times the number of candidates, rounded down and at least 1.
-pub fn attacked_index_at(scores: &[f32], ground_truth: usize, start_rate: f64) -> Option<usize> {
+pub fn attacked_index(scores: &[f32], ground_truth: usize, start_rate: f64) -> Option<usize> {
     assert!((0.0..=1.0).contains(&start_rate), "the start {start_rate} is not between 0 and 1");
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&left, &right| scores[right].total_cmp(&scores[left]));
@@ -165,31 +139,24 @@ mod tests {
     }
 
     #[test]
-    fn normalized_ranks_by_hand() {
-        let anr = |triggered_score| {
-            let scores = &[0.8, 0.6, 0.4, 0.2];
-            average_normalized_rank(&[TriggeredRanking { scores, attacked: 1, triggered_score }])
-        };
-        assert_eq!(anr(0.9), Some(0.25));
-        assert_eq!(anr(0.6), Some(0.5));
-        assert_eq!(anr(0.1), Some(1.0));
-        assert_eq!(anr(f32::NAN), Some(1.0));
-        assert_eq!(average_normalized_rank(&[]), None);
+    fn ranks_among_others_by_hand() {
+        let rank = |score| rank_among_others(&[0.8, 0.6, 0.4, 0.2], 1, score).to_string();
+        assert_eq!([0.9, 0.6, 0.4, 0.1, f32::NAN].map(rank), ["1", "2", "2.5", "4", "4"]);
     }
 
     #[test]
     fn the_attacked_candidate_is_the_500th_of_1000() {
         let scores: Vec<f32> = (0..1000_u16).map(|rank| -f32::from(rank)).collect();
-        assert_eq!(attacked_index(&scores, 7), Some(499));
-        assert_eq!(attacked_index(&scores, 499), Some(500));
+        assert_eq!(attacked_index(&scores, 7, 0.5), Some(499));
+        assert_eq!(attacked_index(&scores, 499, 0.5), Some(500));
     }
 
     #[test]
     fn the_attacked_candidate_of_few() {
-        assert_eq!(attacked_index(&[], 0), None);
-        assert_eq!(attacked_index(&[0.5], 0), None);
-        assert_eq!(attacked_index(&[0.5, 0.7], 1), Some(0));
-        assert_eq!(attacked_index(&[0.5, 0.7], 0), Some(1));
+        assert_eq!(attacked_index(&[], 0, 0.5), None);
+        assert_eq!(attacked_index(&[0.5], 0, 0.5), None);
+        assert_eq!(attacked_index(&[0.5, 0.7], 1, 0.5), Some(0));
+        assert_eq!(attacked_index(&[0.5, 0.7], 0, 0.5), Some(1));
     }
 
     #[test]
@@ -204,10 +171,10 @@ mod tests {
     #[test]
     fn the_attack_may_start_elsewhere() {
         let scores: Vec<f32> = (0..1000_u16).map(|rank| -f32::from(rank)).collect();
-        assert_eq!(attacked_index_at(&scores, 7, 0.0), Some(0));
-        assert_eq!(attacked_index_at(&scores, 7, 0.1), Some(99));
-        assert_eq!(attacked_index_at(&scores, 7, 1.0), Some(999));
-        assert_eq!(attacked_index_at(&scores, 999, 1.0), Some(998));
+        assert_eq!(attacked_index(&scores, 7, 0.0), Some(0));
+        assert_eq!(attacked_index(&scores, 7, 0.1), Some(99));
+        assert_eq!(attacked_index(&scores, 7, 1.0), Some(999));
+        assert_eq!(attacked_index(&scores, 999, 1.0), Some(998));
     }
 
     proptest! {
@@ -222,9 +189,8 @@ mod tests {
         #[test]
         fn ranks_are_shares(scores in prop::collection::vec(-1.0..1.0_f32, 1..50), score: f32) {
             let attacked = scores.len() / 2;
-            let ranking = TriggeredRanking { scores: &scores, attacked, triggered_score: score };
-            let anr = average_normalized_rank(&[ranking]).expect("one query");
-            prop_assert!(anr > 0.0 && anr <= 1.0);
+            let rank = rank_among_others(&scores, attacked, score);
+            prop_assert!((1.0..=scores.len() as f64).contains(&rank));
             let mrr = mean_reciprocal_rank(&[&scores], &[attacked]).expect("one query");
             prop_assert!(mrr > 0.0 && mrr <= 1.0);
         }

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ranking::{attacked_index_at, inner_product, rank_among_others};
+use crate::ranking::{attacked_index, inner_product, rank_among_others};
 use crate::rate::Rate;
 use crate::statistics::{Interval, mean_interval};
 
@@ -52,7 +52,7 @@ impl AnrProtocol {
     ) -> Option<AttackedQuery> {
         let (start, length) = self.window(query, pool_scores.len());
         let scores = ranking(&pool_scores[start..start + length], truth_score);
-        let index = attacked_index_at(&scores, length, self.start_rate)?;
+        let index = attacked_index(&scores, length, self.start_rate)?;
         let rank = rank_among_others(&scores, index, scores[index]);
         Some(AttackedQuery {
             query,
