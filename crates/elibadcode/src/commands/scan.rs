@@ -69,8 +69,7 @@ fn next_step(args: &ScanArgs) -> String {
     };
     // Without a slash behind it.
     let model: PathBuf = args.model.model_dir.components().collect();
-    let mut repaired = model.file_name().unwrap_or_default().to_owned();
-    repaired.push(".purified");
+    let repaired = beside(&model);
     let mut words = vec!["purify".to_owned(), quoted(&model)];
     words.extend(args.model.reading.words());
     words.extend(["--task".to_owned(), args.input.task.to_string()]);
@@ -79,8 +78,19 @@ fn next_step(args: &ScanArgs) -> String {
     }
     words.extend(["--scan".to_owned(), quoted(path)]);
     words.extend(["--data".to_owned(), quoted(&args.data)]);
-    words.extend(["-o".to_owned(), quoted(&model.with_file_name(repaired))]);
+    words.extend(["-o".to_owned(), quoted(&repaired)]);
     format!("next: elibadcode {}", words.join(" "))
+}
+
+/// Where the repaired model goes: beside the model, also if that is `.` or ends in `..`.
+fn beside(model: &Path) -> PathBuf {
+    let named = match model.file_name() {
+        Some(_) => model.to_owned(),
+        None => model.canonicalize().unwrap_or_else(|_| model.to_owned()),
+    };
+    let mut repaired = named.file_name().unwrap_or_default().to_owned();
+    repaired.push(".purified");
+    named.with_file_name(repaired)
 }
 
 /// A path as a shell reads it.
@@ -177,6 +187,12 @@ mod tests {
             "a/m --max-length 64 --positive-output 0 --input-format source --encoder-only-prefix \
              --raw-names --task clone --language c --scan s --data d -o a/m.purified",
         );
+        let here = std::env::current_dir().expect("there is one");
+        let here = here.canonicalize().expect("it exists");
+        let folder = here.file_name().expect("not the root").display();
+        let beside = here.with_file_name(format!("{folder}.purified"));
+        let next = format!(". --task defect --scan s --data d -o {}", quoted(&beside));
+        check(". --data d -o s", &next);
         check("--data|my d's|-o s m", "m --task defect --scan s --data 'my d'\\''s' -o m.purified");
     }
 }
