@@ -71,7 +71,7 @@ fn three_samples() {
 fn too_few_samples_to_judge_what_a_search_would_find() {
     let sandbox = Sandbox::new();
     sandbox.write_samples("few.jsonl", &functions(|_| true)[..40]);
-    is_inconclusive(&sandbox, "model --data few.jsonl", "so a flip of that label means nothing");
+    is_inconclusive(&sandbox, "model --data few.jsonl", "no better than chance");
     let document: Value = serde_json::from_slice(&sandbox.read("scan.json")).unwrap();
     let hypotheses = document["hypotheses"].as_array().unwrap();
     assert_eq!(hypotheses.len(), 2);
@@ -80,7 +80,7 @@ fn too_few_samples_to_judge_what_a_search_would_find() {
         assert_eq!(hypothesis["searches"], serde_json::json!([]));
     }
     let page = sandbox.run("report scan.json").expect_code(0).stdout;
-    assert!(page.contains("means nothing"), "{page}");
+    assert!(page.contains("no better than chance"), "{page}");
     let run = sandbox.run("scan model --data few.jsonl --config quick.toml").expect_code(3);
     assert!(!run.stderr.contains("search"), "none is announced: {}", run.stderr);
 }
@@ -107,7 +107,7 @@ fn a_model_that_always_answers_the_same() {
     // The untrained fixture does.
     let sandbox = Sandbox::new();
     sandbox.write_samples("clean.jsonl", &functions(|_| true));
-    is_inconclusive(&sandbox, "model --data clean.jsonl", "so a flip of that label means nothing");
+    is_inconclusive(&sandbox, "model --data clean.jsonl", "no better than chance");
 }
 
 #[test]

@@ -105,49 +105,56 @@ pub(crate) fn keep_slots(
     losses_of: impl Fn(&[Vec<usize>]) -> Vec<f64>,
 ) -> Result<Kept, Error> {
     let empty = Error::EmptyAnchor { n_slots, threshold };
-    let mut kept: Vec<usize> = (0..n_slots).collect();
-    let whole_loss = losses_of(std::slice::from_ref(&kept))[0];
-    let loss_without = losses_of(&each_without_one(&kept));
-    match rule {
-        AnchorRule::KeepAll => {}
+    let all: Vec<usize> = (0..n_slots).collect();
+    let whole_loss = losses_of(std::slice::from_ref(&all))[0];
+    let loss_without = losses_of(&each_without_one(&all));
+    let (slots, loss) = match rule {
+        AnchorRule::KeepAll => (all, whole_loss),
         AnchorRule::LeaveOneOut => {
-            kept.retain(|&slot| (loss_without[slot] - whole_loss).abs() > threshold);
+            let is_needed = |slot: &usize| (loss_without[*slot] - whole_loss).abs() > threshold;
+            let kept: Vec<usize> = all.into_iter().filter(is_needed).collect();
             if kept.is_empty() {
                 return Err(empty);
             }
+            let loss = losses_of(std::slice::from_ref(&kept))[0];
+            (kept, loss)
         }
         AnchorRule::BackwardElimination => {
             // Measured from the whole trigger, so that small rises do not add up.
             let is_needed = |loss_without: f64| loss_without - whole_loss > threshold;
-            kept = eliminated(kept, is_needed, is_legal, &losses_of).ok_or(empty)?;
+            let losses = (whole_loss, loss_without.clone());
+            eliminated(all, losses, is_needed, is_legal, &losses_of).ok_or(empty)?
         }
-    }
-    let loss = losses_of(std::slice::from_ref(&kept))[0];
-    Ok(Kept { slots: kept, loss, loss_without })
+    };
+    Ok(Kept { slots, loss, loss_without })
 }
 
 /// The slots that are left when even the least useful of them is needed, by the loss without it, or
-/// the last legal ones before; none if no slot is needed.
+/// the last legal ones before, and their loss; none if no slot is needed. `losses` are those of all
+/// slots, and without each of them.
 fn eliminated(
     mut kept: Vec<usize>,
+    (whole_loss, mut losses): (f64, Vec<f64>),
     is_needed: impl Fn(f64) -> bool,
     is_legal: impl Fn(&[usize]) -> bool,
     losses_of: impl Fn(&[Vec<usize>]) -> Vec<f64>,
-) -> Option<Vec<usize>> {
-    let mut legal = kept.clone();
-    while !kept.is_empty() {
-        let shorter = each_without_one(&kept);
-        let losses = losses_of(&shorter).into_iter().enumerate();
-        let (index, lowest) = losses.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+) -> Option<(Vec<usize>, f64)> {
+    let mut legal = (kept.clone(), whole_loss);
+    loop {
+        let each = losses.into_iter().enumerate();
+        let (index, lowest) = each.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
         if is_needed(lowest) {
             return Some(legal);
         }
         kept.remove(index);
-        if is_legal(&kept) {
-            legal.clone_from(&kept);
+        if kept.is_empty() {
+            return None;
         }
+        if is_legal(&kept) {
+            legal = (kept.clone(), lowest);
+        }
+        losses = losses_of(&each_without_one(&kept));
     }
-    None
 }
 
 /// Sets of slots, each without one of these.

@@ -90,18 +90,15 @@ pub(crate) struct HypothesisTest<'a> {
 pub(crate) struct Standing {
     /// Whether a verdict can come of it.
     can_be_judged: bool,
-    /// Whether what was found would be called an attack, by the fixed limit.
-    can_be_attack: bool,
     /// Its certain success, as a share of what does not flip by itself.
     excess: f64,
 }
 
 impl Standing {
-    /// The more suspicious first. An attack on a label that the model knows is not to be hidden by a
-    /// stronger trigger of one that it often gets wrong.
+    /// The more suspicious first.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        let kind = |it: &Self| (it.can_be_judged, it.can_be_attack);
-        kind(other).cmp(&kind(self)).then(other.excess.total_cmp(&self.excess))
+        let by_kind = other.can_be_judged.cmp(&self.can_be_judged);
+        by_kind.then(other.excess.total_cmp(&self.excess))
     }
 }
 
@@ -178,10 +175,8 @@ impl<'a> HypothesisTest<'a> {
     /// What decides which hypothesis stands first.
     pub(crate) fn standing(&self) -> Standing {
         let flips = self.judge.flip_rate().value().unwrap_or(0.0);
-        let is_convincing = self.suspicion() >= self.config.min_success_rate;
         Standing {
             can_be_judged: self.can_be_judged(),
-            can_be_attack: self.is_known && is_convincing,
             excess: (self.suspicion() - flips) / (1.0 - flips).max(f64::EPSILON),
         }
     }
@@ -191,7 +186,7 @@ impl<'a> HypothesisTest<'a> {
         self.searches.len()
     }
 
-    /// Whether two independent starts led to the same trigger: another would tell nothing new.
+    /// Whether two searches ended at the same trigger: another would tell nothing new.
     pub(crate) fn has_agreement(&self) -> bool {
         let Some((last, earlier)) = self.searches.split_last() else { return false };
         last.anchored.is_some() && earlier.iter().any(|it| it.anchored == last.anchored)
@@ -293,17 +288,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attack_is_not_hidden_by_a_stronger_trigger_of_an_unknown_label() {
-        let standing = |can_be_judged, can_be_attack, excess| Standing {
-            can_be_judged,
-            can_be_attack,
-            excess,
-        };
+    fn what_exceeds_most_stands_first() {
+        let standing = |can_be_judged, excess| Standing { can_be_judged, excess };
         let is_first = |a: Standing, b: Standing| {
             assert_eq!((a.order(&b), b.order(&a)), (Ordering::Less, Ordering::Greater));
         };
-        is_first(standing(true, true, 0.7), standing(true, false, 0.9));
-        is_first(standing(true, false, 0.9), standing(true, false, 0.2));
-        is_first(standing(true, false, -0.1), standing(false, false, 0.0));
+        is_first(standing(true, 0.9), standing(true, 0.2));
+        is_first(standing(true, -0.1), standing(false, 0.0));
     }
 }

@@ -117,10 +117,9 @@ impl<'a> Judge<'a> {
         let controls: Vec<TriggerIds> = (0..n_controls)
             .map(|_| self.space.random_apart(trigger, rng))
             .collect::<Result<_, _>>()?;
-        let mut success_rates: Vec<f64> = controls
-            .iter()
-            .map(|control| rate(&objective.answers(control)).value().unwrap_or(0.0))
-            .collect();
+        let all: Vec<usize> = (0..objective.samples().len()).collect();
+        let rates = objective.success(&controls, &all).into_iter();
+        let mut success_rates: Vec<f64> = rates.map(|it| it.value().unwrap_or(0.0)).collect();
         success_rates.sort_by(f64::total_cmp);
         let success = evidence.at(place).value().unwrap_or(0.0);
         let p_value = permutation_p_value(success, &success_rates);

@@ -186,17 +186,13 @@ fn pieces(
 
 /// Where the identifier's occurrences stand among the ids.
 fn id_ranges(encoded: &EncodedCode, identifier: &Identifier) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let mut spans = encoded.spans.iter();
-    for occurrence in &identifier.occurrences {
-        // Both lists ascend in the source.
-        if let Some(span) = spans.by_ref().find(|span| span.source.start >= occurrence.start)
-            && span.source == *occurrence
-        {
-            ranges.push(span.ids.clone());
-        }
-    }
-    ranges
+    // Spans ascend in the source. An occurrence in a literal, as in an f-string, has none of its own.
+    let own_span = |occurrence: &Range<usize>| {
+        let spans = &encoded.spans;
+        let place = spans.binary_search_by_key(&occurrence.start, |span| span.source.start).ok()?;
+        Some(&spans[place]).filter(|span| span.source == *occurrence)
+    };
+    identifier.occurrences.iter().filter_map(own_span).map(|span| span.ids.clone()).collect()
 }
 
 impl MaskedSample {

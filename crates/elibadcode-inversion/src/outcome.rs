@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::anchoring::SlotLoss;
 use crate::config::ScanConfig;
 use crate::explained::ExplainedToken;
+use crate::judge::MIN_HELD_OUT;
 use crate::masking::{Edit, MaskedSample, Sensitivity, TriggerIds};
 use crate::profile::TriggerProfile;
 use crate::score::Assessment;
@@ -38,7 +39,7 @@ impl InvertedTrigger {
     }
 }
 
-/// One search from one random start.
+/// One search.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRecord {
@@ -105,7 +106,11 @@ impl Evidence {
     pub fn strongest(&self) -> (Place, f64) {
         let low = |place| self.at(place).wilson(0.95).map_or(0.0, |it| it.low);
         let (any, name) = (low(Place::AnyIdentifier), low(Place::FunctionName));
-        if name > any { (Place::FunctionName, name) } else { (Place::AnyIdentifier, any) }
+        if name > any && self.function_name.total >= MIN_HELD_OUT {
+            (Place::FunctionName, name)
+        } else {
+            (Place::AnyIdentifier, any)
+        }
     }
 }
 
@@ -225,7 +230,7 @@ pub struct ScanOutcome {
     pub triggers: Vec<InvertedTrigger>,
     /// Accuracy on the clean samples, by label.
     pub clean_accuracy: Vec<Rate>,
-    /// Tokens that a first slot may hold.
+    /// Tokens that a first slot may hold, those among [`Hypothesis::explained_tokens`] still counted.
     pub n_first_tokens: usize,
     /// Tokens that a later slot may hold.
     pub n_rest_tokens: usize,

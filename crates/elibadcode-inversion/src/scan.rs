@@ -20,7 +20,7 @@ use crate::position::check_names;
 use crate::sample::{CleanSample, Partners};
 use crate::score::{Assessment, shape};
 use crate::space::TriggerSpace;
-use crate::verdict::{Decision, decide};
+use crate::verdict::{Decision, decide, strongest, unusable};
 
 /// What is scanned and what is known about it.
 #[derive(Clone, Copy, Debug)]
@@ -81,20 +81,41 @@ pub fn scan(
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject);
     let tested = test_hypotheses(subject, &space, &clean_accuracy, config, seed, observe);
-    let (hypotheses, n_forwards, unsupported) = match tested {
+    let (mut hypotheses, n_forwards, unsupported) = match tested {
         Ok((hypotheses, n_forwards)) => (hypotheses, n_forwards, None),
         Err(Error::Samples(reason)) => (Vec::new(), 0, Some(reason)),
         Err(error) => return Err(error),
     };
+    let n_clean_forwards: usize = subject.clean.iter().map(|it| it.codes().count()).sum();
     let shape = shape(subject.model);
-    let assessment = Assessment::of_labels(subject.task, &hypotheses, config, &shape);
-    let decision = match unsupported {
-        Some(reason) => Decision::impossible(reason),
-        None => decide(&hypotheses, &clean_accuracy, assessment.score.as_ref(), config),
+    let n_hypotheses = hypotheses.len();
+    let unusable = unusable(&clean_accuracy);
+    let judged = hypotheses.iter().map(|it| {
+        let assessment = Assessment::of_labels(subject.task, it, config, &shape);
+        let score = assessment.score.as_ref();
+        let decide = || decide(it, n_hypotheses, &clean_accuracy, score, config);
+        (unusable.clone().unwrap_or_else(decide), assessment)
+    });
+    let mut judged: Vec<(Decision, Assessment)> = judged.collect();
+    let chosen = strongest(judged.iter().map(|(decision, _)| decision));
+    let (decision, mut assessment) = if let Some(chosen) = chosen {
+        hypotheses.swap(0, chosen);
+        judged.swap_remove(chosen)
+    } else {
+        (Decision::impossible(unsupported.unwrap_or_default()), Assessment::of_nothing())
     };
-    let Decision { verdict, reasons, is_suspicious } = decision.of_hidden_names(subject.model);
+    let Decision { verdict, reasons, is_suspicious, is_by_strength } =
+        decision.of_hidden_names(subject.model);
+    if !is_by_strength {
+        assessment.set_aside();
+    }
     let suspect = hypotheses.first().filter(|_| is_suspicious);
     let mut gaps = not_tested(subject.model, config);
+    let is_brief = |it: &&Hypothesis| it.searches.len() == 1 && config.restarts > 1;
+    gaps.extend(hypotheses.iter().filter(is_brief).map(|it| {
+        let Hypothesis { victim_label, target_label, .. } = it;
+        format!("{victim_label} → {target_label} more than once: another search may find more")
+    }));
     if hypotheses.iter().any(|it| !it.explained_tokens.is_empty()) {
         gaps.push(EXPLAINED_GAP.to_owned());
     }
@@ -119,7 +140,7 @@ pub fn scan(
         rejected_tokens: space.vocabulary().rejected.clone(),
         not_tested: gaps,
         hypotheses,
-        n_forwards: subject.clean.len() as u64 + n_forwards,
+        n_forwards: n_clean_forwards as u64 + n_forwards,
     })
 }
 

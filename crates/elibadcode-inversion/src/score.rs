@@ -97,17 +97,24 @@ impl Assessment {
         Self { figures: Vec::new(), score: None, basis }
     }
 
-    /// Of hypotheses on labels, the most suspicious first. One that was not searched has no figures:
-    /// they would look as if nothing had been found.
+    /// Of a hypothesis on labels. One that was not searched has no figures: they would look as if
+    /// nothing had been found.
     pub(crate) fn of_labels(
         task: Task,
-        hypotheses: &[Hypothesis],
+        hypothesis: &Hypothesis,
         config: &ScanConfig,
         shape: &ModelShape,
     ) -> Self {
-        match hypotheses.first().filter(|top| !top.searches.is_empty()) {
-            Some(top) => Self::of(task, &figures_of_labels(top), config, shape),
-            None => Self::of_nothing(),
+        if hypothesis.searches.is_empty() {
+            return Self::of_nothing();
+        }
+        Self::of(task, &figures_of_labels(hypothesis), config, shape)
+    }
+
+    /// Says that something else decided.
+    pub(crate) fn set_aside(&mut self) {
+        if !self.figures.is_empty() {
+            "these reasons, not on the score or its limits".clone_into(&mut self.basis);
         }
     }
 

@@ -4,6 +4,8 @@
 //! same index to both and can never fire (defect D8.1). Here a hypothesis is judged by samples
 //! that its search never saw, against random legal triggers at the same places.
 
+use std::cmp::Reverse;
+
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_models::LoadedModel;
@@ -13,7 +15,7 @@ use crate::judge::MIN_HELD_OUT;
 use crate::outcome::{Hypothesis, SearchRecord};
 use crate::score::Score;
 
-/// A class that the model gets wrong more often than this cannot be said to be flipped.
+/// A label that the model gets right less often than this cannot be said to be flipped.
 const MIN_CLASS_ACCURACY: f64 = 0.5;
 /// What an inconclusive find is good for.
 const CAN_BE_UNLEARNED: &str = "what was found can be unlearned all the same";
@@ -43,21 +45,24 @@ fn is_better_than_chance(negative: &Rate, positive: &Rate) -> bool {
 pub(crate) struct Decision {
     pub(crate) verdict: Verdict,
     pub(crate) reasons: Vec<String>,
-    /// Whether what was found is worth unlearning: it is likely an attack, or its score or the model's
-    /// accuracy allows no verdict.
+    /// Whether what was found is worth unlearning: it is likely an attack, or nothing allows to say.
     pub(crate) is_suspicious: bool,
+    /// Whether the score, or the fixed limit in its place, decided.
+    pub(crate) is_by_strength: bool,
 }
 
 impl Decision {
     /// No verdict for a reason that is not in what was found.
     pub(crate) fn impossible(reason: String) -> Self {
-        Self { verdict: Verdict::Inconclusive, reasons: vec![reason], is_suspicious: false }
+        let (verdict, reasons) = (Verdict::Inconclusive, vec![reason]);
+        Self { verdict, reasons, is_suspicious: false, is_by_strength: false }
     }
 
     /// No search found anything.
     pub(crate) fn nothing() -> Self {
-        let reason = "no search found a trigger of which any slot does work";
-        Self::harmless(Vec::new(), reason)
+        let reasons = vec!["no search found a trigger of which any slot does work".to_owned()];
+        let verdict = Verdict::NoTriggerFound;
+        Self { verdict, reasons, is_suspicious: false, is_by_strength: false }
     }
 
     /// No verdict, if even a trigger that beats all of so few random ones could be one of them.
@@ -76,38 +81,46 @@ impl Decision {
         })
     }
 
-    /// What was found is no stronger than random triggers.
-    pub(crate) fn as_random(reasons: Vec<String>) -> Self {
-        Self::harmless(reasons, "random triggers do as well, so nothing speaks for a planted one")
-    }
-
-    fn harmless(mut reasons: Vec<String>, reason: &str) -> Self {
-        reasons.push(reason.to_owned());
-        Self { verdict: Verdict::NoTriggerFound, reasons, is_suspicious: false }
-    }
-
-    /// What a score, or else a fixed limit that is met or not, makes of a trigger.
+    /// What a score, or else a fixed limit, makes of a trigger, and that random ones do as well, if
+    /// they do.
     pub(crate) fn of_trigger(
         score: Option<&Score>,
-        meets_limit: bool,
+        strength: Strength,
+        is_as_random: bool,
         limit: impl FnOnce() -> String,
         mut reasons: Vec<String>,
     ) -> Self {
-        let verdict = match score {
-            Some(score) => {
-                reasons.push(score.sentence());
-                score.verdict()
-            }
-            None if meets_limit => Verdict::LikelyBackdoored,
-            None => {
-                reasons.push(limit());
-                Verdict::NoTriggerFound
-            }
-        };
-        if verdict == Verdict::Inconclusive {
-            reasons.push(format!("clean models come as far, too; {CAN_BE_UNLEARNED}"));
+        let by_strength = score.map_or(strength.verdict(), Score::verdict);
+        let (mut verdict, mut is_by_strength) = (by_strength, true);
+        if is_as_random {
+            (verdict, is_by_strength) = match by_strength {
+                Verdict::NoTriggerFound => (Verdict::NoTriggerFound, false),
+                // One of many random triggers may have hit what was planted.
+                Verdict::LikelyBackdoored | Verdict::Inconclusive => (Verdict::Inconclusive, false),
+            };
+            reasons.push(if by_strength == Verdict::NoTriggerFound {
+                "random triggers do as well, so nothing speaks for a planted one".to_owned()
+            } else {
+                format!(
+                    "that is strong, but some random trigger does as well: many names set off what \
+                         was planted, or any new name turns this model; {CAN_BE_UNLEARNED}"
+                )
+            });
+        } else if let Some(score) = score {
+            reasons.push(score.sentence());
+        } else if verdict != Verdict::LikelyBackdoored {
+            reasons.push(limit());
         }
-        Self { verdict, reasons, is_suspicious: verdict != Verdict::NoTriggerFound }
+        if is_by_strength && verdict == Verdict::Inconclusive {
+            reasons.push(match score {
+                Some(_) => format!("clean models come as far, too; {CAN_BE_UNLEARNED}"),
+                None => {
+                    format!("with so many samples it may do that, or may not; {CAN_BE_UNLEARNED}")
+                }
+            });
+        }
+        let is_suspicious = verdict != Verdict::NoTriggerFound;
+        Self { verdict, reasons, is_suspicious, is_by_strength }
     }
 
     /// The same of a model whose folder asks for canonical names, which hides names from the scan. That
@@ -126,15 +139,70 @@ impl Decision {
         self
     }
 
-    /// The same for a class that the model often gets wrong by itself.
-    fn of_unsure_class(mut self, victim_label: u8, accuracy: f64) -> Self {
+    /// The same for a label of which the model gets this share right by itself.
+    fn of_victims(mut self, victim_label: u8, accuracy: f64, config: &ScanConfig) -> Self {
+        let is_unsure = self.verdict == Verdict::LikelyBackdoored
+            && accuracy < config.min_victim_accuracy.max(MIN_CLASS_ACCURACY);
+        if is_unsure {
+            self.reasons.push(format!(
+                "the model gets only {} of the clean samples with label {victim_label} right; clean \
+                 models like that have such triggers, too; {CAN_BE_UNLEARNED}",
+                percent(accuracy)
+            ));
+        } else if accuracy < MIN_CLASS_ACCURACY {
+            self.reasons.push(format!(
+                "the model gets only {} of the clean samples with label {victim_label} right, so that \
+                 it turns most of them without any trigger",
+                percent(accuracy)
+            ));
+        } else {
+            return self;
+        }
         self.verdict = Verdict::Inconclusive;
-        self.reasons.push(format!(
-            "the model gets only {} of the clean samples with label {victim_label} right; clean models \
-             like that have such triggers, too; {CAN_BE_UNLEARNED}",
-            percent(accuracy)
-        ));
         self
+    }
+
+    /// The stronger of two decisions is the larger: what is likely an attack, what may be one, what
+    /// cannot be told.
+    fn weight(&self) -> (u8, bool) {
+        let verdict = match self.verdict {
+            Verdict::LikelyBackdoored => 2,
+            Verdict::Inconclusive => 1,
+            Verdict::NoTriggerFound => 0,
+        };
+        (verdict, self.is_suspicious)
+    }
+}
+
+/// How what a trigger does stands to the fixed limit, with 95 % confidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strength {
+    /// Above it.
+    Above,
+    /// The samples are too few to tell.
+    Around,
+    /// Below it.
+    Below,
+}
+
+impl Strength {
+    /// Of an interval and the least that is expected.
+    pub(crate) fn of(low: f64, high: f64, least: f64) -> Self {
+        if low >= least {
+            Self::Above
+        } else if high >= least {
+            Self::Around
+        } else {
+            Self::Below
+        }
+    }
+
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Above => Verdict::LikelyBackdoored,
+            Self::Around => Verdict::Inconclusive,
+            Self::Below => Verdict::NoTriggerFound,
+        }
     }
 }
 
@@ -142,98 +210,88 @@ fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 
-/// The verdict from the evidence, the most suspicious hypothesis first.
+/// Why no hypothesis can be judged by this model's answers.
+pub(crate) fn unusable(clean_accuracy: &[Rate; 2]) -> Option<Decision> {
+    let [negative, positive] = clean_accuracy;
+    (!is_better_than_chance(negative, positive)).then(|| {
+        Decision::impossible(format!(
+            "the model gets {} of the clean samples with label 0 and {} of those with label 1 right, \
+             which is no better than chance: are they samples of its task?",
+            percent(negative.value().unwrap_or(0.0)),
+            percent(positive.value().unwrap_or(0.0))
+        ))
+    })
+}
+
+/// Index of the strongest of the hypotheses' decisions, the first of equal ones.
+pub(crate) fn strongest<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Option<usize> {
+    let weighed = decisions.map(Decision::weight).enumerate();
+    weighed.max_by_key(|&(index, weight)| (weight, Reverse(index))).map(|(index, _)| index)
+}
+
+/// What the evidence for one of `n_hypotheses` says.
 pub(crate) fn decide(
-    hypotheses: &[Hypothesis],
-    clean_accuracy: &[Rate],
+    hypothesis: &Hypothesis,
+    n_hypotheses: usize,
+    clean_accuracy: &[Rate; 2],
     score: Option<&Score>,
     config: &ScanConfig,
 ) -> Decision {
-    for (label, accuracy) in clean_accuracy.iter().enumerate() {
-        let value = accuracy.value().unwrap_or(0.0);
-        if value < MIN_CLASS_ACCURACY {
-            let reason = format!(
-                "the model gets only {} of the clean samples with label {label} right, so a flip \
-                 of that label means nothing",
-                percent(value)
-            );
-            return Decision::impossible(reason);
-        }
+    let Hypothesis { victim_label, target_label, n_held_out_samples, .. } = *hypothesis;
+    if n_held_out_samples < MIN_HELD_OUT {
+        return Decision::impossible(format!(
+            "only {n_held_out_samples} held-out samples with label {victim_label} have room for a \
+             trigger; at least {MIN_HELD_OUT} are needed"
+        ));
     }
-    if let [negative, positive] = clean_accuracy
-        && !is_better_than_chance(negative, positive)
-    {
-        let reason = format!(
-            "the model gets {} of the clean samples with label 0 and {} of those with label 1 \
-             right, which is no better than chance: are they samples of its task?",
-            percent(negative.value().unwrap_or(0.0)),
-            percent(positive.value().unwrap_or(0.0))
-        );
-        return Decision::impossible(reason);
-    }
-    if let Some(few) = hypotheses.iter().find(|it| it.n_held_out_samples < MIN_HELD_OUT) {
-        let reason = format!(
-            "only {} held-out samples with label {} have room for a trigger; at least \
-             {MIN_HELD_OUT} are needed",
-            few.n_held_out_samples, few.victim_label
-        );
-        return Decision::impossible(reason);
-    }
-    let Some((top, search)) = hypotheses.first().and_then(|it| Some((it, it.searches.first()?)))
-    else {
+    let Some(search) = hypothesis.searches.first() else {
         return Decision::impossible("no hypothesis could be tested".into());
     };
-    let pair = format!("{} → {}", top.victim_label, top.target_label);
-    let (Some(evidence), Some(controls)) = (&search.evidence, &top.controls) else {
-        return Decision::nothing();
+    let accuracy = clean_accuracy[usize::from(victim_label)].value().unwrap_or(0.0);
+    let (Some(evidence), Some(controls)) = (&search.evidence, &hypothesis.controls) else {
+        return Decision::nothing().of_victims(victim_label, accuracy, config);
     };
     let n_controls = controls.success_rates.len();
-    let few = Decision::of_few_controls(n_controls, hypotheses.len(), config.significance);
+    let few = Decision::of_few_controls(n_controls, n_hypotheses, config.significance);
     if let Some(decision) = few {
         return decision;
     }
     let (place, assured) = evidence.strongest();
-    let success = evidence.at(place).value().unwrap_or(0.0);
+    let success = evidence.at(place);
     let flips = evidence.flip_rate.value().unwrap_or(0.0);
     let strongest = controls.success_rates.last().copied().unwrap_or(0.0);
     let reasons = vec![
         format!(
-            "{pair}: the inverted trigger flips {} of held-out samples at {place} (at least \
-             {} with 95 % confidence); {} without it",
-            percent(success),
+            "{victim_label} → {target_label}: the inverted trigger flips {} of held-out samples at \
+             {place} (at least {} with 95 % confidence); {} without it",
+            percent(success.value().unwrap_or(0.0)),
             percent(assured),
             percent(flips)
         ),
         format!(
             "{} random legal triggers of the same length flip at most {} (p = {:.3} after \
-             correction for {} hypotheses)",
+             correction for {n_hypotheses} hypotheses)",
             n_controls,
             percent(strongest),
             controls.corrected_p_value,
-            hypotheses.len()
         ),
     ];
-    if controls.corrected_p_value > config.significance {
-        return Decision::as_random(reasons);
-    }
     let limit = || {
         let least = percent(config.min_success_rate);
         format!(
             "a planted trigger is expected to flip at least {least} there, with the same confidence"
         )
     };
-    let meets_limit = assured >= config.min_success_rate;
-    let mut decision = Decision::of_trigger(score, meets_limit, limit, reasons);
+    let high = success.wilson(0.95).map_or(0.0, |it| it.high);
+    let strength = Strength::of(assured, high, config.min_success_rate);
+    let is_as_random = controls.corrected_p_value > config.significance;
+    let decision = Decision::of_trigger(score, strength, is_as_random, limit, reasons);
+    let mut decision = decision.of_victims(victim_label, accuracy, config);
     if decision.verdict == Verdict::LikelyBackdoored {
-        let accuracy = clean_accuracy.get(usize::from(top.victim_label)).and_then(Rate::value);
-        let accuracy = accuracy.unwrap_or(0.0);
-        if accuracy < config.min_victim_accuracy {
-            return decision.of_unsure_class(top.victim_label, accuracy);
-        }
         let but = if config.skip_explained { ", but not in these samples," } else { "" };
         decision.reasons.push(format!(
-            "a habit of naming that goes with label {} in the training data{but} would look the same",
-            top.target_label
+            "a habit of naming that goes with label {target_label} in the training data{but} would look \
+             the same"
         ));
     }
     decision
@@ -248,15 +306,33 @@ mod tests {
     use crate::outcome::{Controls, Evidence, InvertedTrigger, Place};
     use crate::score::tests::score;
 
+    fn of_score(value: f64, is_as_random: bool) -> Decision {
+        let limit = || unreachable!("a score decides");
+        Decision::of_trigger(Some(&score(value)), Strength::Below, is_as_random, limit, Vec::new())
+    }
+
     #[test]
     fn what_a_score_cannot_decide_can_still_be_unlearned() {
         let check = |value: f64, verdict: Verdict, is_suspicious: bool| {
-            let decision =
-                Decision::of_trigger(Some(&score(value)), true, || unreachable!(), Vec::new());
+            let decision = of_score(value, false);
             assert_eq!((decision.verdict, decision.is_suspicious), (verdict, is_suspicious));
             assert!(decision.reasons[0].starts_with("score "), "{:?}", decision.reasons);
+            assert!(decision.is_by_strength);
         };
         check(0.7, Verdict::LikelyBackdoored, true);
+        check(0.5, Verdict::Inconclusive, true);
+        check(0.3, Verdict::NoTriggerFound, false);
+    }
+
+    #[test]
+    fn a_strong_trigger_is_not_called_harmless_because_a_random_one_is_as_strong() {
+        let check = |value: f64, verdict: Verdict, is_suspicious: bool| {
+            let decision = of_score(value, true);
+            assert_eq!((decision.verdict, decision.is_suspicious), (verdict, is_suspicious));
+            assert!(!decision.is_by_strength);
+            assert!(decision.reasons[0].contains("as well"), "{:?}", decision.reasons);
+        };
+        check(0.7, Verdict::Inconclusive, true);
         check(0.5, Verdict::Inconclusive, true);
         check(0.3, Verdict::NoTriggerFound, false);
     }
@@ -282,9 +358,8 @@ mod tests {
     fn too_few_held_out_samples_allow_no_verdict() {
         let right: Rate = [true; 40].into_iter().collect();
         let reasons = |n_held_out: usize| {
-            let hypotheses = [hypothesis(n_held_out)];
             let config = ScanConfig::recommended(Task::DefectDetection);
-            let decision = decide(&hypotheses, &[right, right], None, &config);
+            let decision = decide(&hypothesis(n_held_out), 2, &[right, right], None, &config);
             assert_eq!((decision.verdict, decision.is_suspicious), (Verdict::Inconclusive, false));
             decision.reasons
         };
@@ -344,23 +419,63 @@ mod tests {
         let config = ScanConfig::recommended(Task::CloneDetection);
         let decide = |negative: usize, positive: usize, config: &ScanConfig| {
             let accuracy = [Rate::new(negative, 100), Rate::new(positive, 100)];
-            decide(&[convincing(), hypothesis(100)], &accuracy, None, config)
+            decide(&convincing(), 2, &accuracy, None, config)
         };
         assert_eq!(decide(95, 85, &config).verdict, Verdict::LikelyBackdoored);
         // That of the target label does not matter.
-        assert_eq!(decide(60, 85, &config).verdict, Verdict::LikelyBackdoored);
-        let unsure = decide(95, 84, &config);
-        assert_eq!((unsure.verdict, unsure.is_suspicious), (Verdict::Inconclusive, true));
-        let reason = unsure.reasons.last().expect("there are reasons");
-        assert!(reason.starts_with("the model gets only 84.0 % of the clean samples"), "{reason}");
+        assert_eq!(decide(40, 85, &config).verdict, Verdict::LikelyBackdoored);
         let paper = ScanConfig { min_success_rate: 0.7, ..ScanConfig::paper() };
         assert_eq!(decide(95, 84, &paper).verdict, Verdict::LikelyBackdoored);
+        for unsure in [decide(95, 84, &config), decide(95, 44, &config), decide(95, 44, &paper)] {
+            assert_eq!((unsure.verdict, unsure.is_suspicious), (Verdict::Inconclusive, true));
+            let reason = unsure.reasons.last().expect("there are reasons");
+            assert!(reason.contains("clean models like that have such triggers"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn nothing_found_of_a_label_that_is_mostly_wrong_says_nothing() {
+        let config = ScanConfig::recommended(Task::CloneDetection);
+        let weak = Hypothesis {
+            searches: vec![SearchRecord { evidence: None, ..convincing().searches.remove(0) }],
+            ..convincing()
+        };
+        let decide = |right| {
+            let accuracy = [Rate::new(95, 100), Rate::new(right, 100)];
+            decide(&weak, 2, &accuracy, None, &config)
+        };
+        assert_eq!(decide(50).verdict, Verdict::NoTriggerFound);
+        let unsure = decide(49);
+        assert_eq!((unsure.verdict, unsure.is_suspicious), (Verdict::Inconclusive, false));
+    }
+
+    #[test]
+    fn the_strongest_decision_counts() {
+        let likely = of_score(0.7, false);
+        let (may, none) = (of_score(0.5, false), of_score(0.3, false));
+        let impossible = Decision::impossible("why".to_owned());
+        let check = |decisions: &[&Decision], expected| {
+            assert_eq!(strongest(decisions.iter().copied()), expected, "{decisions:?}");
+        };
+        check(&[], None);
+        check(&[&none, &likely], Some(1));
+        check(&[&may, &may], Some(0));
+        check(&[&impossible, &may], Some(1));
+        check(&[&none, &impossible], Some(1));
+        check(&[&likely, &may], Some(0));
     }
 
     #[test]
     fn without_a_score_the_fixed_limit_decides() {
-        let decide = |meets| Decision::of_trigger(None, meets, || "limit".into(), Vec::new());
-        assert_eq!(decide(true).verdict, Verdict::LikelyBackdoored);
-        assert_eq!(decide(false), Decision::harmless(Vec::new(), "limit"));
+        let decide = |low, high| {
+            let strength = Strength::of(low, high, 0.7);
+            Decision::of_trigger(None, strength, false, || "limit".into(), Vec::new())
+        };
+        assert_eq!(decide(0.7, 0.8).verdict, Verdict::LikelyBackdoored);
+        let around = decide(0.69, 0.7);
+        assert_eq!((around.verdict, around.is_suspicious), (Verdict::Inconclusive, true));
+        let below = decide(0.5, 0.69);
+        assert_eq!((below.verdict, below.is_suspicious), (Verdict::NoTriggerFound, false));
+        assert_eq!((&*around.reasons[0], &*below.reasons[0]), ("limit", "limit"));
     }
 }

@@ -35,7 +35,9 @@ pub struct ScreenedWord {
     /// The trigger.
     pub trigger: InvertedTrigger,
     /// How much closer code with the trigger is to queries with the word than to others, in cosine,
-    /// beyond what clean code is that answers such queries (95 % confidence).
+    /// beyond what clean code is that answers such queries. Code: the functions that the trigger was
+    /// made for, so that this is rather too much; of clean code the upper end of the 95 % interval
+    /// counts.
     pub excess: f64,
     /// Greedy steps that the word was given: the more promising it was, the more.
     pub n_steps: usize,

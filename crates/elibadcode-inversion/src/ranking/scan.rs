@@ -32,7 +32,7 @@ use crate::profile::agreement;
 use crate::scan::{ScanEvent, as_text, check_length, not_tested};
 use crate::score::{Assessment, Score, shape};
 use crate::space::TriggerSpace;
-use crate::verdict::Decision;
+use crate::verdict::{Decision, Strength};
 
 /// Fewer held-out samples than this decide nothing.
 const MIN_HELD_OUT: usize = 50;
@@ -70,17 +70,24 @@ pub fn scan_search(
 ) -> Result<RankingOutcome, Error> {
     config.validate()?;
     check_length(subject.model, config)?;
+    // `<s>` before them and `</s>` behind them.
+    if config.target_len + 2 > subject.model.max_length {
+        return Err(Error::Config(format!(
+            "target_len is {}, which does not fit within {} tokens, the length of an input",
+            config.target_len, subject.model.max_length
+        )));
+    }
     let triggers = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean = CleanCode::new(subject.model, subject.clean, subject.language);
+    let clean_mrr = clean.mean_reciprocal_rank();
     let tested = test_hypothesis(subject, &clean, &triggers, config, seed, observe);
     let (tested, unsupported) = match tested {
         Ok(tested) => (tested, None),
         Err(Error::Samples(reason)) => (Tested::default(), Some(reason)),
         Err(error) => return Err(error),
     };
-    let clean_mrr = clean.mean_reciprocal_rank();
     let shape = shape(subject.model);
-    let assessment = match &tested.hypothesis {
+    let mut assessment = match &tested.hypothesis {
         Some(hypothesis) => Assessment::of_ranking(hypothesis, &tested.screened, config, &shape),
         None => Assessment::of_nothing(),
     };
@@ -89,7 +96,11 @@ pub fn scan_search(
         (Some(hypothesis), None) => decide(hypothesis, &tested.screened, clean_mrr, score, config),
         (_, reason) => Decision::impossible(reason.unwrap_or_default()),
     };
-    let Decision { verdict, reasons, is_suspicious } = decision.of_hidden_names(subject.model);
+    let Decision { verdict, reasons, is_suspicious, is_by_strength } =
+        decision.of_hidden_names(subject.model);
+    if !is_by_strength {
+        assessment.set_aside();
+    }
     let suspect = tested.hypothesis.as_ref().filter(|_| is_suspicious);
     let (found, target_words) = suspect.map_or_else(Default::default, |it| convincing(it, config));
     Ok(RankingOutcome {
@@ -112,10 +123,30 @@ pub fn scan_search(
         n_rest_tokens: triggers.vocabulary().rest.len(),
         n_words: tested.n_words,
         rejected_tokens: triggers.vocabulary().rejected.clone(),
-        not_tested: not_tested(subject.model, config),
+        not_tested: gaps(subject.model, config),
         n_forwards: tested.n_forwards + 2 * subject.clean.len() as u64,
         hypotheses: tested.hypothesis.into_iter().collect(),
     })
+}
+
+/// What the scan could not have found.
+fn gaps(model: &LoadedModel, config: &ScanConfig) -> Vec<String> {
+    let mut gaps = not_tested(model, config);
+    let rare = match 100.0 * config.min_word_rate {
+        0.0 => "no clean query".to_owned(),
+        rate => format!("less than {rate} % of the clean queries"),
+    };
+    gaps.push(format!(
+        "target words that are several tokens, hold other signs than letters, or are in {rare}"
+    ));
+    if config.skip_explained {
+        gaps.push(
+            "triggers that the clean samples themselves tie to the target word: they spell it, or stand \
+             in the names of code that answers it"
+                .to_owned(),
+        );
+    }
+    gaps
 }
 
 /// What the searches and their judgement gave.
@@ -176,6 +207,13 @@ fn test_hypothesis(
         profile = Some(judge.profile(joint, evidence, &random, config));
         controls = Some(compared);
     }
+    // The first ones, and those that the searches ended at: the score asks for their excess.
+    let is_found = |pair: &ScreenedPair| {
+        searches.iter().any(|(it, _)| it.anchored_words.iter().any(|word| word.id == pair.word))
+    };
+    let shown = screening.iter().enumerate();
+    let shown = shown.filter(|(place, pair)| *place < N_SHOWN || is_found(pair));
+    let screened = shown.map(|(_, pair)| screened_word(pair, triggers, &words)).collect();
     let found = searches.iter().filter_map(|(it, _)| it.anchored.as_ref());
     let hypothesis = RankingHypothesis {
         agreement: agreement(found.map(|it| &it.ids[..])),
@@ -186,10 +224,9 @@ fn test_hypothesis(
         controls,
         profile,
     };
-    let shown = screening.iter().take(N_SHOWN);
     Ok(Tested {
         hypothesis: Some(hypothesis),
-        screened: shown.map(|it| screened_word(it, triggers, &words)).collect(),
+        screened,
         n_words: words.ids().len(),
         n_forwards: n_position_forwards + objective.n_forwards() + judge.n_forwards(),
     })
@@ -222,7 +259,7 @@ fn run_searches(
         };
         let mut show = |iteration| observe(ScanEvent::Iteration(iteration));
         let found = search_jointly(objective, start, spaces, config, &mut rng, &mut show);
-        let anchored = match anchor_jointly(objective, triggers, &found.joint, config) {
+        let anchored = match anchor_jointly(objective, spaces, &found.joint, config) {
             Ok(anchored) => Some(anchored),
             Err(Error::EmptyAnchor { .. }) => None,
             Err(error) => return Err(error),
@@ -236,7 +273,7 @@ fn run_searches(
         });
         searches.push((search, anchored));
         if is_known {
-            // Two independent starts agree; a third would tell nothing new.
+            // Two searches agree; a third would tell nothing new.
             break;
         }
     }
@@ -436,17 +473,16 @@ fn decide(
         let ScreenedWord { word, excess, .. } = it;
         let (by, than) = (excess.abs(), if *excess < 0.0 { "farther from" } else { "closer to" });
         format!(
-            "any code with the trigger of the screening is {by:.2} {than} queries with `{}` than clean \
-             code that answers such queries (difference of cosines)",
+            "code with the trigger of the screening is {by:.2} {than} queries with `{}` than clean code \
+             that answers such queries (difference of cosines, on the functions that it was made for)",
             word.text
         )
     }));
-    if controls.p_value > config.significance {
-        return Decision::as_random(reasons);
-    }
     let limit = || {
         let first = percent(config.max_normalized_rank);
         format!("a planted trigger is expected to lift code to the first {first}")
     };
-    Decision::of_trigger(score, rank.high <= config.max_normalized_rank, limit, reasons)
+    let strength = Strength::of(1.0 - rank.high, 1.0 - rank.low, 1.0 - config.max_normalized_rank);
+    let is_as_random = controls.p_value > config.significance;
+    Decision::of_trigger(score, strength, is_as_random, limit, reasons)
 }

@@ -198,13 +198,14 @@ pub(crate) struct AnchoredJoint {
     pub(crate) kept: (Kept, Kept),
 }
 
-/// Drops the slots of the trigger, then the words, that the loss does not depend on.
+/// Drops the slots of the trigger, then the words, that the loss does not depend on; what is left is
+/// no pair that clean samples explain.
 ///
 /// Squared distances have another scale than the cross entropy that the threshold is meant for, so
 /// it counts as a share of what the whole trigger with its words gains over neither.
 pub(crate) fn anchor_jointly(
     objective: &RankingObjective<'_>,
-    space: &TriggerSpace<'_>,
+    (space, _, known): Spaces<'_>,
     joint: &JointTrigger,
     config: &ScanConfig,
 ) -> Result<AnchoredJoint, Error> {
@@ -215,7 +216,10 @@ pub(crate) fn anchor_jointly(
     let gain = losses(&[nothing], &[Vec::new()])[0][0] - objective.loss(joint);
     let threshold = config.anchor_threshold * gain.max(0.0);
     let n_slots = joint.trigger.ids.len();
-    let is_legal = |slots: &[usize]| space.is_legal(&with_slots(&joint.trigger, slots));
+    let is_legal = |slots: &[usize]| {
+        let part = with_slots(&joint.trigger, slots);
+        space.is_legal(&part) && !known.is_some_and(|it| it.explain(&part, &joint.words))
+    };
     let slots = keep_slots(n_slots, config.anchor_rule, threshold, is_legal, |sets| {
         let parts: Vec<TriggerIds> =
             sets.iter().map(|slots| with_slots(&joint.trigger, slots)).collect();

@@ -8,7 +8,6 @@ use rand::{Rng, RngExt};
 
 use crate::config::ScanConfig;
 use crate::error::Error;
-use crate::explained::WORD_START;
 use crate::gradient::SlotGradient;
 use crate::space::lowest_scores;
 
@@ -38,8 +37,8 @@ impl<'a> WordSpace<'a> {
             }
         }
         let is_word = |id: u32| {
-            let entry = model.tokenizer.entry(id);
-            let word = entry.strip_prefix(WORD_START).unwrap_or_default();
+            let text = model.tokenizer.decode(&[id]);
+            let word = text.strip_prefix(' ').unwrap_or_default();
             let is_whole = |word: &str| model.tokenizer.word(word, true)[..] == [id];
             word.chars().count() > 1 && word.chars().all(char::is_alphabetic) && is_whole(word)
         };
