@@ -1,6 +1,7 @@
 //! `bundle.json`: all that a report is made of, so that parts that ran on several machines can be
 //! put together.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use crate::shard::Shard;
 use crate::stage::fnv_1a;
 
 /// The version of `bundle.json` that this program reads and writes.
-const SCHEMA_VERSION: u32 = 5;
+const SCHEMA_VERSION: u32 = 6;
 
 /// The whole of a `bundle.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub(crate) struct Entry {
     pub(crate) note: Option<String>,
     /// Where it was computed.
     pub(crate) device: Option<String>,
+    /// A hash of the test samples, if anything was measured on them.
+    #[serde(default)]
+    pub(crate) data: Option<String>,
     /// The day on which its last stage ended.
     pub(crate) day: Option<String>,
     /// What is shown beside the numbers.
@@ -217,6 +221,7 @@ impl Bundle {
             whole.twins.extend(part.twins);
         }
         check_complete(&shards)?;
+        check_data(&whole.entries)?;
         whole.shard = Shard::WHOLE.to_string();
         whole.sort()?;
         Ok(whole)
@@ -286,6 +291,24 @@ fn check_distinct(names: impl Iterator<Item = String>) -> Result<()> {
     Ok(())
 }
 
+/// Fails if cells of a task and seed were measured on different test samples, as those of machines
+/// with different `--data` are.
+fn check_data(entries: &[Entry]) -> Result<()> {
+    let mut seen: BTreeMap<(&str, u64), &str> = BTreeMap::new();
+    for Entry { cell, data, .. } in entries {
+        let Some(data) = data else { continue };
+        let first = *seen.entry((&cell.task, cell.seed)).or_insert(data);
+        ensure!(
+            first == data,
+            "the shards cannot be merged: their test samples for {}, seed {}, differ ({first}, \
+             {data}); give all machines the same --data",
+            cell.task,
+            cell.seed
+        );
+    }
+    Ok(())
+}
+
 /// Fails if a part of a divided run is missing.
 fn check_complete(shards: &[String]) -> Result<()> {
     let parsed: Vec<Shard> = shards.iter().map(|it| it.parse()).collect::<Result<_>>()?;
@@ -311,6 +334,7 @@ mod tests {
             cell: serde_json::from_value(cell).expect("test data"),
             note: None,
             device: None,
+            data: None,
             day: None,
             detail: Detail::default(),
         }
@@ -361,6 +385,13 @@ mod tests {
         assert!(refused(vec![one, changed]).contains("the settings of their experiments differ"));
         let mut changed = entry("defect", "badcode", 1);
         changed.cell.status = CellStatus::NotRun("no".to_owned());
+        let on = |data: &str, seed| Entry {
+            data: Some(data.to_owned()),
+            ..entry("defect", "badcode", seed)
+        };
+        let elsewhere = part("1/1", vec![on("a", 1), on("b", 2), on("c", 1)]);
+        let elsewhere = refused(vec![elsewhere]);
+        assert!(elsewhere.contains("for defect, seed 1, differ (a, c)"), "{elsewhere}");
         let twice = part("1/1", vec![changed, entry("defect", "badcode", 1)]);
         let twice = refused(vec![twice]);
         assert!(twice.starts_with("defect/codebert/badcode/elibadcode/seed 1 is there"), "{twice}");

@@ -1,23 +1,19 @@
 //! The stages of an experiment: what models and attacks share, and the chain of one attack.
 
+mod defend;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail};
-use elibadcode_evaluation::records::results::OWN_DEFENSE;
 
-use crate::collect::{self, ScanDocument};
+use self::defend::Defended;
 use crate::cost::Costs;
-use crate::experiment::{
-    BasePlan, CorpusPlan, Defense, Draw, Experiment, Task, TrainingPlan, Variant,
-};
+use crate::experiment::{BasePlan, CorpusPlan, Draw, Experiment, Task, TrainingPlan, Variant};
 use crate::stage::{Done, Runner, SCAN_EXITS, Stage};
 
 /// What the program reads beside a file of pairs.
 const FUNCTIONS_FILE: &str = "data.jsonl";
-
-/// Exit codes of a purification: accepted, refused by its own checks.
-const PURIFY_EXITS: &[i32] = &[0, 1];
 
 /// What every stage needs to be planned.
 #[derive(Clone, Copy, Debug)]
@@ -86,23 +82,11 @@ struct Samples {
     n: Option<usize>,
 }
 
-/// A defense of an attacked model.
-struct Defended<'a> {
-    variant: &'a Variant,
-    /// Index of the variant.
-    index: usize,
-    /// The attack's folder.
-    folder: &'a str,
-}
-
-impl Defended<'_> {
-    /// The name of one of its stages: those of the project's own defense stand beside the attack's.
-    fn stage(&self, name: &str) -> String {
-        match &*self.variant.name {
-            OWN_DEFENSE => format!("{}/{name}", self.folder),
-            variant => format!("{}/{variant}/{name}", self.folder),
-        }
-    }
+/// Test samples, and an attack on them.
+#[derive(Clone, Copy)]
+struct Attacked<'a> {
+    test: &'a Samples,
+    poison: &'a Done,
 }
 
 /// Where training starts.
@@ -134,13 +118,18 @@ pub(crate) struct Chain {
     pub(crate) purify: Option<Done>,
     /// The repaired model under the attack; `before` again if nothing was repaired.
     pub(crate) after: Option<Done>,
+    /// How well a screen of the model's inputs finds the attack, if that is the defense: it leaves
+    /// the model as it is, and there is no `after`.
+    pub(crate) screen: Option<Done>,
+    /// Whether `purify` is a training without checks.
+    pub(crate) is_fine_tuned: bool,
 }
 
 impl Chain {
     /// The stages that ran.
     pub(crate) fn stages(&self) -> impl Iterator<Item = &Done> {
-        let Self { poison, twin_metrics, train, before, scan, purify, after } = self;
-        [poison, twin_metrics, train, before, scan, purify, after].into_iter().flatten()
+        let Self { poison, twin_metrics, train, before, scan, purify, after, screen, .. } = self;
+        [poison, twin_metrics, train, before, scan, purify, after, screen].into_iter().flatten()
     }
 
     /// Why the model after the repair is the model before it, if it is.
@@ -202,20 +191,6 @@ impl Plan<'_> {
             .flag("--rate", self.experiment.attack_rate)
             .after(&train.made_by);
         let poison = &chain.poison.insert(self.runner.run(poison)?).clone();
-        let manifest = poison.file("manifest.json");
-        let evaluate = |name: String, model: &Done| {
-            self.runner.run(
-                self.stage(name, "evaluate", "metrics.json", seed)
-                    .argument(model.output.display())
-                    .flag("--data", test.path.display())
-                    .flag("--attack", manifest.display())
-                    .optional("--distractors", self.experiment.distractors)
-                    .costs(self.costs.evaluate)
-                    .after(model)
-                    .after(&test.made_by)
-                    .after(poison),
-            )
-        };
         let poisoned = Samples {
             path: poison.file(self.experiment.task.split("train")),
             made_by: poison.clone(),
@@ -225,58 +200,36 @@ impl Plan<'_> {
         let name = format!("{folder}/train");
         let trained = self.train(&name, seed, base, training, &poisoned, valid)?;
         let model = chain.train.insert(trained).clone();
-        let before = evaluate(format!("{folder}/evaluate-before"), &model)?;
-        chain.before = Some(before.clone());
+        let test = Attacked { test, poison };
+        let before = self.runner.run(self.evaluate(
+            format!("{folder}/evaluate-before"),
+            seed,
+            &model,
+            test,
+        ))?;
+        chain.before = Some(before);
 
         let defended = Defended { variant: self.variant(variant), index: variant, folder: &folder };
-        let repaired = self.defend(&defended, subject, &model, &foundation.corpus, chain)?;
-        chain.after = Some(match repaired {
-            Some(repaired) => evaluate(defended.stage("evaluate-after"), &repaired)?,
-            None => before,
-        });
+        self.defend(&defended, subject, &model, &foundation.corpus, test, chain)?;
         // The twin comes last: by now another job has trained it.
         let twin = self.twin(subject, foundation)?;
-        chain.twin_metrics = Some(evaluate(format!("{folder}/evaluate-twin"), twin)?);
+        let name = format!("{folder}/evaluate-twin");
+        chain.twin_metrics = Some(self.runner.run(self.evaluate(name, seed, twin, test))?);
         Ok(())
     }
 
-    /// The model after the defense, unless it is the model before it.
-    fn defend(
-        &self,
-        defended: &Defended<'_>,
-        subject: Subject<'_>,
-        model: &Done,
-        corpus: &Corpus,
-        chain: &mut Chain,
-    ) -> Result<Option<Done>> {
-        let (seed, clean) = (subject.seed, &corpus.clean);
-        if defended.variant.defense == Defense::FineTuning {
-            let training = self.experiment.training(subject.model);
-            let base = Base::Made(model.clone());
-            let name = defended.stage("train");
-            let tuned = self.train(&name, seed, &base, training, clean, &corpus.valid)?;
-            return Ok(Some(chain.purify.insert(tuned).clone()));
-        }
-        let scanned = self.scan(&defended.stage("scan"), seed, defended.index, model, clean)?;
-        let scan = &*chain.scan.insert(scanned);
-        let has_suspect = self.runner.is_dry_run
-            || collect::read::<ScanDocument>(&scan.output)?.has_suspect(self.experiment.task);
-        if !has_suspect {
-            return Ok(None);
-        }
-        let purify = self
-            .stage(defended.stage("purify"), "purify", "purified", seed)
+    /// A model on the test set, without the attack and under it.
+    fn evaluate(&self, name: String, seed: u64, model: &Done, on: Attacked<'_>) -> Stage {
+        let Attacked { test, poison } = on;
+        self.stage(name, "evaluate", "metrics.json", seed)
             .argument(model.output.display())
-            .flag("--scan", scan.output.display())
-            .flag("--data", clean.path.display())
-            .costs(self.costs.purify)
-            .exits(PURIFY_EXITS)
+            .flag("--data", test.path.display())
+            .flag("--attack", poison.file("manifest.json").display())
+            .optional("--distractors", self.experiment.distractors)
+            .costs(self.costs.evaluate)
             .after(model)
-            .after(scan)
-            .after(&clean.made_by);
-        let purify = purify.settings(self.settings[defended.index].purify.as_deref());
-        let purify = &*chain.purify.insert(self.runner.run(purify)?);
-        Ok((purify.exit_code == 0).then(|| purify.clone()))
+            .after(&test.made_by)
+            .after(poison)
     }
 
     fn variant(&self, index: usize) -> &Variant {

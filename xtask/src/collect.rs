@@ -143,6 +143,8 @@ pub(crate) fn after(metrics: &Metrics, before: &Before) -> Result<After> {
         asr: attack.and_then(|attack| attack.asr?.value()),
         anr: attack.and_then(|attack| attack.anr),
         flip_rate: attack.and_then(|attack| attack.flip_rate?.value()),
+        anr_without_trigger: attack.and_then(|attack| attack.anr_without_trigger),
+        inputs_changed: metrics.inputs_changed(),
         other_class_drop: attack.and_then(AttackMetrics::other_class_drop),
         score_drop: Some(before.score - score),
         intervals: intervals(metrics),

@@ -34,6 +34,8 @@ pub(crate) struct Costs {
     pub(crate) scans: Vec<Option<u64>>,
     /// A repair.
     pub(crate) purify: Option<u64>,
+    /// One that looks for no triggers.
+    pub(crate) canonical: Option<u64>,
 }
 
 /// What we need of the settings of a scan.
@@ -83,16 +85,22 @@ impl Costs {
         });
         let repair = || {
             let tables = [&experiment.purify, &toml::Table::new()];
-            let settings: RepairSettings = resolved(binary, "purify", task, tables)?;
-            Some(settings.forwards(clean? as u64, per_sample))
+            resolved::<RepairSettings>(binary, "purify", task, tables)
         };
         Self {
             per_sample,
             // With the trigger and without.
             evaluate: test.map(|n| 2 * n as u64 * per_sample),
             scans: scans.collect(),
-            purify: repair(),
+            purify: repair().and_then(|it| Some(it.forwards(clean? as u64, per_sample))),
+            canonical: repair().and_then(|it| Some(it.canonical(clean? as u64, per_sample))),
         }
+    }
+
+    /// An evaluation under attack with a screen: every function also without its names, and without
+    /// each of them.
+    pub(crate) fn screen(&self) -> Option<u64> {
+        self.evaluate.map(|forwards| forwards * (2 + IDENTIFIERS))
     }
 
     /// A training on so many samples.
@@ -122,6 +130,11 @@ impl ScanSettings {
 }
 
 impl RepairSettings {
+    /// One training on the clean samples.
+    fn canonical(&self, n_clean: u64, per_sample: u64) -> u64 {
+        per_sample * TRAINING * self.epochs * n_clean
+    }
+
     fn forwards(&self, n_clean: u64, per_sample: u64) -> u64 {
         let copies = if self.keeps_originals { 1.0 + self.injection_rate } else { 1.0 };
         let rows = (n_clean as f64 * copies).ceil() as u64;

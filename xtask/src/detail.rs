@@ -96,7 +96,7 @@ impl Detail {
             let text = fs::read_to_string(&scan.output).with_context(reading)?;
             detail.scan = Some(ScanView::from_json(&text).with_context(reading)?);
         }
-        if let (Some(repair), Some(_)) = (&chain.purify, &chain.scan) {
+        if let Some(repair) = chain.purify.as_ref().filter(|_| !chain.is_fine_tuned) {
             let is_accepted = repair.exit_code == 0;
             let mut attempts = Vec::new();
             if is_accepted && repair.file(RepairReport::UNLEARNING_FILE).exists() {

@@ -11,13 +11,18 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use elibadcode_evaluation::PaperCell;
-use elibadcode_evaluation::records::results::OWN_DEFENSE;
+use elibadcode_evaluation::records::results::Cell;
 use serde::Deserialize;
 
 pub(crate) use self::limits::{AttackLimits, Limits};
 pub(crate) use self::plan::{BasePlan, CorpusPlan, Defense, Draw, Speed, TrainingPlan, Variant};
 pub(crate) use self::question::Question;
 pub(crate) use self::task::Task;
+
+/// The attacks of `poison`, a line each; a test of the program compares the two.
+const ATTACKS: &str = include_str!("../experiments/attacks.txt");
+/// The architectures of `init`.
+const MODELS: &[&str] = &["codebert", "codet5", "unixcoder"];
 
 /// Size of an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -133,7 +138,6 @@ impl Experiment {
         ensure!(experiment.task == task, "{}: it is of another task", name());
         experiment.paper = paper::cells().context("reading paper.toml")?;
         "Table 1".clone_into(&mut experiment.tables);
-        experiment.check_paper().with_context(name)?;
         Ok(experiment)
     }
 
@@ -153,26 +157,15 @@ impl Experiment {
         Ok(experiment)
     }
 
+    /// Whether names are kept from the model in a cell.
+    pub(crate) fn hides_names(&self, cell: &Cell) -> bool {
+        let variant = self.variants.iter().find(|it| it.name == cell.variant);
+        variant.is_some_and(|it| it.defense.hides_names())
+    }
+
     /// How a model is trained.
     pub(crate) fn training(&self, model: &str) -> &TrainingPlan {
         self.training_of.get(model).unwrap_or(&self.training)
-    }
-
-    /// Fails if the paper says nothing of an attack.
-    fn check_paper(&self) -> Result<()> {
-        for model in &self.models {
-            for attack in &self.attacks {
-                let is_published = self.published(model, attack).is_some();
-                ensure!(is_published, "no paper value for the attack {attack} on {model}");
-            }
-        }
-        Ok(())
-    }
-
-    /// What the paper reports for this model and attack.
-    fn published(&self, model: &str, attack: &str) -> Option<&PaperCell> {
-        let wanted = [self.task.name(), model, attack, OWN_DEFENSE];
-        self.paper.iter().find(|it| [&*it.task, &it.model, &it.attack, &it.variant] == wanted)
     }
 
     /// Keeps only these models, attacks and seeds; an empty list keeps all. See
@@ -185,15 +178,17 @@ impl Experiment {
     ) -> Result<()> {
         let models = if models.is_empty() { &self.models } else { models };
         let attacks = if attacks.is_empty() { &self.attacks } else { attacks };
-        for model in models {
-            for attack in attacks {
-                ensure!(
-                    self.published(model, attack).is_some(),
-                    "the {} experiment has no attack `{attack}` on `{model}`: it has {}",
-                    self.task.name(),
-                    self.known().join(", ")
-                );
-            }
+        let known_attacks: Vec<&str> = ATTACKS.lines().collect();
+        for (what, chosen, known) in
+            [("model", models, MODELS), ("attack", attacks, &known_attacks)]
+        {
+            let foreign = chosen.iter().find(|name| !known.contains(&name.as_str()));
+            ensure!(
+                foreign.is_none(),
+                "there is no {what} `{}`: there are {}",
+                foreign.map(String::as_str).unwrap_or_default(),
+                known.join(", ")
+            );
         }
         (self.models, self.attacks) = (models.to_vec(), attacks.to_vec());
         if !seeds.is_empty() {
@@ -216,12 +211,6 @@ impl Experiment {
             known = known.join(","),
         );
         Ok(())
-    }
-
-    /// Every pair of attack and model that can be asked for.
-    fn known(&self) -> Vec<String> {
-        let own = |it: &&PaperCell| it.task == self.task.name() && it.variant == OWN_DEFENSE;
-        self.paper.iter().filter(own).map(|it| format!("{} on {}", it.attack, it.model)).collect()
     }
 
     /// Whether files below `--data` are read.

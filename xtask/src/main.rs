@@ -14,6 +14,7 @@ mod detail;
 mod experiment;
 mod fleet;
 mod matrix;
+mod names;
 mod page;
 mod parallel;
 mod program;

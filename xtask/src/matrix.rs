@@ -165,6 +165,7 @@ fn cell(
         before: None,
         scan: None,
         after: None,
+        screen: None,
         seconds: None,
     };
     let mut chain = Chain::default();
@@ -174,9 +175,10 @@ fn cell(
             .map_err(|error| failure(&error)),
         Err(reason) => Err(reason.clone()),
     };
-    let mut detail = Detail::default();
+    let (mut detail, mut data) = (Detail::default(), None);
     if !plan.runner.is_dry_run {
-        outcome = outcome.and(fill(&mut cell, &chain).map_err(|error| failure(&error)));
+        let filled = fill(&mut cell, &chain).map_err(|error| failure(&error));
+        outcome = outcome.and(filled.map(|hash| data = hash));
         detail = Detail::read(&chain).unwrap_or_else(|error| {
             say(&format!("{}: the report lacks details: {}", task.name(), failure(&error)));
             Detail::default()
@@ -190,11 +192,12 @@ fn cell(
     let note = chain.unrepaired().map(|note| format!("{name}: {note}."));
     let day = chain.stages().filter_map(|done| done.finished).max().map(day::of);
     let device = chain.train.map(|train| train.device);
-    Entry { cell, note, device, day, detail }
+    Entry { cell, note, device, data, day, detail }
 }
 
-/// Reads the outputs of the stages that ran.
-fn fill(cell: &mut Cell, chain: &Chain) -> Result<()> {
+/// Reads the outputs of the stages that ran; gives a hash of the test samples.
+fn fill(cell: &mut Cell, chain: &Chain) -> Result<Option<String>> {
+    let mut data = None;
     let seconds = |done: &Option<Done>| done.as_ref().map(|done| done.wall_seconds);
     let times = StageSeconds {
         train: seconds(&chain.train),
@@ -206,7 +209,9 @@ fn fill(cell: &mut Cell, chain: &Chain) -> Result<()> {
         cell.clean_twin = Some(collect::clean_twin(&collect::metrics(&done.output)?)?);
     }
     if let Some(done) = &chain.before {
-        cell.before = Some(collect::before(&collect::metrics(&done.output)?)?);
+        let metrics = collect::metrics(&done.output)?;
+        cell.before = Some(collect::before(&metrics)?);
+        data = Some(metrics.data_hash);
     }
     if let (Some(poison), Some(scan)) = (&chain.poison, &chain.scan) {
         let planted = collect::read(&poison.file("manifest.json"))?;
@@ -216,7 +221,10 @@ fn fill(cell: &mut Cell, chain: &Chain) -> Result<()> {
     if let (Some(before), Some(done)) = (&cell.before, &chain.after) {
         cell.after = Some(collect::after(&collect::metrics(&done.output)?, before)?);
     }
-    Ok(())
+    if let Some(done) = &chain.screen {
+        cell.screen = collect::metrics(&done.output)?.screen;
+    }
+    Ok(data)
 }
 
 /// The scan of a clean twin.

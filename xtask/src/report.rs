@@ -11,6 +11,7 @@ use elibadcode_evaluation::{Results, escape_untrusted, markdown_table, results_m
 use crate::acceptance::acceptance_markdown;
 use crate::bundle::{Bundle, Entry, TwinScan};
 use crate::experiment::{BasePlan, CorpusPlan, Defense, Draw, Experiment, Task, TrainingPlan};
+use crate::names::{hidden_markdown, screening_markdown};
 
 /// All that `results.md` says beside the results.
 #[derive(Debug)]
@@ -38,7 +39,11 @@ impl Report<'_> {
         }
         let comparisons = comparisons_markdown(&results.comparisons);
         if !comparisons.is_empty() {
-            let _ = write!(text, "\n## Defenses against each other\n\n{comparisons}");
+            let _ = write!(
+                text,
+                "\n## Defenses against each other\n\n{comparisons}\nWhat a defense costs is not in this \
+                 table.\n"
+            );
         }
         text
     }
@@ -52,13 +57,21 @@ impl Report<'_> {
         let _ = writeln!(text, "### Results (paper: {})\n", experiment.tables);
         text += &results_markdown(&part, &experiment.paper);
         let of_task = |entry: &&Entry| entry.cell.task == task.name();
-        let entries = self.bundle.entries.iter().filter(of_task);
-        let mut notes = entries.filter_map(|entry| entry.note.as_ref()).peekable();
+        let entries: Vec<&Entry> = self.bundle.entries.iter().filter(of_task).collect();
+        let mut notes = entries.iter().filter_map(|entry| entry.note.as_ref()).peekable();
         if notes.peek().is_some() {
             text.push('\n');
         }
         for note in notes {
             let _ = writeln!(text, "- {}", escape_untrusted(note).replace('<', "&lt;"));
+        }
+        for (title, table) in [
+            ("Without names", hidden_markdown(&entries, experiment)),
+            ("What a screen of the inputs finds", screening_markdown(&cells)),
+        ] {
+            if !table.is_empty() {
+                let _ = write!(text, "\n### {title}\n\n{table}");
+            }
         }
         let _ = writeln!(text, "\n### Criteria\n");
         text += &acceptance_markdown(task, &cells, &experiment.acceptance);
@@ -150,15 +163,17 @@ pub(crate) fn description(experiment: &Experiment) -> String {
 
 /// The stages of a cell, by the defenses that there are, and what the defender sees.
 fn defended(experiment: &Experiment) -> String {
-    let names = |defense: Defense| {
-        let own = experiment.variants.iter().filter(|it| it.defense == defense);
-        own.map(|it| format!("`{}`", it.name)).collect::<Vec<_>>()
+    let names = |is_meant: fn(Defense) -> bool| {
+        let meant = experiment.variants.iter().filter(|it| is_meant(it.defense));
+        meant.map(|it| format!("`{}`", it.name)).collect::<Vec<_>>()
     };
-    let (unlearning, tuning) = (names(Defense::Unlearning), names(Defense::FineTuning));
+    let unlearning = names(|it| it == Defense::Unlearning);
+    let tuning = names(|it| it == Defense::FineTuning);
+    let (hiding, screening) = (names(Defense::hides_names), names(|it| it == Defense::Screening));
     let samples = experiment.task.samples();
     let mut sentences = Vec::new();
     if !unlearning.is_empty() {
-        let cell = if tuning.is_empty() {
+        let cell = if unlearning.len() == experiment.variants.len() {
             "Each cell".to_owned()
         } else {
             format!("A cell of {}", unlearning.join(", "))
@@ -173,6 +188,26 @@ fn defended(experiment: &Experiment) -> String {
             "A cell of {} is poison → train → evaluate → train → evaluate: without a scan, the \
              training goes on with the clean {samples}, and is checked on the validation ones.",
             tuning.join(", ")
+        ));
+    }
+    if !hiding.is_empty() {
+        // What a model may lose is a share: all of it.
+        let accepts_any = experiment.variants.iter().any(|it| {
+            it.purify.get("limits").and_then(|it| it.get("accuracy_drop")?.as_float()) == Some(1.0)
+        });
+        sentences.push(format!(
+            "A cell of {} is poison → train → evaluate → purify → evaluate: without a scan, the \
+             model gets canonical names, and is trained on clean {samples} that have them if that \
+             helps{}.",
+            hiding.join(", "),
+            if accepts_any { ", and accepted whatever it costs" } else { "" }
+        ));
+    }
+    if !screening.is_empty() {
+        sentences.push(format!(
+            "A cell of {} is poison → train → evaluate: the model stays as it is, and a screen that \
+             knows nothing of the attack looks for test {samples} with the trigger.",
+            screening.join(", ")
         ));
     }
     sentences.join(" ")
@@ -220,6 +255,7 @@ mod tests {
             cell: serde_json::from_value(cell).expect("test data"),
             note: Some("badcode, seed 1: a note.".to_owned()),
             device: None,
+            data: None,
             day: None,
             detail: Detail::default(),
         });
@@ -268,6 +304,15 @@ mod tests {
             "A cell of `elibadcode` is poison → train → evaluate → scan",
             "the repair see the model and the clean pairs only",
             "A cell of `fine-tuning` is poison → train → evaluate → train → evaluate: without",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let names = Question::Names.experiments(&[Task::Defect], Scale::Small).expect("test data");
+        let text = description(&names[0]);
+        for part in [
+            "A cell of `elibadcode` is",
+            "A cell of `canonical`, `canonical-function` is",
+            "A cell of `screening` is",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

@@ -118,6 +118,19 @@ pub(crate) enum Defense {
     Unlearning,
     /// `train` goes on with the clean samples, as the model was trained.
     FineTuning,
+    /// `purify --canonical`: the model reads no name that a function declares.
+    Canonical,
+    /// `purify --canonical=function`: it reads no function's own name.
+    CanonicalFunction,
+    /// The model stays as it is, and `screen` looks for functions whose answer hangs on names.
+    Screening,
+}
+
+impl Defense {
+    /// Whether it keeps names from the model.
+    pub(crate) fn hides_names(self) -> bool {
+        matches!(self, Self::Canonical | Self::CanonicalFunction)
+    }
 }
 
 impl Variant {

@@ -1,4 +1,4 @@
-//! A research question: which cells of the tasks' experiments answer it, and what is varied.
+//! A question: which cells of the tasks' experiments answer it, and what is varied.
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::paper::Row;
 use super::{Experiment, Scale, Task, Variant};
 
-/// A research question of the paper.
+/// A research question of the paper, or one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Question {
     /// Attacks × tasks × models: are backdoors found and removed?
@@ -25,6 +25,9 @@ pub(crate) enum Question {
     /// How long does it take?
     #[value(name = "time")]
     Time,
+    /// Does it help if the model sees no names, and at what cost? (not in the paper)
+    #[value(name = "names")]
+    Names,
 }
 
 /// `rq1.toml` and so on: what it has instead of the tasks' experiments.
@@ -53,6 +56,7 @@ impl Question {
             Self::Three => "rq3",
             Self::Four => "rq4",
             Self::Time => "time",
+            Self::Names => "names",
         }
     }
 
@@ -83,6 +87,7 @@ impl Question {
             Self::Three => include_str!("../../experiments/rq3.toml"),
             Self::Four => include_str!("../../experiments/rq4.toml"),
             Self::Time => include_str!("../../experiments/time.toml"),
+            Self::Names => include_str!("../../experiments/names.toml"),
         };
         let overlay: Overlay = toml::from_str(text)?;
         ensure!(!overlay.variants.is_empty(), "no variants");

@@ -6,6 +6,7 @@ use elibadcode_evaluation::PaperCell;
 use elibadcode_evaluation::records::results::{
     Cell, CellStatus, Intervals, OWN_DEFENSE, Scan, Verdict,
 };
+use elibadcode_evaluation::records::screen::Detection;
 use elibadcode_evaluation::report::escape_html;
 use elibadcode_evaluation::report::html::plots::{self, Bar};
 use elibadcode_evaluation::report::html::{
@@ -16,7 +17,7 @@ use super::arrow;
 use super::source::highlighted;
 use crate::bundle::Entry;
 use crate::detail::{AttackView, Detail, RepairView};
-use crate::experiment::Experiment;
+use crate::experiment::{Defense, Experiment};
 
 /// The anchor of a cell in the page.
 pub(super) fn anchor(index: usize) -> String {
@@ -68,7 +69,7 @@ pub(super) fn article(entry: &Entry, index: usize, experiment: &Experiment) -> S
         ("What was attacked", attacked(cell, detail)),
         ("What was found", detail.scan.as_ref().map_or(String::new(), found)),
         ("What was removed", removed(entry, experiment)),
-        ("How sure we are", sure(cell, detail.scan.as_ref())),
+        ("How sure we are", sure(cell, detail.scan.as_ref(), experiment)),
     ];
     for (title, text) in sections.iter().filter(|(_, text)| !text.is_empty()) {
         let _ = write!(html, "<section><h4>{title}</h4>{text}</section>");
@@ -187,6 +188,9 @@ fn removed(entry: &Entry, experiment: &Experiment) -> String {
         plots::bars("score on clean samples", &scores),
     );
     html += &repair(detail.repair.as_ref());
+    if detail.repair.as_ref().is_none_or(|it| it.is_accepted) {
+        html += without_names(cell, experiment);
+    }
     if let Some(note) = note {
         let _ = write!(html, "<p>{}</p>", escape_html(note));
     }
@@ -213,7 +217,27 @@ fn repair(repair: Option<&RepairView>) -> String {
     format!("<p>The repair passed its own checks{rounds}{scope}.</p>")
 }
 
-fn sure(cell: &Cell, scan: Option<&ScanView>) -> String {
+/// What is done where nothing was looked for.
+fn without_names(cell: &Cell, experiment: &Experiment) -> &'static str {
+    let variant = experiment.variants.iter().find(|it| it.name == cell.variant);
+    match variant.map(|it| it.defense) {
+        Some(Defense::Canonical) => {
+            "<p>No trigger was looked for: the model reads none of the names that a function declares, \
+             so that no trigger in them reaches it.</p>"
+        }
+        Some(Defense::CanonicalFunction) => {
+            "<p>No trigger was looked for: the model does not read the function's own name, so that no \
+             trigger in it reaches it. Other names it reads.</p>"
+        }
+        Some(Defense::Screening) => {
+            "<p>The model was left as it is. A screen flags functions whose answer hangs on their \
+             names.</p>"
+        }
+        Some(Defense::Unlearning | Defense::FineTuning) | None => "",
+    }
+}
+
+fn sure(cell: &Cell, scan: Option<&ScanView>, experiment: &Experiment) -> String {
     let mut html = String::new();
     if let Some(scan) = scan {
         if !scan.reasons.is_empty() {
@@ -223,7 +247,7 @@ fn sure(cell: &Cell, scan: Option<&ScanView>) -> String {
         }
         html += &controls(scan);
     }
-    html + &numbers(cell)
+    html + &numbers(cell, experiment)
 }
 
 /// A change with its sign; none is `+0.0`.
@@ -234,7 +258,7 @@ fn change(share: f64) -> String {
 }
 
 /// What the bars show, and how the found trigger compares with the planted one.
-fn numbers(cell: &Cell) -> String {
+fn numbers(cell: &Cell, experiment: &Experiment) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(scan) = &cell.scan {
         if let Some(right) = scan.target_label_right.or(scan.target_word_right) {
@@ -257,6 +281,24 @@ fn numbers(cell: &Cell) -> String {
     if let Some(drop) = cell.after.as_ref().and_then(|it| it.other_class_drop) {
         let text = change(-drop);
         rows.push(("what the trigger then does to the other class's accuracy", text));
+    }
+    if experiment.hides_names(cell)
+        && let Some(it) = cell.after.as_ref().and_then(|it| it.inputs_changed)
+    {
+        let text = format!("{} of {}", it.hits, it.total);
+        rows.push(("test samples that the model reads otherwise with the trigger", text));
+    }
+    if let Some(screen) = &cell.screen {
+        let both = |of: fn(&Detection) -> Option<f64>| {
+            let [names, one] = [&screen.canonical, &screen.removal]
+                .map(|it| of(it).map_or("–".to_owned(), percent));
+            format!("{names}; {one}")
+        };
+        rows.push((
+            "attacked samples flagged at 1 % false alarms, without names; without one of them",
+            both(|it| it.at_1_percent),
+        ));
+        rows.push(("the same at 5 % false alarms", both(|it| it.at_5_percent)));
     }
     if let Some(seconds) = cell.seconds.and_then(|it| it.purify) {
         rows.push(("time of the repair", format!("{seconds:.0} s")));

@@ -187,6 +187,15 @@ impl AttackMetrics {
 }
 
 impl Metrics {
+    /// Of the samples (search: attacked codes) that can carry the trigger those whose input it
+    /// changes, as the model reads it.
+    pub fn inputs_changed(&self) -> Option<Rate> {
+        let attack = self.attack.as_ref()?;
+        let n_changed = attack.n_inputs_changed?;
+        let n = attack.rank_lift.as_ref().map_or(self.n_samples, |it| it.queries.len());
+        Some(Rate::new(n_changed, n.saturating_sub(attack.n_skipped).max(n_changed)))
+    }
+
     /// Reads the text of a `metrics.json`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         document::read(text, FILE, METRICS_SCHEMA_VERSION)
@@ -244,6 +253,18 @@ mod tests {
         }
         let text = of_labels().to_json().expect("plain data");
         assert!(!text.contains("null") && !text.contains("anr"), "{text}");
+    }
+
+    #[test]
+    fn changed_inputs_are_of_those_that_can_carry_the_trigger() {
+        let changed = |mut metrics: Metrics, n| {
+            metrics.attack.as_mut().expect("test data").n_inputs_changed = n;
+            metrics.inputs_changed()
+        };
+        // Of three samples two are skipped, of two queries one.
+        assert_eq!(changed(of_labels(), Some(0)), Some(Rate::new(0, 1)));
+        assert_eq!(changed(of_ranks(), Some(1)), Some(Rate::new(1, 1)));
+        assert_eq!(changed(of_ranks(), None), None);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rate::Rate;
+use crate::records::screen::ScreenMetrics;
 use crate::statistics::Interval;
 
 mod defenses;
@@ -22,7 +24,7 @@ pub struct Results {
     pub schema_version: u32,
     /// Size of the experiment: `smoke`, `small`, `real` or `paper`.
     pub scale: String,
-    /// The research question that the cells answer: `rq1` to `rq4` or `time`; absent for the
+    /// The research question that the cells answer: `rq1` to `rq4`, `time` or `names`; absent for the
     /// experiments of the tasks themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
@@ -75,6 +77,9 @@ pub struct Cell {
     /// The model after purification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<After>,
+    /// How well a screen of the backdoored model's inputs finds the attack, if that is the defense.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screen: Option<ScreenMetrics>,
     /// Wall-clock time of the stages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<StageSeconds>,
@@ -203,6 +208,13 @@ pub struct After {
     /// Share of victims predicted as the target label without any trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flip_rate: Option<f64>,
+    /// ANR of the attacked codes without the trigger (search).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anr_without_trigger: Option<f64>,
+    /// Of the test samples (search: attacked codes) that can carry the trigger those whose input it
+    /// changes, as the model reads it; none if the model sees no names and the trigger is in names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_changed: Option<Rate>,
     /// Accuracy that samples of the target label lose when they carry the trigger; in `-1..=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_class_drop: Option<f64>,

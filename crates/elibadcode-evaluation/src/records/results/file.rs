@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::super::document;
 use super::{Cell, Intervals, Results};
 use crate::error::Error;
+use crate::records::screen::ScreenMetrics;
 
 /// The version of `results.json` that this crate reads and writes.
 pub const RESULTS_SCHEMA_VERSION: u32 = 2;
@@ -90,10 +91,20 @@ fn numbers(cell: &Cell) -> Vec<Number> {
             ("after.asr", after.asr, SHARE),
             ("after.anr", after.anr, SHARE),
             ("after.flip_rate", after.flip_rate, SHARE),
+            ("after.anr_without_trigger", after.anr_without_trigger, SHARE),
             ("after.other_class_drop", after.other_class_drop, CHANGE),
             ("after.score_drop", after.score_drop, CHANGE),
         ]);
         numbers.extend(ends(&after.intervals));
+    }
+    if let Some(ScreenMetrics { canonical, removal, .. }) = &cell.screen {
+        for detection in [canonical, removal] {
+            numbers.extend([
+                ("screen.roc_auc", detection.roc_auc, SHARE),
+                ("screen.at_1_percent", detection.at_1_percent, SHARE),
+                ("screen.at_5_percent", detection.at_5_percent, SHARE),
+            ]);
+        }
     }
     if let Some(seconds) = &cell.seconds {
         numbers.extend([
