@@ -175,10 +175,15 @@ fn test_hypotheses(
         test.search(observe)?;
     }
     tests.sort_by(|a, b| a.standing().order(&b.standing()));
-    // An attack can be said only of a label that the model knows: the first of these is worth as much.
-    let known = tests.iter().position(HypothesisTest::is_known);
-    for index in [Some(0), known].into_iter().flatten() {
-        while is_worth_another(&tests[index], config) {
+    // A natural trigger can stand before a planted one that the first search found in part only. So
+    // each label that the model knows is worth as many, until one convinces.
+    for index in 0..tests.len() {
+        let convinces = |test: &HypothesisTest<'_>| {
+            test.is_known() && test.suspicion() >= config.min_success_rate
+        };
+        let is_open = !tests[..index].iter().any(convinces);
+        let is_worth = is_open && (index == 0 || tests[index].is_known());
+        while is_worth && is_worth_another(&tests[index], config) {
             tests[index].search(observe)?;
         }
     }
@@ -197,14 +202,14 @@ fn test_hypotheses(
     Ok((hypotheses, n_forwards))
 }
 
-/// Whether a hypothesis that stands first is to be searched once more.
+/// Whether a hypothesis is to be searched once more.
 fn is_worth_another(test: &HypothesisTest<'_>, config: &ScanConfig) -> bool {
     test.can_be_judged()
         && test.n_searches() < worth(test.suspicion(), config)
         && !test.has_agreement()
 }
 
-/// How many searches a hypothesis that stands first is worth.
+/// How many searches a hypothesis is worth.
 ///
 /// The first can fail by bad luck. A trigger that does half of what a planted one is expected to do
 /// may be a part of it, or a natural one that stands in its way: then the others are worth a try.

@@ -63,9 +63,9 @@ impl Plan<'_> {
                     Defense::CanonicalFunction => "function",
                     _ => "all",
                 };
-                let stage = self.purify(defended, seed, model, corpus);
-                let stage = stage.costs(self.costs.canonical);
-                self.repair(stage.argument(format!("--canonical={names}")), chain)?
+                let how = |stage: Stage| stage.argument(format!("--canonical={names}"));
+                let stage = self.purify(defended, seed, model, corpus, how);
+                self.repair(stage.costs(self.costs.canonical), chain)?
             }
         };
         chain.after = match repaired {
@@ -95,20 +95,29 @@ impl Plan<'_> {
         if !has_suspect {
             return Ok(None);
         }
-        let stage = self.purify(defended, seed, model, corpus);
-        let stage = stage.flag("--scan", scan.output.display()).after(scan);
+        let how = |stage: Stage| stage.flag("--scan", scan.output.display()).after(scan);
+        let stage = self.purify(defended, seed, model, corpus, how);
         self.repair(stage, chain)
     }
 
     /// A repair of a model with the clean samples, of whatever kind.
-    fn purify(&self, defended: &Defended<'_>, seed: u64, model: &Done, corpus: &Corpus) -> Stage {
+    fn purify(
+        &self,
+        defended: &Defended<'_>,
+        seed: u64,
+        model: &Done,
+        corpus: &Corpus,
+        how: impl FnOnce(Stage) -> Stage,
+    ) -> Stage {
         let clean = &corpus.clean;
-        self.stage(defended.stage("purify"), "purify", "purified", seed)
+        let stage = self
+            .stage(defended.stage("purify"), "purify", "purified", seed)
             .argument(model.output.display())
+            .after(model);
+        how(stage)
             .flag("--data", clean.path.display())
             .costs(self.costs.purify)
             .exits(PURIFY_EXITS)
-            .after(model)
             .after(&clean.made_by)
             .settings(self.settings[defended.index].purify.as_deref())
     }
