@@ -13,19 +13,6 @@ use serde_json::{Value, json};
 const QUICK: &str = "samples_per_class = 2\nheld_out_per_class = 20\ntrigger_len = 3\n\
                      iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n";
 
-/// What `cargo xtask reproduce --attacks` takes is what the program has.
-#[test]
-fn the_experiments_know_every_attack() {
-    let run = Command::new(env!("CARGO_BIN_EXE_elibadcode")).args(["poison", "--help"]).output();
-    let help = String::from_utf8(run.unwrap().stdout).unwrap();
-    let (_, attacks) = help.split_once("Possible values:").unwrap();
-    let (attacks, _) = attacks.split_once("--triggers").unwrap();
-    let lines = attacks.lines().filter_map(|line| line.trim().strip_prefix("- "));
-    let named: Vec<&str> = lines.filter_map(|line| line.split(':').next()).collect();
-    let known: Vec<&str> = include_str!("../xtask/experiments/attacks.txt").lines().collect();
-    assert_eq!(named, known);
-}
-
 #[test]
 fn usage_errors_end_with_2() {
     let check = |arguments: &str, expected: &str| {

@@ -3,6 +3,8 @@
 
 mod program;
 
+use std::process::Command;
+
 use program::Sandbox;
 use serde_json::Value;
 
@@ -116,4 +118,17 @@ fn a_chain_is_complete_and_repeats_byte_by_byte_with_any_number_of_threads() {
     assert!(first.read("repaired/tokenizer.json") == first.read("trained/tokenizer.json"));
     assert!(first.read("repaired/config.json") == first.read("trained/config.json"));
     assert!(first.read("repaired/model.safetensors") != first.read("trained/model.safetensors"));
+}
+
+/// What `cargo xtask reproduce --attacks` takes is what the program has.
+#[test]
+fn the_experiments_know_every_attack() {
+    let run = Command::new(env!("CARGO_BIN_EXE_elibadcode")).args(["poison", "--help"]).output();
+    let help = String::from_utf8(run.unwrap().stdout).unwrap();
+    let (_, attacks) = help.split_once("Possible values:").unwrap();
+    let (attacks, _) = attacks.split_once("--triggers").unwrap();
+    let lines = attacks.lines().filter_map(|line| line.trim().strip_prefix("- "));
+    let named: Vec<&str> = lines.filter_map(|line| line.split(':').next()).collect();
+    let known: Vec<&str> = include_str!("../xtask/experiments/attacks.txt").lines().collect();
+    assert_eq!(named, known);
 }
