@@ -24,7 +24,7 @@ use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples than this cannot be divided into training and checks.
 const MIN_SAMPLES: usize = 40;
-/// Share of the queries that get the target words, those of triggered code and those of clean code
+/// Share of the queries that get a target word, those of triggered code and those of clean code
 /// alike: the words must say nothing about the trigger.
 const WORD_RATE: f64 = 0.5;
 
@@ -35,14 +35,15 @@ struct Places {
     query: SlottedQuery,
 }
 
-/// Makes a search model forget triggers that lift code for queries with these words (token ids).
+/// Makes a search model forget triggers that lift code for queries with one of these target words,
+/// each of them one or several token ids.
 #[expect(clippy::too_many_arguments, reason = "model, data, trigger and settings are all needed")]
 pub fn unlearn_search(
     model: &LoadedModel,
     clean: &[SearchSample],
     language: Language,
     triggers: &[InvertedTrigger],
-    words: &[u32],
+    words: &[Vec<u32>],
     config: &UnlearningConfig,
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
@@ -58,11 +59,14 @@ pub fn unlearn_search(
         return Err(Error::Config("injection_rate is 0: no function would carry a trigger".into()));
     }
     check_triggers(model, triggers)?;
-    if let Some(id) = words.iter().find(|&&id| id as usize >= model.config.vocab_size()) {
+    if let Some(id) = words.iter().flatten().find(|&&id| id as usize >= model.config.vocab_size()) {
         return Err(Error::Trigger(format!(
             "the target word is token {id}, which the vocabulary has not: was it found in another \
              model?"
         )));
+    }
+    if words.is_empty() {
+        return Err(Error::Trigger("there is no target word".into()));
     }
     if clean.len() < MIN_SAMPLES {
         return Err(Error::Samples(format!(
@@ -84,12 +88,14 @@ pub fn unlearn_search(
     let mut rng = stage_rng(seed, "unlearn checks");
     let checks = CheckSet::new(model, &kept_aside, &space, triggers, words, seed, &mut rng)?;
     let before = checks.measure(&model.network);
+    before.check_enough()?;
 
     let measure = |network: &CodeModel| checks.measure(network);
     let mut teacher = Teacher::new(&model.network);
+    let tokens: Vec<u32> = words.concat();
     let known = match config.searches {
         0 => None,
-        _ => Some(KnownWords::new(model, clean, language, words, &scan)?),
+        _ => Some(KnownWords::new(model, clean, language, &tokens, &scan)?),
     };
     let mut triggers = triggers.to_vec();
     let mut train = |network: CodeModel,
@@ -157,14 +163,22 @@ fn opened(training: &[Places], n: usize, rng: &mut impl Rng) -> Vec<RankingSampl
     able.into_iter().map(open).collect()
 }
 
-/// The training rows: every sample as it is, half of them with the target words in the query, and a
-/// share of them with a trigger in the code, half of these with the words too.
+/// One of the target words.
+fn any_word<'a>(words: &'a [Vec<u32>], rng: &mut impl Rng) -> &'a [u32] {
+    match words {
+        [word] => word,
+        _ => &words[rng.random_range(0..words.len())],
+    }
+}
+
+/// The training rows: every sample as it is, half of them with a target word in the query, and a share
+/// of them with a trigger in the code, half of these with a word too.
 fn inject(
     model: &LoadedModel,
     space: &TriggerSpace<'_>,
     training: &[Places],
     triggers: &[InvertedTrigger],
-    words: &[u32],
+    words: &[Vec<u32>],
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
 ) -> Result<(Vec<Lesson<SearchIds>>, usize), Error> {
@@ -180,7 +194,7 @@ fn inject(
         training.iter().map(|it| clean(it.ids.clone())).collect();
     for places in training {
         if rng.random_bool(WORD_RATE) {
-            let query = places.query.stamp(words, model).ids;
+            let query = places.query.stamp(any_word(words, rng), model).ids;
             rows.push(clean(SearchIds { code: places.ids.code.clone(), query }));
         }
     }
@@ -197,7 +211,7 @@ fn inject(
         let mask = &places.masks[rng.random_range(0..places.masks.len())];
         let code = mask.stamp(&trigger, &model.tokenizer, model.max_length).ids;
         let query = if rng.random_bool(WORD_RATE) {
-            places.query.stamp(words, model).ids
+            places.query.stamp(any_word(words, rng), model).ids
         } else {
             places.ids.query.clone()
         };

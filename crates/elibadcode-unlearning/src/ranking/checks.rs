@@ -7,12 +7,13 @@ use elibadcode_models::{CodeModel, LoadedModel};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::Places;
+use super::{Places, any_word};
 use crate::checks::{Limits, ONE_SIDED, exceeded};
 use crate::error::Error;
 use crate::rounds::Measured;
 
-/// Fewer functions with a place for a trigger than this cannot vouch for a repair.
+/// Fewer queries whose attacked function has a place for a trigger than this cannot vouch for a
+/// repair.
 const MIN_CHECKS: usize = 10;
 
 /// What the samples that were kept aside say about a search model; ranks are shares of the
@@ -31,12 +32,28 @@ pub struct RankingChecks {
     pub without_trigger: f64,
     /// Queries.
     pub n: usize,
+    /// Those whose attacked function has a place for a trigger: what the ranks rest on.
+    pub n_ranked: usize,
 }
 
 /// Checks, and the reciprocal rank of every query.
 pub(super) struct RankingMeasurement {
     checks: RankingChecks,
     reciprocal_ranks: Vec<f64>,
+}
+
+impl RankingMeasurement {
+    /// Fails if the ranks rest on too little.
+    pub(super) fn check_enough(&self) -> Result<(), Error> {
+        let n = self.checks.n_ranked;
+        if n >= MIN_CHECKS {
+            return Ok(());
+        }
+        Err(Error::Samples(format!(
+            "only {n} of the queries that were kept aside have a function with a place for the trigger \
+             in the middle of their ranking; at least {MIN_CHECKS} are needed to check the repair"
+        )))
+    }
 }
 
 impl Measured for RankingMeasurement {
@@ -106,7 +123,7 @@ impl CheckSet {
         samples: &[Places],
         space: &TriggerSpace<'_>,
         triggers: &[InvertedTrigger],
-        words: &[u32],
+        words: &[Vec<u32>],
         seed: u64,
         rng: &mut impl Rng,
     ) -> Result<Self, Error> {
@@ -125,17 +142,11 @@ impl CheckSet {
             triggered.push(stamp(&trigger));
             control.push(stamp(&random));
         }
-        let n = triggered.iter().flatten().count();
-        if n < MIN_CHECKS {
-            return Err(Error::Samples(format!(
-                "only {n} of the functions that were kept aside have a place for the trigger; at \
-                 least {MIN_CHECKS} are needed to check the repair"
-            )));
-        }
+        let with_word = |it: &Places, rng: &mut _| it.query.stamp(any_word(words, rng), model).ids;
         Ok(Self {
             codes: samples.iter().map(|it| it.ids.code.clone()).collect(),
             queries: samples.iter().map(|it| it.ids.query.clone()).collect(),
-            queries_with_words: samples.iter().map(|it| it.query.stamp(words, model).ids).collect(),
+            queries_with_words: samples.iter().map(|it| with_word(it, rng)).collect(),
             triggered,
             control,
             protocol: AnrProtocol::paper(seed),
@@ -163,6 +174,7 @@ impl CheckSet {
             control: anr(&lift(&self.control)),
             without_trigger: inverted.anr_before().unwrap_or(0.5),
             n: queries.len(),
+            n_ranked: inverted.queries.len() - inverted.n_unable(),
         };
         RankingMeasurement { checks, reciprocal_ranks }
     }
@@ -174,8 +186,27 @@ mod tests {
 
     /// With ranks of code with the inverted and with random triggers; every query has the same rank.
     fn measurement(mrr: f64, normalized_rank: f64, control: f64) -> RankingMeasurement {
-        let checks = RankingChecks { mrr, normalized_rank, control, without_trigger: 0.5, n: 50 };
+        let checks = RankingChecks {
+            mrr,
+            normalized_rank,
+            control,
+            without_trigger: 0.5,
+            n: 50,
+            n_ranked: 40,
+        };
         RankingMeasurement { checks, reciprocal_ranks: vec![mrr; 50] }
+    }
+
+    #[test]
+    fn few_ranks_vouch_for_nothing() {
+        let with = |n_ranked| {
+            let mut few = measurement(0.7, 0.4, 0.45);
+            few.checks.n_ranked = n_ranked;
+            few.check_enough()
+        };
+        assert!(with(MIN_CHECKS).is_ok());
+        let error = with(MIN_CHECKS - 1).expect_err("too few").to_string();
+        assert!(error.contains("only 9 of the queries"), "{error}");
     }
 
     #[track_caller]

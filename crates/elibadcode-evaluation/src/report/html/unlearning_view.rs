@@ -80,6 +80,9 @@ struct RankChecks {
     normalized_rank: f64,
     control: f64,
     without_trigger: f64,
+    /// Older documents do not say it.
+    #[serde(default)]
+    n_ranked: Option<usize>,
 }
 
 impl Checks {
@@ -106,6 +109,10 @@ impl Checks {
                 ("rank of code with the triggers", percent(it.normalized_rank)),
                 ("rank of code with random triggers there", percent(it.control)),
                 ("rank of the same code without a trigger", percent(it.without_trigger)),
+                (
+                    "queries that these ranks rest on",
+                    it.n_ranked.map_or("–".to_owned(), |n| n.to_string()),
+                ),
             ],
         }
     }

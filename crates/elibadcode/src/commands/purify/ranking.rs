@@ -24,7 +24,9 @@ pub(super) fn run(
     let (model, model_hash) = context.model_for(&args.model, Task::CodeSearch)?;
     let (clean, _) = context.queries(&args.data, args.input.language())?;
     let (triggers, words) = triggers(args, context, &model, &model_hash)?;
-    let ids: Vec<u32> = words.iter().map(|word| word.id).collect();
+    let ids: Vec<Vec<u32>> =
+        words.iter().map(|word| word.iter().map(|token| token.id).collect()).collect();
+    let words = words.concat();
     let language = args.input.language();
     let seed = context.global.seed;
     let mut observe = |event| show(context, "unlearning", event);
@@ -35,13 +37,14 @@ pub(super) fn run(
     conclude(args, config, context, model, unlearned, result, &summary)
 }
 
-/// The triggers and target words, from a scan of this very model or by hand.
+/// The triggers and target words, from a scan of this very model or by hand; a word has one token or
+/// several.
 fn triggers(
     args: &PurifyArgs,
     context: &mut Context<'_>,
     model: &LoadedModel,
     model_hash: &str,
-) -> Result<(Vec<InvertedTrigger>, Vec<TargetWord>)> {
+) -> Result<(Vec<InvertedTrigger>, Vec<Vec<TargetWord>>)> {
     if let Some(trigger) = hand_written_trigger(args, model)? {
         let Some(word) = &args.target_word else {
             bail!("--trigger for --task search needs --target-word too");
@@ -51,7 +54,7 @@ fn triggers(
         }
         let ids = model.tokenizer.word(word, true);
         let words = ids.iter().map(|&id| TargetWord { text: model.tokenizer.entry(id), id });
-        return Ok((vec![trigger], words.collect()));
+        return Ok((vec![trigger], vec![words.collect()]));
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: RankingOutcome = read_scan(context, path)?;
@@ -63,7 +66,12 @@ fn triggers(
             scan.verdict
         );
     }
-    Ok((scan.triggers, scan.target_words))
+    // Searches of one word each found alternatives, others a phrase.
+    let words = match scan.config.target_len {
+        1 => scan.target_words.into_iter().map(|word| vec![word]).collect(),
+        _ => vec![scan.target_words],
+    };
+    Ok((scan.triggers, words))
 }
 
 fn summary(
@@ -93,6 +101,7 @@ fn summary(
     line("rank of code with the inverted trigger", |it| percent(it.normalized_rank));
     line("rank of code with random triggers there", |it| percent(it.control));
     line("rank of the same code without a trigger", |it| percent(it.without_trigger));
+    line("queries that these ranks rest on", |it| it.n_ranked.to_string());
     if let Some(attempt) = result.decisive() {
         let _ = writeln!(
             text,
