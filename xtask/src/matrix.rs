@@ -177,8 +177,10 @@ fn cell(
     };
     let (mut detail, mut data) = (Detail::default(), None);
     if !plan.runner.is_dry_run {
-        let filled = fill(&mut cell, &chain).map_err(|error| failure(&error));
-        outcome = outcome.and(filled.map(|hash| data = hash));
+        match fill(&mut cell, &chain) {
+            Ok(hash) => data = hash,
+            Err(error) => outcome = outcome.and(Err(failure(&error))),
+        }
         detail = Detail::read(&chain).unwrap_or_else(|error| {
             say(&format!("{}: the report lacks details: {}", task.name(), failure(&error)));
             Detail::default()

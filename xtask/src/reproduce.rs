@@ -26,7 +26,7 @@ pub(crate) struct ReproduceArgs {
     /// Size of the experiments
     #[arg(long, value_enum, default_value_t = Scale::Small)]
     scale: Scale,
-    /// A research question of the paper: more models and attacks, other defenses, other settings
+    /// A research question of the paper, or one of ours: more models and attacks, other defenses, other settings
     #[arg(long, value_enum)]
     rq: Option<Question>,
     /// Folder of the real data (scales real and paper)

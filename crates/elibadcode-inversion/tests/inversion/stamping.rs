@@ -1,6 +1,7 @@
 use elibadcode_corpus::InputFormat;
 use elibadcode_inversion::{MaskedSample, Occurrences, Stamped, TriggerIds, maskable};
 use elibadcode_models::{LoadedModel, ReadingChanges};
+use elibadcode_syntax::Language;
 
 use crate::{FIXTURES, FUNCTIONS, function, load, load_reading, trigger};
 
@@ -48,6 +49,20 @@ fn every_occurrence_is_replaced() {
         let pairs = stamped.ids.windows(2).filter(|pair| *pair == [324, 288]).count();
         assert_eq!(pairs, n_occurrences);
     }
+}
+
+/// A literal is one token: what stands in it is no place, and takes none from what comes after.
+#[test]
+fn names_in_a_literal_are_left_alone() {
+    let mut model = load(FIXTURES[0]);
+    model.max_length = 1000;
+    let code = "def f(value):\n    log(f\"{value} {value}\")\n    value = 1\n    return value\n";
+    let function = model.read(code, Language::Python);
+    let masks = maskable(&model, &function, 0, Occurrences::All, 2);
+    let mask = masks.iter().find(|it| it.identifier == "value").expect("it is declared");
+    let stamped = mask.stamp(&trigger(&[324, 288]), &model.tokenizer, 1000);
+    // The parameter, the assignment and the return.
+    assert_eq!(stamped.slots[0].len(), 3);
 }
 
 #[test]
