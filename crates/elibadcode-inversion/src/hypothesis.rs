@@ -10,8 +10,9 @@ use crate::error::Error;
 use crate::explained::{ExplainedToken, TokenLabels};
 use crate::gcg::search;
 use crate::judge::Judge;
+use crate::masking::TriggerIds;
 use crate::objective::Objective;
-use crate::outcome::{Hypothesis, PositionProfile, SearchRecord};
+use crate::outcome::{Controls, Hypothesis, PositionProfile, SearchRecord};
 use crate::position::{check_visible_names, choose_positions};
 use crate::profile::agreement;
 use crate::sample::{CleanSample, Partners};
@@ -83,6 +84,15 @@ pub(crate) struct HypothesisTest<'a> {
     judge: Judge<'a>,
     n_position_forwards: u64,
     searches: Vec<SearchRecord>,
+    /// Known once somebody asks.
+    compared: Option<Compared>,
+}
+
+/// A trigger and what random ones do.
+struct Compared {
+    trigger: TriggerIds,
+    controls: Controls,
+    random: Vec<TriggerIds>,
 }
 
 /// What decides which hypothesis stands first.
@@ -154,6 +164,7 @@ impl<'a> HypothesisTest<'a> {
             ),
             n_position_forwards,
             searches: Vec::new(),
+            compared: None,
         })
     }
 
@@ -170,6 +181,17 @@ impl<'a> HypothesisTest<'a> {
     /// Whether the model gets the victim label right often enough to be said to be attacked there.
     pub(crate) fn is_known(&self) -> bool {
         self.is_known
+    }
+
+    /// Whether it is likely an attack by itself: the best trigger does what a planted one is expected to
+    /// do, and no random one does.
+    pub(crate) fn convinces(&mut self) -> Result<bool, Error> {
+        if !self.is_known || self.suspicion() < self.config.min_success_rate {
+            return Ok(false);
+        }
+        let significance = self.config.significance;
+        let is_rare = |it: &Compared| it.controls.corrected_p_value <= significance;
+        Ok(self.compare()?.is_some_and(is_rare))
     }
 
     /// What decides which hypothesis stands first.
@@ -205,7 +227,8 @@ impl<'a> HypothesisTest<'a> {
         let name = stage_name(victim_label, target_label, &format!("search {restart}"));
         let mut rng = stage_rng(self.seed, &name);
         let (objective, space, config) = (&self.objective, self.space, self.config);
-        let starts = self.starts.get_or_insert_with(|| Starts::new(objective, space, config));
+        let new = || Starts::new(objective, space, config, observe);
+        let starts = self.starts.get_or_insert_with(new);
         let start = starts.draw(objective, space, config, &mut rng)?;
         let found = search(objective, space, start, config, &mut rng, &mut |it| {
             observe(ScanEvent::Iteration(it));
@@ -233,42 +256,48 @@ impl<'a> HypothesisTest<'a> {
         Ok(())
     }
 
+    /// Compares the best trigger with random ones, unless that is done; none without a trigger.
+    fn compare(&mut self) -> Result<Option<&Compared>, Error> {
+        let best = self.searches.iter().min_by(|a, b| by_success(a, b));
+        let Some(SearchRecord { anchored: Some(anchored), evidence: Some(evidence), .. }) = best
+        else {
+            return Ok(None);
+        };
+        let trigger = anchored.trigger_ids();
+        if self.compared.as_ref().is_none_or(|it| it.trigger != trigger) {
+            let stage = stage_name(self.victim_label, self.target_label, "controls");
+            let mut rng = stage_rng(self.seed, &stage);
+            let n_controls = self.config.n_controls;
+            let (controls, random) =
+                self.judge.controls(&trigger, evidence, N_HYPOTHESES, n_controls, &mut rng)?;
+            self.compared = Some(Compared { trigger, controls, random });
+        }
+        Ok(self.compared.as_ref())
+    }
+
     /// Ranks the searches and compares the best trigger with random ones.
     pub(crate) fn finish(
         mut self,
         observe: &mut dyn FnMut(ScanEvent),
     ) -> Result<(Hypothesis, u64), Error> {
-        let (victim_label, target_label) = (self.victim_label, self.target_label);
-        self.searches.sort_by(|a, b| {
-            b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
-        });
-        let (mut controls, mut profile) = (None, None);
-        if let Some(SearchRecord { anchored: Some(anchored), evidence: Some(evidence), .. }) =
-            self.searches.first()
-        {
-            observe(ScanEvent::Judging);
-            let trigger = anchored.trigger_ids();
-            let (compared, random) = self.judge.controls(
-                &trigger,
-                evidence,
-                N_HYPOTHESES,
-                self.config.n_controls,
-                &mut stage_rng(self.seed, &stage_name(victim_label, target_label, "controls")),
-            )?;
-            profile = self.judge.profile(&trigger, compared.place, &random);
-            controls = Some(compared);
-        }
+        observe(ScanEvent::Judging);
+        self.compare()?;
+        self.searches.sort_by(by_success);
+        let profile = self
+            .compared
+            .as_ref()
+            .and_then(|it| self.judge.profile(&it.trigger, it.controls.place, &it.random));
         let found = self.searches.iter().filter_map(|it| it.anchored.as_ref());
         let hypothesis = Hypothesis {
-            victim_label,
-            target_label,
+            victim_label: self.victim_label,
+            target_label: self.target_label,
             n_search_samples: self.objective.samples().len(),
             n_held_out_samples: self.judge.n_samples(),
             explained_tokens: self.explained.to_vec(),
             positions: PositionProfile::of(self.objective.samples().iter()),
             agreement: agreement(found.map(|it| &it.ids[..])),
             searches: self.searches,
-            controls,
+            controls: self.compared.map(|it| it.controls),
             profile,
             // Known once the other direction is.
             asymmetry: 0.0,
@@ -277,6 +306,11 @@ impl<'a> HypothesisTest<'a> {
             self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
         Ok((hypothesis, n_forwards))
     }
+}
+
+/// The search first whose trigger surely does more.
+fn by_success(a: &SearchRecord, b: &SearchRecord) -> Ordering {
+    b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
 }
 
 fn stage_name(victim_label: u8, target_label: u8, stage: &str) -> String {

@@ -50,7 +50,7 @@ pub use outcome::{
 pub use position::choose_positions;
 pub use profile::{Robustness, TokenStrength, TriggerProfile};
 pub use sample::{CleanSample, EncodedPartners, Partner, Partners};
-pub use scan::{ScanEvent, Subject, scan};
+pub use scan::{ScanEvent, Screened, Subject, scan};
 pub use score::{Assessment, Figure, Score};
 pub use shift::{Shift, ShiftComparison};
 pub use space::TriggerSpace;

@@ -223,6 +223,23 @@ impl MaskedSample {
         Stamped { ids, slots }
     }
 
+    /// What the model reads where `trigger` is written into the source.
+    ///
+    /// The ids of a name with something behind it can be others than those of the name and of what is
+    /// behind it. [`stamp`](Self::stamp) keeps both, because a gradient needs slots.
+    pub fn with_trigger(
+        &self,
+        trigger: &TriggerIds,
+        tokenizer: &CodeTokenizer,
+        max_length: usize,
+    ) -> Vec<u32> {
+        if !trigger.keeps_name {
+            return self.with_name(&trigger.ids, tokenizer, max_length);
+        }
+        let written = format!("{}{}", self.identifier, tokenizer.decode(&trigger.ids).trim_start());
+        self.with_name(&tokenizer.word(&written, true), tokenizer, max_length)
+    }
+
     /// The sample as it was, if `name` is its own, else with another text in its holes.
     pub fn with_name(
         &self,

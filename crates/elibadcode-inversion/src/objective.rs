@@ -1,7 +1,8 @@
 //! What the search minimises, and its gradient at the trigger slots (spec section 6.1).
 //!
 //! Gradient and scores are taken in evaluation mode, with frozen weights, on the same stamped
-//! samples. Reference: dropout on, and scores at a fixed index 10 (defects D6.1, D6.2).
+//! samples (but for the ids of a trigger behind a name, see [`MaskedSample::with_trigger`]).
+//! Reference: dropout on, and scores at a fixed index 10 (defects D6.1, D6.2).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -65,7 +66,7 @@ impl<'a> Objective<'a> {
     pub fn losses(&self, triggers: &[TriggerIds], subset: &[usize]) -> Vec<f64> {
         let rows: Vec<Vec<u32>> = triggers
             .iter()
-            .flat_map(|trigger| subset.iter().map(|&index| self.stamped_ids(index, trigger)))
+            .flat_map(|trigger| subset.iter().map(|&index| self.triggered(index, trigger)))
             .collect();
         let log_odds = self.log_odds(&rows, subset.iter().copied().cycle());
         log_odds
@@ -80,7 +81,7 @@ impl<'a> Objective<'a> {
     /// Loss and answers of one trigger over all samples.
     pub fn answers(&self, trigger: &TriggerIds) -> Answers {
         let rows: Vec<Vec<u32>> =
-            (0..self.samples.len()).map(|index| self.stamped_ids(index, trigger)).collect();
+            (0..self.samples.len()).map(|index| self.triggered(index, trigger)).collect();
         self.summarise(&self.log_odds(&rows, 0..rows.len()))
     }
 
@@ -91,7 +92,7 @@ impl<'a> Objective<'a> {
         }
         let rows: Vec<Vec<u32>> = triggers
             .iter()
-            .flat_map(|trigger| subset.iter().map(|&index| self.stamped_ids(index, trigger)))
+            .flat_map(|trigger| subset.iter().map(|&index| self.triggered(index, trigger)))
             .collect();
         let is_target = |&z: &f32| predicted_label(z) == self.target_label;
         let log_odds = self.log_odds(&rows, subset.iter().copied().cycle());
@@ -103,7 +104,7 @@ impl<'a> Objective<'a> {
     pub(crate) fn vectors(&self, trigger: Option<&TriggerIds>, subset: &[usize]) -> Vec<Vec<f32>> {
         let (tokenizer, length) = (&self.model.tokenizer, self.model.max_length);
         let row = |&index: &usize| match trigger {
-            Some(trigger) => self.stamped_ids(index, trigger),
+            Some(trigger) => self.triggered(index, trigger),
             None => self.samples[index].original(tokenizer, length),
         };
         let rows: Vec<Vec<u32>> = subset.iter().map(row).collect();
@@ -137,8 +138,8 @@ impl<'a> Objective<'a> {
         })
     }
 
-    fn stamped_ids(&self, index: usize, trigger: &TriggerIds) -> Vec<u32> {
-        self.samples[index].stamp(trigger, &self.model.tokenizer, self.model.max_length).ids
+    fn triggered(&self, index: usize, trigger: &TriggerIds) -> Vec<u32> {
+        self.samples[index].with_trigger(trigger, &self.model.tokenizer, self.model.max_length)
     }
 
     /// Log-odds of versions of the masked samples with these indices.

@@ -39,6 +39,15 @@ pub struct Subject<'a> {
     pub samples_hash: &'a str,
 }
 
+/// What is tried on its own before the first search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screened {
+    /// The tokens of the trigger vocabulary.
+    Tokens,
+    /// The words of the queries, of which each round keeps half.
+    Words,
+}
+
 /// What a scan tells while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum ScanEvent {
@@ -52,6 +61,15 @@ pub enum ScanEvent {
         restart: usize,
         /// Iterations that it may take.
         iterations: usize,
+    },
+    /// Something is tried on its own before the first search.
+    Screening {
+        /// What.
+        screened: Screened,
+        /// How many are tried.
+        done: usize,
+        /// How many there are.
+        total: usize,
     },
     /// A joint search of a trigger and target words begins.
     JointSearch {
@@ -178,13 +196,14 @@ fn test_hypotheses(
     // A natural trigger can stand before a planted one that the first search found in part only. So
     // each label that the model knows is worth as many, until one convinces.
     for index in 0..tests.len() {
-        let convinces = |test: &HypothesisTest<'_>| {
-            test.is_known() && test.suspicion() >= config.min_success_rate
-        };
-        let is_open = !tests[..index].iter().any(convinces);
-        let is_worth = is_open && (index == 0 || tests[index].is_known());
-        while is_worth && is_worth_another(&tests[index], config) {
-            tests[index].search(observe)?;
+        let (earlier, rest) = tests.split_at_mut(index);
+        let test = &mut rest[0];
+        let mut is_worth = index == 0 || test.is_known();
+        for one in earlier {
+            is_worth = is_worth && !one.convinces()?;
+        }
+        while is_worth && is_worth_another(test, config) {
+            test.search(observe)?;
         }
     }
     tests.sort_by(|a, b| a.standing().order(&b.standing()));

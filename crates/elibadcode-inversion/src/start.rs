@@ -11,12 +11,15 @@ use crate::error::Error;
 use crate::gcg::ranked;
 use crate::masking::TriggerIds;
 use crate::objective::Objective;
+use crate::scan::{ScanEvent, Screened};
 use crate::space::TriggerSpace;
 
 /// Tokens of each kind that starts are made of.
 const N_TOKENS: usize = 16;
 /// Starts that are drawn, of which a search takes the best.
 const N_STARTS: usize = 16;
+/// Tokens that are tried at a time.
+const PART: usize = 1024;
 /// Samples on which all tokens are tried.
 const N_FIRST_SAMPLES: usize = 4;
 /// Samples on which the best eighth of them is tried.
@@ -37,6 +40,7 @@ impl Starts {
         objective: &Objective<'_>,
         space: &TriggerSpace<'_>,
         config: &ScanConfig,
+        observe: &mut dyn FnMut(ScanEvent),
     ) -> Self {
         if config.start_rule == StartRule::Random {
             return Self::Random;
@@ -44,7 +48,7 @@ impl Starts {
         let mut tokens = space.single_tokens();
         for (n_samples, share) in [(N_FIRST_SAMPLES, 8), (N_SAMPLES, 1)] {
             let samples = spread(objective.samples().len(), n_samples);
-            let losses = objective.losses(&tokens, &samples);
+            let losses = by_parts(&tokens, observe, |part| objective.losses(part, &samples));
             let n_kept = tokens.len().div_ceil(share).max(2 * N_TOKENS);
             let best = ranked(tokens, &losses).into_iter().take(n_kept);
             tokens = best.map(|(token, _)| token).collect();
@@ -83,6 +87,21 @@ impl Starts {
         let best = losses.into_iter().zip(starts).min_by(|(a, _), (b, _)| a.total_cmp(b));
         Ok(best.map_or(random, |(_, start)| start))
     }
+}
+
+/// What `try_out` gives for all tokens, some at a time: with a real vocabulary it takes long.
+pub(crate) fn by_parts<T>(
+    tokens: &[TriggerIds],
+    observe: &mut dyn FnMut(ScanEvent),
+    mut try_out: impl FnMut(&[TriggerIds]) -> Vec<T>,
+) -> Vec<T> {
+    let mut tried = Vec::with_capacity(tokens.len());
+    for part in tokens.chunks(PART) {
+        let (done, total) = (tried.len(), tokens.len());
+        observe(ScanEvent::Screening { screened: Screened::Tokens, done, total });
+        tried.extend(try_out(part));
+    }
+    tried
 }
 
 /// `n` of the indices below `total`, spread evenly.

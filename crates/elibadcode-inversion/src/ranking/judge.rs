@@ -202,7 +202,7 @@ impl<'a> RankingJudge<'a> {
     fn triggered(&mut self, masks: &[MaskedSample], trigger: &TriggerIds) -> Vec<Vec<f32>> {
         let (tokenizer, length) = (&self.model.tokenizer, self.model.max_length);
         let rows: Vec<Vec<u32>> =
-            masks.iter().map(|mask| mask.stamp(trigger, tokenizer, length).ids).collect();
+            masks.iter().map(|mask| mask.with_trigger(trigger, tokenizer, length)).collect();
         self.n_forwards += rows.len() as u64;
         self.model.network.vectors(&rows)
     }

@@ -79,7 +79,7 @@ impl<'a> RankingObjective<'a> {
     ) -> Vec<Vec<f64>> {
         let codes: Vec<Vec<u32>> = triggers
             .iter()
-            .flat_map(|trigger| subset.iter().map(|&index| self.code(index, trigger).ids))
+            .flat_map(|trigger| subset.iter().map(|&index| self.triggered(index, trigger)))
             .collect();
         let queries: Vec<Vec<u32>> = words
             .iter()
@@ -102,8 +102,8 @@ impl<'a> RankingObjective<'a> {
 
     /// The mean vector of the functions with each trigger, over the samples with these indices.
     pub(crate) fn mean_codes(&self, triggers: &[TriggerIds], subset: &[usize]) -> Vec<Vec<f64>> {
-        let stamp = |trigger| subset.iter().map(move |&index| self.code(index, trigger).ids);
-        self.means(&triggers.iter().flat_map(stamp).collect::<Vec<_>>(), subset.len())
+        let codes = |trigger| subset.iter().map(move |&index| self.triggered(index, trigger));
+        self.means(&triggers.iter().flat_map(codes).collect::<Vec<_>>(), subset.len())
     }
 
     /// The mean vector of the queries with each word, over the samples with these indices.
@@ -192,6 +192,11 @@ impl<'a> RankingObjective<'a> {
     fn code(&self, index: usize, trigger: &TriggerIds) -> Stamped {
         let code = &self.samples[index].code;
         code.stamp(trigger, &self.model.tokenizer, self.model.max_length)
+    }
+
+    fn triggered(&self, index: usize, trigger: &TriggerIds) -> Vec<u32> {
+        let code = &self.samples[index].code;
+        code.with_trigger(trigger, &self.model.tokenizer, self.model.max_length)
     }
 
     fn query(&self, index: usize, words: &[u32]) -> Stamped {

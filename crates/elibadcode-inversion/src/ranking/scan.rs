@@ -21,7 +21,7 @@ use super::outcome::{
 use super::query::SlottedQuery;
 use super::screening::screen;
 use super::search::{
-    AnchoredJoint, FoundJoint, anchor_jointly, random_start, screened_start, search_jointly,
+    AnchoredJoint, FoundJoint, anchor_jointly, random_start, search_jointly, start_at_word,
 };
 use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
@@ -195,7 +195,7 @@ fn test_hypothesis(
         config.skip_explained.then(|| Associations::new(model, clean, language, &words));
     let spaces = (triggers, &words, associations.as_ref());
     let mut rng = stage_rng(seed, "search scan words");
-    let screening = screen(&objective, spaces, clean_code, config, &mut rng)?;
+    let screening = screen(&objective, spaces, clean_code, config, &mut rng, observe)?;
     let searches = run_searches(&objective, spaces, &screening, &mut judge, config, seed, observe)?;
     observe(ScanEvent::Judging);
     let (mut controls, mut profile) = (None, None);
@@ -246,15 +246,19 @@ fn run_searches(
     let mut searches: Vec<(RankingSearch, Option<AnchoredJoint>)> = Vec::new();
     let first = screening.first().map_or(0.0, |first| first.affinity);
     let least = first.min(RIVAL_SHARE * first);
-    let mut rivals = screening.iter().filter(|pair| pair.affinity >= least).cycle();
+    let rivals: Vec<&ScreenedPair> =
+        screening.iter().filter(|pair| pair.affinity >= least).collect();
     for restart in 1..=config.restarts {
         observe(ScanEvent::JointSearch { restart, iterations: config.iterations });
         let mut rng = stage_rng(seed, &format!("search scan {restart}"));
         let start = match config.start_rule {
             StartRule::Random => random_start(triggers, words, config, &mut rng)?,
             StartRule::Screened => {
-                let Some(pair) = rivals.next() else { break };
-                screened_start(pair, triggers, words, config, &mut rng)?
+                let Some(pair) = rivals.get((restart - 1) % rivals.len().max(1)) else { break };
+                // From the same trigger again the search would go the same way.
+                let is_first_use = restart <= rivals.len();
+                let trigger = is_first_use.then_some(&pair.trigger);
+                start_at_word(pair.word, trigger, triggers, words, config, &mut rng)?
             }
         };
         let mut show = |iteration| observe(ScanEvent::Iteration(iteration));

@@ -16,7 +16,9 @@ use super::objective::RankingObjective;
 use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::masking::TriggerIds;
+use crate::scan::{ScanEvent, Screened};
 use crate::space::TriggerSpace;
+use crate::start::by_parts;
 
 /// With this many words left there is no further halving.
 const SURVIVORS: usize = 6;
@@ -31,12 +33,14 @@ pub(crate) fn screen(
     clean: &CleanCode<'_>,
     config: &ScanConfig,
     rng: &mut impl Rng,
+    observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<Vec<ScreenedPair>, Error> {
-    let screening = Screening::new(Climber::new(objective, spaces, config), clean);
+    let screening = Screening::new(Climber::new(objective, spaces, config), clean, observe);
     let mut climbs = screening.starts(rng)?;
     let mut n_left = climbs.len();
     while n_left > 0 {
-        for climb in &mut climbs[..n_left] {
+        for (done, climb) in climbs[..n_left].iter_mut().enumerate() {
+            observe(ScanEvent::Screening { screened: Screened::Words, done, total: n_left });
             for _ in 0..config.screening_steps {
                 screening.climber.step(climb, rng);
             }
@@ -61,9 +65,13 @@ struct Screening<'a> {
 }
 
 impl<'a> Screening<'a> {
-    fn new(climber: Climber<'a>, clean: &'a CleanCode<'a>) -> Self {
+    fn new(
+        climber: Climber<'a>,
+        clean: &'a CleanCode<'a>,
+        observe: &mut dyn FnMut(ScanEvent),
+    ) -> Self {
         let tokens = climber.spaces.0.single_tokens();
-        let codes = climber.mean_codes(&tokens);
+        let codes = by_parts(&tokens, observe, |part| climber.mean_codes(part));
         let average_code = mean(&codes);
         Self { climber, clean, tokens, codes, average_code }
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use rand::{Rng, RngExt};
 
 use super::Spaces;
-use super::climb::ScreenedPair;
 use super::objective::{JointTrigger, RankingObjective};
 use super::screening::grown;
 use super::words::WordSpace;
@@ -40,17 +39,21 @@ pub(crate) fn random_start(
     })
 }
 
-/// A screened trigger, grown to full length, and its word.
-pub(crate) fn screened_start(
-    pair: &ScreenedPair,
+/// A word and a trigger of full length: a random one, or `screened` grown to it.
+pub(crate) fn start_at_word(
+    word: u32,
+    screened: Option<&TriggerIds>,
     triggers: &TriggerSpace<'_>,
     words: &WordSpace<'_>,
     config: &ScanConfig,
     rng: &mut impl Rng,
 ) -> Result<JointTrigger, Error> {
-    let trigger = grown(&pair.trigger, triggers, config, rng)?;
+    let trigger = match screened {
+        Some(screened) => grown(screened, triggers, config, rng)?,
+        None => triggers.random(config.trigger_len, false, rng)?,
+    };
     let mut words = words.random(config.target_len, rng);
-    words[0] = pair.word;
+    words[0] = word;
     Ok(JointTrigger { trigger, words })
 }
 

@@ -130,6 +130,27 @@ fn an_appended_trigger_comes_behind_the_name() {
     }
 }
 
+/// The ids of a name with something behind it are not always those of both.
+#[test]
+fn a_trigger_is_read_as_the_tokenizer_writes_it() {
+    let mut model = load(FIXTURES[0]);
+    model.max_length = 1000;
+    let (mut n_same, mut n_others) = (0, 0);
+    // `valin`, `umest`, `leval`.
+    for ids in [[288, 283], [287, 309], [275, 288]] {
+        let appended = TriggerIds { ids: ids.to_vec(), keeps_name: true };
+        let text = model.tokenizer.decode(&ids);
+        for (_, mask) in all_masks(&model, Occurrences::All) {
+            let read = mask.with_trigger(&appended, &model.tokenizer, 1000);
+            let written = model.tokenizer.word(&format!("{}{text}", mask.identifier), true);
+            assert_eq!(read, mask.with_name(&written, &model.tokenizer, 1000));
+            let is_same = read == mask.stamp(&appended, &model.tokenizer, 1000).ids;
+            *(if is_same { &mut n_same } else { &mut n_others }) += 1;
+        }
+    }
+    assert!(n_same > 0 && n_others > 0, "{n_same} and {n_others}");
+}
+
 #[test]
 fn the_original_is_the_encoding_of_the_function() {
     for max_length in [16, 24, 40, 64] {

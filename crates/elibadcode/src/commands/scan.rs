@@ -8,7 +8,7 @@ use anyhow::Result;
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{RankingSubject, scan_search};
-use elibadcode_inversion::{ScanConfig, ScanEvent, Subject, scan};
+use elibadcode_inversion::{ScanConfig, ScanEvent, Screened, Subject, scan};
 
 use crate::Outcome;
 use crate::args::{Format, Global, ScanArgs, SettingsPreset};
@@ -150,6 +150,17 @@ fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {
         ScanEvent::Search { victim_label, target_label, restart, iterations } => {
             progress.line(&format!("hypothesis {victim_label} → {target_label}, search {restart}"));
             progress.start(&format!("{victim_label} → {target_label}"), iterations);
+        }
+        ScanEvent::Screening { screened, done, total } => {
+            let what = match screened {
+                Screened::Tokens => "tokens",
+                Screened::Words => "words",
+            };
+            if done == 0 {
+                progress.line(&format!("screening, {total} {what} one by one"));
+                progress.start(what, total);
+            }
+            progress.step(done, String::new());
         }
         ScanEvent::JointSearch { restart, iterations } => {
             progress.line(&format!("trigger and target words, search {restart}"));
