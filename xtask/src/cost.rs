@@ -69,31 +69,41 @@ impl Costs {
 
     /// Asks the program for the settings that it would take.
     pub(crate) fn of(experiment: &Experiment, binary: &Path) -> Self {
-        let per_sample = match experiment.task {
-            Task::Defect => 1,
-            Task::Clone | Task::Search => 2,
-        };
+        let task = experiment.task;
+        let per_sample = per_sample(task);
         let (test, clean) = match &experiment.corpus {
             CorpusPlan::Synthetic { test, clean, .. } => (Some(*test), Some(*clean)),
             CorpusPlan::Files { test, clean, .. } => (test.expected(), clean.expected()),
         };
-        let task = experiment.task;
-        let scans = experiment.variants.iter().map(|variant| {
-            let tables = [&experiment.scan, &variant.scan];
-            let settings: ScanSettings = resolved(binary, "scan", task, tables)?;
-            Some(settings.forwards(clean? as u64, per_sample))
-        });
+        let scans = experiment
+            .variants
+            .iter()
+            .map(|variant| scan_cost(binary, task, clean, [&experiment.scan, &variant.scan]));
         let repair = || {
             let tables = [&experiment.purify, &toml::Table::new()];
             resolved::<RepairSettings>(binary, "purify", task, tables)
         };
         Self {
-            per_sample,
-            // With the trigger and without.
-            evaluate: test.map(|n| 2 * n as u64 * per_sample),
+            evaluate: test.map(|n| evaluation_cost(task, n)),
             scans: scans.collect(),
+            per_sample,
             purify: repair().and_then(|it| Some(it.forwards(clean? as u64, per_sample))),
             canonical: repair().and_then(|it| Some(it.canonical(clean? as u64, per_sample))),
+        }
+    }
+
+    /// The same for models that are scanned in one way, and not repaired.
+    pub(crate) fn of_scans(
+        task: Task,
+        (clean, test): (usize, usize),
+        scan: &toml::Table,
+        binary: &Path,
+    ) -> Self {
+        Self {
+            per_sample: per_sample(task),
+            evaluate: Some(evaluation_cost(task, test)),
+            scans: vec![scan_cost(binary, task, Some(clean), [scan, &toml::Table::new()])],
+            ..Self::default()
         }
     }
 
@@ -109,6 +119,28 @@ impl Costs {
         (self.per_sample > 0)
             .then(|| TRAINING * training.epochs as u64 * n_samples * self.per_sample)
     }
+}
+
+fn per_sample(task: Task) -> u64 {
+    match task {
+        Task::Defect => 1,
+        Task::Clone | Task::Search => 2,
+    }
+}
+
+/// With the trigger and without.
+fn evaluation_cost(task: Task, n_test: usize) -> u64 {
+    2 * n_test as u64 * per_sample(task)
+}
+
+fn scan_cost(
+    binary: &Path,
+    task: Task,
+    n_clean: Option<usize>,
+    tables: [&toml::Table; 2],
+) -> Option<u64> {
+    let settings: ScanSettings = resolved(binary, "scan", task, tables)?;
+    Some(settings.forwards(n_clean? as u64, per_sample(task)))
 }
 
 impl ScanSettings {
@@ -176,6 +208,42 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // What stays in the temporary folder does no harm.
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// What planned stages cost together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Estimate {
+    n_stages: usize,
+    n_unknown: usize,
+    n_forwards: u64,
+    seconds: f64,
+}
+
+impl Estimate {
+    /// Adds stages of these costs, of a task of which so many functions go through a model in a second.
+    pub(crate) fn add(&mut self, costs: impl Iterator<Item = Option<u64>>, per_second: f64) {
+        for n_forwards in costs {
+            self.n_stages += 1;
+            self.n_unknown += usize::from(n_forwards.is_none());
+            self.n_forwards += n_forwards.unwrap_or_default();
+            self.seconds += n_forwards.unwrap_or_default() as f64 / per_second;
+        }
+    }
+
+    /// As a sentence.
+    pub(crate) fn in_words(&self, n_jobs: usize) -> String {
+        let Self { n_stages, n_unknown, n_forwards, seconds } = *self;
+        let time = in_words(Duration::from_secs_f64(seconds / n_jobs as f64));
+        let unknown = match n_unknown {
+            0 => String::new(),
+            n => format!(", without {n} of which nobody knows"),
+        };
+        format!(
+            "{n_stages} stages to run, about {:.2} million functions through models: about {time} \
+             with {n_jobs} at a time{unknown}",
+            n_forwards as f64 / 1e6
+        )
     }
 }
 

@@ -77,9 +77,11 @@ struct Purification {
     accepted_attempt: Option<usize>,
 }
 
-#[derive(Deserialize)]
+/// What tells its rounds from those of others.
+#[derive(Clone, PartialEq, Deserialize)]
 struct Attempt {
     scope: Option<String>,
+    learning_rate: Option<f64>,
 }
 
 impl Detail {
@@ -105,9 +107,10 @@ impl Detail {
                 attempts = record.attempts;
                 attempts.truncate(record.accepted_attempt.map_or(attempts.len(), |it| it + 1));
             }
-            // A wider scope starts from the original network again.
-            let scope = attempts.last().and_then(|attempt| attempt.scope.clone());
-            attempts.retain(|attempt| attempt.scope == scope);
+            // A wider scope starts from the original network again, and so does a slower repair.
+            let last = attempts.last().cloned();
+            attempts.retain(|attempt| Some(attempt) == last.as_ref());
+            let scope = last.and_then(|attempt| attempt.scope);
             let n_rounds = (!attempts.is_empty()).then_some(attempts.len());
             detail.repair = Some(RepairView { is_accepted, n_rounds, scope });
         }

@@ -24,7 +24,8 @@ use elibadcode_evaluation::records::calibration::Basis;
 use self::member::Maker;
 use self::plan::{Fleet, Member};
 use self::record::{FLEET_SCHEMA_VERSION, FleetDocument, MemberRecord};
-use crate::experiment::Task;
+use crate::cost::{Costs, Estimate};
+use crate::experiment::{Experiment, Scale, Task};
 use crate::parallel::{in_parallel, n_jobs};
 use crate::shard::Shard;
 use crate::stage::{Runner, write};
@@ -116,11 +117,24 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         if !args.report {
             is_complete &= make(fleet, &programs, args)?;
         }
-        if !args.dry_run {
+        if args.dry_run {
+            say(&estimate(fleet, &programs, n_jobs(args.jobs))?);
+        } else {
             publish(name, fleet, &programs, args.fit)?;
         }
     }
     Ok(is_complete)
+}
+
+/// How long the planned stages will take, at the speed of the recipe that fleets have.
+fn estimate(fleet: &Fleet, programs: &Programs, n_jobs: usize) -> Result<String> {
+    let per_second = Experiment::load(fleet.task, Scale::Small)?.speed.forwards_per_second;
+    let mut estimate = Estimate::default();
+    for runner in [&programs.runner, &programs.scanner] {
+        let planned = runner.planned.lock().expect("no thread panicked");
+        estimate.add(planned.values().copied(), per_second);
+    }
+    Ok(estimate.in_words(n_jobs))
 }
 
 /// Makes the members that are asked for; those of one seed and architecture one after another,
@@ -137,8 +151,15 @@ fn make(fleet: &Fleet, programs: &Programs, args: &FleetArgs) -> Result<bool> {
         left -= group.len();
     }
     groups.retain(|group| !group.is_empty());
+    let costs = match args.dry_run {
+        true => {
+            let sizes = (fleet.corpus.clean, fleet.corpus.test);
+            Costs::of_scans(fleet.task, sizes, &fleet.scan, &programs.scanner.binary)
+        }
+        false => Costs::default(),
+    };
     let are_made = in_parallel(n_jobs(args.jobs), &groups, |group| {
-        let maker = Maker { fleet, programs, settings: settings.as_deref() };
+        let maker = Maker { fleet, programs, settings: settings.as_deref(), costs: &costs };
         let mut is_made = true;
         for member in group {
             let record = maker.make(member);
@@ -245,7 +266,8 @@ fn is_stale(
 ) -> Result<bool> {
     let Some(planners) = programs.planner() else { return Ok(false) };
     let settings = planners.scanner.settings_file("scan-settings.toml", &fleet.scan)?;
-    let maker = Maker { fleet, programs: &planners, settings: settings.as_deref() };
+    let (settings, costs) = (settings.as_deref(), &Costs::default());
+    let maker = Maker { fleet, programs: &planners, settings, costs };
     Ok(record.is_stale(&maker.fingerprints(member)?))
 }
 

@@ -1,14 +1,13 @@
 //! `reproduce`: the experiments of the tasks that were asked for, and their results.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::bundle::Bundle;
 use crate::chain::{Plan, SettingsFiles};
-use crate::cost::{self, Costs};
+use crate::cost::{Costs, Estimate};
 use crate::experiment::{Experiment, Question, Scale, Task, Variant};
 use crate::matrix::{self, Product};
 use crate::parallel::{n_cores, n_jobs};
@@ -159,25 +158,12 @@ fn part_folder(args: &ReproduceArgs) -> Option<String> {
 
 /// How long the planned stages will take.
 fn estimate(prepared: &[Prepared<'_>], n_jobs: usize) -> String {
-    let (mut n_stages, mut n_unknown, mut n_forwards, mut seconds) = (0, 0, 0, 0.0);
+    let mut estimate = Estimate::default();
     for Prepared { experiment, runner, .. } in prepared {
-        for forwards in runner.planned.lock().expect("no thread panicked").values() {
-            n_stages += 1;
-            n_unknown += usize::from(forwards.is_none());
-            n_forwards += forwards.unwrap_or_default();
-            seconds += forwards.unwrap_or_default() as f64 / experiment.speed.forwards_per_second;
-        }
+        let planned = runner.planned.lock().expect("no thread panicked");
+        estimate.add(planned.values().copied(), experiment.speed.forwards_per_second);
     }
-    let time = cost::in_words(Duration::from_secs_f64(seconds / n_jobs as f64));
-    let unknown = match n_unknown {
-        0 => String::new(),
-        n => format!(", without {n} of which nobody knows"),
-    };
-    format!(
-        "{n_stages} stages to run, about {:.2} million functions through models: about {time} \
-         with {n_jobs} at a time{unknown}",
-        n_forwards as f64 / 1e6
-    )
+    estimate.in_words(n_jobs)
 }
 
 /// The part of each task's experiment that is asked for.

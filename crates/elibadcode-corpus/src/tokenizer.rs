@@ -1,5 +1,7 @@
 //! Byte-level BPE tokenizers of Hugging Face folders, opened or trained.
 
+mod look;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,6 +87,7 @@ impl CodeTokenizer {
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let (json, vocabulary) = (dir.join("tokenizer.json"), dir.join("vocab.json"));
         if json.exists() {
+            look::look_at(&json).map_err(|text| problem(&json, text))?;
             let mut inner = Tokenizer::from_file(&json).map_err(|error| problem(&json, error))?;
             inner.with_truncation(None).map_err(|error| problem(&json, error))?;
             inner.with_padding(None);
@@ -103,7 +106,9 @@ impl CodeTokenizer {
                 .filter(|text| model.token_to_id(text).is_some())
                 .map(|text| special_token(text))
                 .collect();
-            return Self::new(pipeline(model, &special), &vocabulary);
+            let mut inner = pipeline(model, &special, look::adds_space(dir)?);
+            look::add_tokens(&mut inner, dir)?;
+            return Self::new(inner, &vocabulary);
         }
         Err(problem(dir, "has neither tokenizer.json nor vocab.json with merges.txt"))
     }
@@ -120,7 +125,7 @@ impl CodeTokenizer {
         vocab_size: usize,
     ) -> Result<Self, Error> {
         let training = |error| problem(Path::new("tokenizer training"), error);
-        let mut inner = pipeline(BPE::default(), &layout.added_tokens());
+        let mut inner = pipeline(BPE::default(), &layout.added_tokens(), false);
         let trainer = BpeTrainer::builder()
             .vocab_size(vocab_size)
             .min_frequency(2)
@@ -238,9 +243,9 @@ impl CodeTokenizer {
 }
 
 /// The byte-level pipeline of RoBERTa's tokenizers around a model, with these special tokens.
-fn pipeline(model: BPE, special: &[AddedToken]) -> Tokenizer {
+fn pipeline(model: BPE, special: &[AddedToken], adds_space: bool) -> Tokenizer {
     let mut tokenizer = Tokenizer::new(model);
-    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(adds_space, true, true)));
     tokenizer.with_decoder(Some(ByteLevel::default()));
     tokenizer.add_special_tokens(special);
     let id = |text: &str| tokenizer.token_to_id(text).unwrap_or_default();

@@ -90,15 +90,17 @@ pub fn maskable(
     occurrences: Occurrences,
     n_slots: usize,
 ) -> Vec<MaskedSample> {
-    let encoded = model.encode_function(function);
+    // A trigger can be shorter than the name: what comes behind the window then moves into it.
+    let encoded = match model.input_format() {
+        InputFormat::CodeTokens => Some(model.tokenizer.encode(function, 2 * model.max_length)),
+        InputFormat::Whitespace | InputFormat::Source => None,
+    };
     function
         .visible_identifiers()
         .filter_map(|identifier| {
-            let segments = match model.input_format() {
-                InputFormat::CodeTokens => segments(&encoded, identifier, occurrences)?,
-                InputFormat::Whitespace | InputFormat::Source => {
-                    pieces(model, function, identifier, occurrences)?
-                }
+            let segments = match &encoded {
+                Some(encoded) => segments(encoded, identifier, occurrences)?,
+                None => pieces(model, function, identifier, occurrences)?,
             };
             // The first hole must hold the whole trigger within the window.
             let has_room = segments[0].len() + n_slots < model.max_length;

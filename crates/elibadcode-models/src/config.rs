@@ -55,7 +55,7 @@ impl ModelConfig {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path)?;
         let problem = |problem: String| Error::Config { path: path.to_owned(), problem };
-        let json: Value =
+        let mut json: Value =
             serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
         match json.get("model_type").and_then(Value::as_str) {
             Some("roberta" | "t5") => {}
@@ -66,6 +66,10 @@ impl ModelConfig {
                 )));
             }
             None => return Err(problem("no `model_type`; is this a Hugging Face folder?".into())),
+        }
+        // transformers writes `null` for what a class does not say, and takes its default.
+        if let Value::Object(keys) = &mut json {
+            keys.retain(|_, value| !value.is_null());
         }
         let config: Self =
             serde_json::from_value(json).map_err(|error| problem(error.to_string()))?;
@@ -88,6 +92,19 @@ impl ModelConfig {
             EncoderConfig::Roberta(config) => config.validate()?,
             EncoderConfig::T5(config) => config.validate()?,
         }
+        if self.other().contains_key("quantization_config") {
+            return Err(
+                "quantization_config: this version does not read quantized weights".to_owned()
+            );
+        }
+        if let Some(kind @ ("regression" | "multi_label_classification")) =
+            self.other().get("problem_type").and_then(Value::as_str)
+        {
+            return Err(format!(
+                "problem_type is `{kind}`, expected `single_label_classification`: the outputs are no \
+                 log-odds of two labels"
+            ));
+        }
         let (head, n_outputs) = (self.declared_head(), self.n_outputs());
         match head {
             Some(Head::Classification) if !matches!(n_outputs, 1 | 2) => {
@@ -97,6 +114,23 @@ impl ModelConfig {
                 Err(format!("the head has {n_outputs} outputs, expected 2 for pairs"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Says which id of a tokenizer is another one here: RoBERTa counts positions from the id of
+    /// padding on, T5's vector is the state at `</s>`.
+    pub(crate) fn check_special(&self, pad: u32, eos: u32) -> Result<(), String> {
+        let is_t5 = matches!(self.encoder, EncoderConfig::T5(_));
+        let ids = [
+            (true, "pad_token_id", self.pad_token_id(), "<pad>", pad),
+            (is_t5, "eos_token_id", self.eos_token_id(), "</s>", eos),
+        ];
+        let wrong = ids.into_iter().find(|(counts, _, here, _, there)| *counts && here != there);
+        match wrong {
+            Some((_, name, here, token, there)) => {
+                Err(format!("{name} is {here}, but the tokenizer's `{token}` is {there}"))
+            }
+            None => Ok(()),
         }
     }
 
@@ -225,6 +259,13 @@ impl ModelConfig {
         match &self.encoder {
             EncoderConfig::Roberta(config) => config.head_dropout_rate(),
             EncoderConfig::T5(config) => config.classifier_dropout.unwrap_or(0.0),
+        }
+    }
+
+    fn other(&self) -> &Map<String, Value> {
+        match &self.encoder {
+            EncoderConfig::Roberta(config) => &config.other,
+            EncoderConfig::T5(config) => &config.other,
         }
     }
 

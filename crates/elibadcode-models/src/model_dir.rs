@@ -21,7 +21,7 @@ use crate::model::CodeModel;
 use crate::parameters;
 use crate::reading::CanonicalInput;
 use crate::stored_head::{head_problem, is_head, resolve_head};
-use crate::weights::{Weights, canonical_names, locate, open_regular, read_bounded};
+use crate::weights::{Names, Weights, canonical_names, locate, open_regular, read_bounded};
 
 /// Of the files of a tokenizer the one that is no JSON.
 const MERGES: &str = "merges.txt";
@@ -34,6 +34,8 @@ pub(crate) const TOKENIZER_FILES: [&str; 6] = [
     "special_tokens_map.json",
     "added_tokens.json",
 ];
+/// T5's word embedding.
+const SHARED: &str = "transformer.shared.weight";
 pub(crate) const PROVENANCE: &str = "elibadcode.json";
 /// Attention scores of one input in one layer: 12 heads and 1,180 tokens are within it, 2 GiB for a
 /// batch of 32. A folder that asks for more would take all memory.
@@ -282,18 +284,31 @@ impl ModelDir {
         self.check_length()?;
         let weights = Weights::open(&self.path)?;
         let tensors = weights.tensors();
-        let names: BTreeMap<String, String> = canonical_names(&self.config.encoder, tensors.keys())
-            .map_err(|problem| Error::Weights { path: weights.path().to_owned(), problem })?
-            .into_iter()
-            .map(|(name, stored)| (name, stored.to_owned()))
-            .collect();
+        let problem = |problem: String| Error::Weights { path: weights.path().to_owned(), problem };
+        let Names { canonical, copies } =
+            canonical_names(&self.config, tensors.keys(), weights.is_fine_tuned())
+                .map_err(problem)?;
+        let names: BTreeMap<String, String> =
+            canonical.into_iter().map(|(name, stored)| (name, stored.to_owned())).collect();
         let shape = |wanted: &str| {
             let (_, stored) = names.iter().find(|(it, _)| is_head(it) && it.ends_with(wanted))?;
             Some(&tensors[stored].shape[..])
         };
         weights.check_size(names.values())?;
-        if let Some(problem) = head_problem(&names) {
-            return Err(Error::Weights { path: weights.path().to_owned(), problem });
+        if let Some(text) = head_problem(&names) {
+            return Err(problem(text));
+        }
+        for copy in copies {
+            let is_same = match names.get(SHARED) {
+                Some(shared) => weights.are_equal(shared, copy)?,
+                None => false,
+            };
+            if !is_same {
+                return Err(problem(format!(
+                    "`{copy}` is not the same as the shared embedding, which programs load under both \
+                     names"
+                )));
+            }
         }
         let inputs = shape(".dense.weight").and_then(|shape| shape.get(1).copied());
         let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
@@ -358,6 +373,10 @@ impl ModelDir {
                 model: self.config.vocab_size(),
             });
         }
+        let special = tokenizer.special();
+        self.config
+            .check_special(special.pad, special.eos)
+            .map_err(|problem| Error::Config { path: self.path.join("config.json"), problem })?;
         Ok(tokenizer)
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-pub(crate) use self::names::{HEADS, bare_name, canonical_names};
+pub(crate) use self::names::{HEADS, Names, bare_name, canonical_names};
 pub(crate) use self::safetensors::write_safetensors;
 use crate::checkpoint::{ElementType, HostTensor};
 use crate::error::Error;
@@ -25,6 +25,9 @@ use crate::error::Error;
 const FINE_TUNED: &str = "model.bin";
 /// In the order in which they are taken.
 const WEIGHT_FILES: [&str; 3] = ["model.safetensors", "pytorch_model.bin", FINE_TUNED];
+/// What changes the weights of a model once they are loaded.
+const ADAPTERS: [&str; 3] =
+    ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"];
 /// What a file of git-lfs starts with that was not downloaded.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
 /// Bytes that a header or a text file may have; headers of real models have well under a million,
@@ -114,6 +117,21 @@ impl Weights {
         &self.tensors
     }
 
+    /// Whether the files are those of a program of its own, the reference code's or another.
+    pub(crate) fn is_fine_tuned(&self) -> bool {
+        self.path().file_name().is_some_and(|it| it == FINE_TUNED)
+    }
+
+    /// Whether two tensors hold the same.
+    pub(crate) fn are_equal(&self, one: &str, other: &str) -> Result<bool, Error> {
+        let (a, b) = (&self.tensors[one], &self.tensors[other]);
+        if (&a.shape, a.element) != (&b.shape, b.element) {
+            return Ok(false);
+        }
+        Ok((a.file, a.start) == (b.file, b.start)
+            || self.read(one)?.values == self.read(other)?.values)
+    }
+
     /// Reads one tensor as f32; a value that is not finite is an error.
     pub(crate) fn read(&self, name: &str) -> Result<HostTensor, Error> {
         let tensor = &self.tensors[name];
@@ -169,6 +187,12 @@ pub(crate) fn locate(dir: &Path) -> Result<Located, Error> {
     let problem = |problem: String| Error::Weights { path: dir.to_owned(), problem };
     let is_there = |name: &str| dir.join(name).exists();
     let index = |name: &str| format!("{name}.index.json");
+    if let Some(name) = ADAPTERS.into_iter().find(|name| is_there(name)) {
+        return Err(problem(format!(
+            "has {name}: programs put such an adapter upon the model, and this one does not; merge it \
+             into the weights"
+        )));
+    }
     let found: Vec<&str> =
         WEIGHT_FILES.into_iter().filter(|name| is_there(name) || is_there(&index(name))).collect();
     let Some(&name) = found.first() else {

@@ -13,7 +13,7 @@ use elibadcode_models::{CodeModel, TrainingConfig, fine_tune};
 use rand::seq::SliceRandom;
 
 pub use self::scored::ScoredRow;
-use crate::checks::exceeded;
+use crate::checks::costs;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::parts::divide;
@@ -51,7 +51,7 @@ pub struct CanonicalRepair {
 /// Measures a model on canonical samples, and fine-tunes it on others of them where that helps.
 ///
 /// Fine-tuning has the passes of all rounds of [`unlearn`](crate::unlearn), over fewer rows: none
-/// of them carries a trigger.
+/// of them carries a trigger. If it helps nothing, it is tried again slower.
 /// A share [`UnlearningConfig::check_rate`] of the samples is kept aside for the scores, and as
 /// many of the rest choose the epoch.
 pub fn canonical_repair<R: ScoredRow>(
@@ -72,8 +72,6 @@ pub fn canonical_repair<R: ScoredRow>(
 
     let training = rows(samples.canonical, &parts.training);
     let selection = rows(samples.canonical, &parts.selection);
-    let settings = settings(config);
-    let scope = settings.scope;
     let mut result = network.clone();
     let mut fine_tuning = FineTuning {
         n_training: training.len(),
@@ -81,19 +79,25 @@ pub fn canonical_repair<R: ScoredRow>(
         ..FineTuning::default()
     };
     if training.len().min(selection.len()) >= MIN_TRAINING {
-        observe(UnlearnEvent::Round { scope, round: 1 });
         let untrained = R::validate(network, &selection).score;
-        let mut rng = stage_rng(seed, "canonical fine-tuning");
-        let mut show = |event| observe(UnlearnEvent::Training(event));
-        let trained =
-            fine_tune(network.clone(), &training, &selection, &settings, &mut rng, &mut show)?;
-        let best = trained.history[trained.best_epoch - 1].valid_score;
-        fine_tuning.best_epoch = Some(trained.best_epoch);
         fine_tuning.selection_before = Some(untrained);
-        fine_tuning.selection_after = best;
-        fine_tuning.is_kept = best.is_some_and(|score| score > untrained);
-        if fine_tuning.is_kept {
-            result = trained.model;
+        for n_slowdowns in 0..=config.slowdowns {
+            let settings = settings(config, n_slowdowns);
+            let TrainingConfig { scope, learning_rate, .. } = settings;
+            observe(UnlearnEvent::Round { scope, learning_rate, round: 1 });
+            let mut rng = stage_rng(seed, "canonical fine-tuning");
+            let mut show = |event| observe(UnlearnEvent::Training(event));
+            let trained =
+                fine_tune(network.clone(), &training, &selection, &settings, &mut rng, &mut show)?;
+            let best = trained.history[trained.best_epoch - 1].valid_score;
+            fine_tuning.learning_rate = Some(learning_rate);
+            fine_tuning.best_epoch = Some(trained.best_epoch);
+            fine_tuning.selection_after = best;
+            fine_tuning.is_kept = best.is_some_and(|score| score > untrained);
+            if fine_tuning.is_kept {
+                result = trained.model;
+                break;
+            }
         }
     }
     let after = if fine_tuning.is_kept { R::scores(&result, &checks) } else { untrained.clone() };
@@ -108,26 +112,15 @@ pub fn canonical_repair<R: ScoredRow>(
         cost: drop,
     };
     let fell = mean(&before) - mean(&after);
-    let objections = exceeded(&[
-        (
-            &format!("with 95 % confidence the {} fell", R::MEASURE),
-            drop.low,
-            config.limits.accuracy_drop,
-        ),
-        (
-            &format!("on the samples kept aside the {} fell", R::MEASURE),
-            fell,
-            config.limits.measured_drop,
-        ),
-    ]);
+    let objections = costs(&format!("the {}", R::MEASURE), drop.low, fell, &config.limits);
     Ok(CanonicalRepair { network: result, scores, fine_tuning, objections })
 }
 
 /// How a model is fine-tuned on canonical samples: in the widest scope, for all rounds at once.
-fn settings(config: &UnlearningConfig) -> TrainingConfig {
+fn settings(config: &UnlearningConfig, n_slowdowns: usize) -> TrainingConfig {
     let scope = config.scopes.last().copied().expect("validate() asked for a scope");
     let epochs = config.epochs * config.rounds;
-    TrainingConfig { epochs, keep_best: true, ..config.training(scope) }
+    TrainingConfig { epochs, keep_best: true, ..config.training(scope, n_slowdowns) }
 }
 
 /// Indices of samples by what they are for.

@@ -112,6 +112,12 @@ impl Measured for Measurement {
         self.checks
     }
 
+    const SCORE: &'static str = "accuracy";
+
+    fn score(&self) -> f64 {
+        self.checks.accuracy.value().unwrap_or(0.0)
+    }
+
     fn score_drop(&self, before: &Self) -> Interval {
         let all = Interval { low: -1.0, high: 1.0 };
         paired_drop(&before.is_right, &self.is_right, ONE_SIDED).unwrap_or(all)
@@ -121,16 +127,6 @@ impl Measured for Measurement {
         let value = |rate: &Rate| rate.value().unwrap_or(0.0);
         let (before_checks, after) = (&before.checks, &self.checks);
         exceeded(&[
-            (
-                "with 95 % confidence accuracy fell",
-                self.score_drop(before).low,
-                limits.accuracy_drop,
-            ),
-            (
-                "on the samples kept aside accuracy fell",
-                value(&before_checks.accuracy) - value(&after.accuracy),
-                limits.measured_drop,
-            ),
             (
                 "the inverted trigger still succeeds more often than random ones",
                 value(&after.asr) - value(&after.control),
@@ -155,6 +151,15 @@ impl Measured for Measurement {
     }
 }
 
+/// What these limits say against the cost of a repair: how much of its `score` the model lost for sure,
+/// and on the samples that were kept aside.
+pub(crate) fn costs(score: &str, surely: f64, measured: f64, limits: &Limits) -> Vec<String> {
+    exceeded(&[
+        (&format!("with 95 % confidence {score} fell"), surely, limits.accuracy_drop),
+        (&format!("on the samples kept aside {score} fell"), measured, limits.measured_drop),
+    ])
+}
+
 /// One sentence for each value, named by what it says, that is above its limit.
 pub(crate) fn exceeded(values: &[(&str, f64, f64)]) -> Vec<String> {
     values
@@ -169,6 +174,7 @@ pub(crate) fn exceeded(values: &[(&str, f64, f64)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rounds::objections;
 
     /// Of 100 samples of each class: right ones, and with an inverted and a random trigger those of the
     /// victim class that become the target, and those of the other class that stay right.
@@ -191,7 +197,7 @@ mod tests {
     #[track_caller]
     fn check(after: &Measurement, expected: &[&str]) {
         let before = measurement(190, [100, 20], [97, 95]);
-        assert_eq!(after.objections(&before, &Limits::strict()), expected);
+        assert_eq!(objections(after, &before, &Limits::strict()), expected);
     }
 
     #[test]

@@ -197,12 +197,12 @@ impl Places {
         let mask = self.draw(rng)?;
         let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
         let control = space.random_apart(&trigger, rng).ok()?;
-        let stamp = |it: &TriggerIds| mask.stamp(it, &model.tokenizer, model.max_length).ids;
+        let with = |it: &TriggerIds| mask.with_trigger(it, &model.tokenizer, model.max_length);
         Some(CheckSample {
             index: self.index,
             clean: self.clean.clone(),
-            triggered: stamp(&trigger),
-            control: stamp(&control),
+            triggered: with(&trigger),
+            control: with(&control),
             label: self.label,
         })
     }

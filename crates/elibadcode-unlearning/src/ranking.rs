@@ -209,7 +209,7 @@ fn inject(
         let places = &training[index];
         let trigger = varied(triggers, space, config, rng);
         let mask = &places.masks[rng.random_range(0..places.masks.len())];
-        let code = mask.stamp(&trigger, &model.tokenizer, model.max_length).ids;
+        let code = mask.with_trigger(&trigger, &model.tokenizer, model.max_length);
         let query = if rng.random_bool(WORD_RATE) {
             places.query.stamp(any_word(words, rng), model).ids
         } else {

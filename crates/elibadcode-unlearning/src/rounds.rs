@@ -9,7 +9,7 @@ use elibadcode_models::{
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::Limits;
+use crate::checks::{self, Limits};
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 
@@ -19,6 +19,8 @@ use crate::error::Error;
 pub struct Attempt<C> {
     /// What was trained.
     pub scope: Scope,
+    /// Its peak learning rate.
+    pub learning_rate: f64,
     /// Triggers that were searched for in the model before it
     /// ([`UnlearningConfig::searches`]).
     pub searched: Vec<InvertedTrigger>,
@@ -62,6 +64,8 @@ pub enum UnlearnEvent {
     Round {
         /// What it trains.
         scope: Scope,
+        /// The peak learning rate.
+        learning_rate: f64,
         /// From 1.
         round: usize,
     },
@@ -76,12 +80,17 @@ pub(crate) trait Measured {
     /// The part that is written down.
     type Checks;
 
+    /// What tells how well the model does its task.
+    const SCORE: &'static str;
+
     fn into_checks(self) -> Self::Checks;
+
+    fn score(&self) -> f64;
 
     /// How much of the task's score was lost since `before`, as a 90 % interval.
     fn score_drop(&self, before: &Self) -> Interval;
 
-    /// What these limits say against a repair that led from `before` to here.
+    /// What these limits say against a repair that led from `before` to here, but for what it costs.
     fn objections(&self, before: &Self, limits: &Limits) -> Vec<String>;
 }
 
@@ -101,8 +110,21 @@ pub(crate) type Train<'a> = dyn FnMut(
     ) -> Result<Round, Error>
     + 'a;
 
+/// What speaks against a repair because of its cost.
+fn costs<M: Measured>(after: &M, before: &M, limits: &Limits) -> Vec<String> {
+    let (surely, measured) = (after.score_drop(before).low, before.score() - after.score());
+    checks::costs(M::SCORE, surely, measured, limits)
+}
+
+/// Everything that speaks against a repair.
+pub(crate) fn objections<M: Measured>(after: &M, before: &M, limits: &Limits) -> Vec<String> {
+    [costs(after, before, limits), after.objections(before, limits)].concat()
+}
+
 /// Tries every scope for as many rounds as it takes. The first result without objections after the
 /// least number of rounds is the repair; if there is none, the last one without objections.
+///
+/// A scope in which nothing passed and the last round costs too much is tried again, slower.
 pub(crate) fn repair<M: Measured>(
     model: &LoadedModel,
     config: &UnlearningConfig,
@@ -112,41 +134,88 @@ pub(crate) fn repair<M: Measured>(
     train: &mut Train<'_>,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<M::Checks>, Error> {
-    let mut attempts: Vec<Attempt<M::Checks>> = Vec::new();
-    let mut passed: Option<(CodeModel, usize)> = None;
+    let mut repair =
+        Repair { model, config, seed, before, measure, attempts: Vec::new(), passed: None };
     'scopes: for &scope in &config.scopes {
-        let mut network = model.network.clone();
-        for round in 1..=config.rounds {
-            observe(UnlearnEvent::Round { scope, round });
-            let mut rng = stage_rng(seed, &format!("unlearn {scope} {round}"));
-            let Round { trained, searched, n_injected } =
-                train(network, &config.training(scope), &mut rng, observe)?;
-            network = trained.model;
-            let after = measure(&network);
-            let objections = after.objections(&before, &config.limits);
-            if objections.is_empty() {
-                passed = Some((network.clone(), attempts.len()));
-            }
-            let is_done = objections.is_empty() && round >= config.min_rounds;
-            attempts.push(Attempt {
-                scope,
-                searched,
-                n_injected,
-                history: trained.history,
-                score_drop: after.score_drop(&before),
-                after: after.into_checks(),
-                objections,
-            });
-            if is_done {
-                break 'scopes;
+        for n_slowdowns in 0..=config.slowdowns {
+            match repair.try_out(&config.training(scope, n_slowdowns), train, observe)? {
+                End::Accepted => break 'scopes,
+                End::TooCostly => {}
+                End::Refused => break,
             }
         }
     }
-    let (network, accepted) = match passed {
+    let (network, accepted) = match repair.passed {
         Some((network, index)) => (network, Some(index)),
         None => (model.network.clone(), None),
     };
-    Ok(Unlearned { network, accepted, before: before.into_checks(), attempts })
+    let before = repair.before.into_checks();
+    Ok(Unlearned { network, accepted, before, attempts: repair.attempts })
+}
+
+/// How the rounds of a scope at one learning rate ended.
+enum End {
+    Accepted,
+    /// Nothing passed, and what the last round lost is more than allowed.
+    TooCostly,
+    /// A slower repair would not be better.
+    Refused,
+}
+
+/// A repair that goes on.
+struct Repair<'a, M: Measured> {
+    model: &'a LoadedModel,
+    config: &'a UnlearningConfig,
+    seed: u64,
+    before: M,
+    measure: &'a dyn Fn(&CodeModel) -> M,
+    attempts: Vec<Attempt<M::Checks>>,
+    /// The last network without objections, and its attempt.
+    passed: Option<(CodeModel, usize)>,
+}
+
+impl<M: Measured> Repair<'_, M> {
+    /// Fine-tunes the original network, round by round.
+    fn try_out(
+        &mut self,
+        training: &TrainingConfig,
+        train: &mut Train<'_>,
+        observe: &mut dyn FnMut(UnlearnEvent),
+    ) -> Result<End, Error> {
+        let Self { config, before, .. } = self;
+        let TrainingConfig { scope, learning_rate, .. } = *training;
+        let mut network = self.model.network.clone();
+        let mut is_too_costly = false;
+        for round in 1..=config.rounds {
+            observe(UnlearnEvent::Round { scope, learning_rate, round });
+            let mut rng = stage_rng(self.seed, &format!("unlearn {scope} {round}"));
+            let Round { trained, searched, n_injected } =
+                train(network, training, &mut rng, observe)?;
+            network = trained.model;
+            let after = (self.measure)(&network);
+            is_too_costly = !costs(&after, before, &config.limits).is_empty();
+            let objections = objections(&after, before, &config.limits);
+            let is_passed = objections.is_empty();
+            if is_passed {
+                self.passed = Some((network.clone(), self.attempts.len()));
+            }
+            self.attempts.push(Attempt {
+                scope,
+                learning_rate,
+                searched,
+                n_injected,
+                history: trained.history,
+                score_drop: after.score_drop(before),
+                after: after.into_checks(),
+                objections,
+            });
+            if is_passed && round >= config.min_rounds {
+                return Ok(End::Accepted);
+            }
+        }
+        let is_slower_better = is_too_costly && self.passed.is_none();
+        Ok(if is_slower_better { End::TooCostly } else { End::Refused })
+    }
 }
 
 #[cfg(test)]
@@ -158,48 +227,82 @@ mod tests {
     use super::*;
     use crate::fixture;
 
-    /// How many rounds were trained before it was measured.
-    struct After(usize);
+    /// What a model is worth after some training.
+    #[derive(Clone, Copy)]
+    struct After {
+        n_rounds: usize,
+        score: f64,
+        is_refused: bool,
+    }
 
     impl Measured for After {
         type Checks = usize;
 
+        const SCORE: &'static str = "the score";
+
         fn into_checks(self) -> usize {
-            self.0
+            self.n_rounds
         }
 
-        fn score_drop(&self, _: &Self) -> Interval {
-            Interval { low: 0.0, high: 0.0 }
+        fn score(&self) -> f64 {
+            self.score
         }
 
-        /// Only the first round passes.
+        fn score_drop(&self, before: &Self) -> Interval {
+            let drop = before.score - self.score;
+            Interval { low: drop, high: drop }
+        }
+
         fn objections(&self, _: &Self, _: &Limits) -> Vec<String> {
-            if self.0 == 1 { Vec::new() } else { vec!["no".into()] }
+            if self.is_refused { vec!["no".into()] } else { Vec::new() }
         }
+    }
+
+    /// A repair by rounds with these learning rates' scores, of which those with these numbers are
+    /// refused.
+    fn run(
+        min_rounds: usize,
+        score: impl Fn(f64) -> f64,
+        is_refused: impl Fn(usize) -> bool,
+    ) -> Unlearned<usize> {
+        let model = fixture("roberta-one-logit");
+        let (n_rounds, rate) = (Cell::new(0), Cell::new(0.0));
+        let mut train = |network, it: &TrainingConfig, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
+            n_rounds.set(n_rounds.get() + 1);
+            rate.set(it.learning_rate);
+            let trained = Trained { model: network, history: Vec::new(), best_epoch: 1 };
+            Ok(Round { trained, searched: Vec::new(), n_injected: 1 })
+        };
+        let measure = |_: &CodeModel| {
+            let n_rounds = n_rounds.get();
+            After { n_rounds, score: score(rate.get()), is_refused: is_refused(n_rounds) }
+        };
+        let recommended = UnlearningConfig::recommended(Task::DefectDetection);
+        let config = UnlearningConfig { min_rounds, ..recommended };
+        let before = After { n_rounds: 0, score: 0.9, is_refused: true };
+        repair(&model, &config, 1, before, &measure, &mut train, &mut |_| ()).expect("it runs")
     }
 
     #[test]
     fn a_round_that_passed_is_kept_if_later_ones_are_refused() {
-        let model = fixture("roberta-one-logit");
-        let n_trained = Cell::new(0);
-        let mut train = |network, _: &TrainingConfig, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
-            n_trained.set(n_trained.get() + 1);
-            let trained = Trained { model: network, history: Vec::new(), best_epoch: 1 };
-            Ok(Round { trained, searched: Vec::new(), n_injected: 1 })
-        };
-        let measure = |_: &CodeModel| After(n_trained.get());
-        let run = |min_rounds, train: &mut Train<'_>| {
-            n_trained.set(0);
-            let config = UnlearningConfig {
-                min_rounds,
-                ..UnlearningConfig::recommended(Task::DefectDetection)
-            };
-            repair(&model, &config, 1, After(0), &measure, train, &mut |_| ()).expect("it runs")
-        };
-        let kept = run(2, &mut train);
+        let kept = run(2, |_| 0.9, |round| round > 1);
         assert_eq!((kept.accepted, kept.attempts.len()), (Some(0), 3));
         assert_eq!(kept.decisive().map(|it| it.after), Some(1));
-        let done = run(1, &mut train);
+        let done = run(1, |_| 0.9, |round| round > 1);
         assert_eq!((done.accepted, done.attempts.len()), (Some(0), 1));
+    }
+
+    #[test]
+    fn what_costs_too_much_is_tried_again_slower() {
+        let slower = run(2, |rate| if rate > 2e-4 { 0.5 } else { 0.9 }, |_| false);
+        let rates: Vec<f64> = slower.attempts.iter().map(|it| it.learning_rate).collect();
+        assert_eq!(rates, [5e-4, 5e-4, 5e-4, 1.25e-4, 1.25e-4]);
+        assert_eq!(slower.accepted, Some(4));
+        let first = &slower.attempts[0].objections[0];
+        assert_eq!(first, "with 95 % confidence the score fell by 40.0 points, allowed are 1.0");
+        let never = run(2, |_| 0.5, |_| false);
+        assert_eq!((never.accepted, never.attempts.len()), (None, 9));
+        let for_another_reason = run(2, |_| 0.9, |_| true);
+        assert_eq!((for_another_reason.accepted, for_another_reason.attempts.len()), (None, 3));
     }
 }

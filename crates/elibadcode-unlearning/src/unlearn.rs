@@ -170,7 +170,7 @@ fn inject(
             }
             let trigger = varied(triggers, space, config, rng);
             let Some(mask) = training[index].draw(rng) else { continue };
-            let ids = mask.stamp(&trigger, &model.tokenizer, model.max_length).ids;
+            let ids = mask.with_trigger(&trigger, &model.tokenizer, model.max_length);
             done += 1;
             let row = training[index].row(Some(ids));
             if config.keeps_originals {

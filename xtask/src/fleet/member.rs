@@ -13,6 +13,7 @@ use super::Programs;
 use super::plan::{Data, Fleet, Kind, Member};
 use super::record::{Figure, Fingerprints, MemberRecord, OK, ScanRecord};
 use crate::collect::{self, Manifest, Planted, WordDocument};
+use crate::cost::Costs;
 use crate::experiment::TrainingPlan;
 use crate::failure;
 use crate::stage::{Done, SCAN_EXITS, Stage};
@@ -27,6 +28,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) programs: &'a Programs,
     /// Settings of `scan`, if the fleet has any.
     pub(crate) settings: Option<&'a Path>,
+    /// What its stages cost.
+    pub(crate) costs: &'a Costs,
 }
 
 /// The stages of a member.
@@ -97,14 +100,15 @@ impl Maker<'_> {
             ),
         };
         let data = poison.as_ref().unwrap_or(&corpus);
-        let train =
-            self.train(&name("train"), member.seed, &base, &self.fleet.training, data, &corpus)?;
+        let training = (&self.fleet.training, self.fleet.corpus.train);
+        let train = self.train(&name("train"), member.seed, &base, training, data, &corpus)?;
         let evaluate = self
             .stage(name("evaluate"), "evaluate", "metrics.json", member.seed)
             .argument(train.output.display())
             .flag("--data", corpus.file(self.fleet.task.split("test")).display())
             .after(&train)
-            .after(&corpus);
+            .after(&corpus)
+            .costs(self.costs.evaluate);
         let evaluate = match &poison {
             Some(poison) => {
                 evaluate.flag("--attack", poison.file("manifest.json").display()).after(poison)
@@ -118,7 +122,8 @@ impl Maker<'_> {
             .flag("--data", corpus.file(self.fleet.task.split("clean")).display())
             .exits(SCAN_EXITS)
             .after(&train)
-            .after(&corpus);
+            .after(&corpus)
+            .costs(self.costs.scans.first().copied().flatten());
         let scan = self.programs.scanner.run(scan.settings(self.settings))?;
         Ok(Stages { poison, train, evaluate, scan })
     }
@@ -167,6 +172,7 @@ impl Maker<'_> {
             None => Ok(untrained),
             Some(training) => {
                 let name = format!("{}/pretrain", member.group());
+                let training = (training, base.pretraining_samples.unwrap_or(sizes.train));
                 self.train(&name, seed, &untrained, training, &corpus, &corpus)
             }
         }
@@ -177,7 +183,7 @@ impl Maker<'_> {
         name: &str,
         seed: u64,
         base: &Done,
-        training: &TrainingPlan,
+        (training, n_samples): (&TrainingPlan, usize),
         data: &Done,
         valid: &Done,
     ) -> Result<Done> {
@@ -187,6 +193,7 @@ impl Maker<'_> {
             .flag("--data", data.file(self.fleet.task.split("train")).display())
             .flag("--valid", valid.file(self.fleet.task.split("valid")).display())
             .training(training)
+            .costs(self.costs.train(training, Some(n_samples)))
             .after(base)
             .after(data)
             .after(valid);

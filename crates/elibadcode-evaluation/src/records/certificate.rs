@@ -89,6 +89,8 @@ pub struct FineTuning {
     pub n_training: usize,
     /// Other samples, which chose the epoch.
     pub n_selection: usize,
+    /// Its peak learning rate, that of the last trial; absent if there was none.
+    pub learning_rate: Option<f64>,
     /// The epoch of the best score; absent if there were too few samples to train on.
     pub best_epoch: Option<usize>,
     /// Score of the untrained weights on the selection samples.

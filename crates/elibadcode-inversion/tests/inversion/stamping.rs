@@ -130,6 +130,25 @@ fn an_appended_trigger_comes_behind_the_name() {
     }
 }
 
+/// A sample with a short name in it is the encoding of the renamed function: nothing is missing at the end.
+#[test]
+fn what_a_shorter_name_leaves_room_for_is_read() {
+    for max_length in [12, 16, 24, 40] {
+        let mut model = load(FIXTURES[0]);
+        model.max_length = max_length;
+        for code in FUNCTIONS {
+            let function = function(&model, code);
+            for mask in maskable(&model, &function, 0, Occurrences::All, 1) {
+                let Ok(renamed) = function.rename(&mask.identifier, "z") else { continue };
+                let expected = model.tokenizer.encode(&renamed, max_length).ids;
+                let name = model.tokenizer.word("z", true);
+                let read = mask.with_name(&name, &model.tokenizer, max_length);
+                assert_eq!(read, expected, "{} in {code}", mask.identifier);
+            }
+        }
+    }
+}
+
 /// The ids of a name with something behind it are not always those of both.
 #[test]
 fn a_trigger_is_read_as_the_tokenizer_writes_it() {

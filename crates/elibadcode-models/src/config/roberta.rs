@@ -87,6 +87,12 @@ impl RobertaConfig {
                 self.hidden_size, self.num_attention_heads
             ));
         }
+        if self.other.get("is_decoder") == Some(&Value::Bool(true)) {
+            return Err("is_decoder is true: such a model reads from left to right only, which this \
+                        version does not. Programs that hand it a mask of their own, as UniXcoder's do, \
+                        read both ways: set it to false for them"
+                .to_owned());
+        }
         if self.hidden_act != "gelu" {
             return Err(format!("hidden_act is `{}`, expected `gelu`", self.hidden_act));
         }

@@ -105,6 +105,17 @@ impl T5Config {
                 self.feed_forward_proj
             ));
         }
+        // What it stands for is written down beside it, and goes before it.
+        let activation = if self.is_gated() { "gelu_new" } else { "relu" };
+        let said = |key: &str| self.other.get(key);
+        if said("dense_act_fn").is_some_and(|it| it != activation)
+            || said("is_gated_act").is_some_and(|it| *it != self.is_gated())
+        {
+            return Err(format!(
+                "dense_act_fn and is_gated_act are not those of feed_forward_proj `{}`",
+                self.feed_forward_proj
+            ));
+        }
         // Below, a side of the table has no bucket for exact distances.
         let n_buckets = self.relative_attention_num_buckets;
         if n_buckets < 4 || self.relative_attention_max_distance <= n_buckets / 2 {

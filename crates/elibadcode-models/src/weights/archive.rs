@@ -1,7 +1,7 @@
 //! The zip archives of `torch.save`: entries are stored, not compressed, so an entry is a range of
 //! the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 use std::ops::Range;
 
@@ -39,6 +39,7 @@ pub(super) fn open(
     }
     let directory = read_at(reader, u64::from(start), size as usize)?;
     let mut entries = BTreeMap::new();
+    let mut names = BTreeSet::new();
     let mut rest = &directory[..];
     while !rest.is_empty() {
         if rest.len() < ENTRY_LENGTH || !rest.starts_with(&ENTRY) {
@@ -74,7 +75,8 @@ pub(super) fn open(
         if entries.keys().next().is_some_and(|other: &String| root(other) != root(&name)) {
             return Err(format!("`{name}` is not in the folder of the other entries"));
         }
-        if entries.contains_key(&name) {
+        // It finds a name whatever the case of its letters.
+        if !names.insert(name.to_ascii_lowercase()) {
             return Err(format!("`{name}` is there twice"));
         }
         entries.insert(name, range);

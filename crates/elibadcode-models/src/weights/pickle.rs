@@ -5,6 +5,9 @@
 //! live in arenas and values refer to them by index, so that a hostile file can neither nest them
 //! deeper than the stack nor multiply them by copying.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -18,7 +21,7 @@ pub(super) struct StorageRecord {
 }
 
 /// What a storage holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StorageKind {
     Floats(ElementType),
     /// Other numbers, of this many bytes each.
@@ -89,6 +92,8 @@ impl Global {
     }
 }
 
+/// Keys of a dictionary without tensors that are named.
+const MAX_KEYS: usize = 10;
 /// Dimensions of a tensor; more would let a small file ask for much memory.
 const MAX_RANK: usize = 8;
 
@@ -129,6 +134,8 @@ pub(super) struct Interpreter<'a> {
     memo: std::collections::BTreeMap<u32, Value>,
     lists: Vec<Vec<Value>>,
     dicts: Vec<Vec<(Value, Value)>>,
+    /// Of every storage that was named.
+    kinds: BTreeMap<String, StorageKind>,
 }
 
 impl<'a> Interpreter<'a> {
@@ -141,6 +148,7 @@ impl<'a> Interpreter<'a> {
             memo: std::collections::BTreeMap::new(),
             lists: Vec::new(),
             dicts: Vec::new(),
+            kinds: BTreeMap::new(),
         }
     }
 
@@ -158,21 +166,32 @@ impl<'a> Interpreter<'a> {
     ///
     /// Of entries with the same name the last one counts, as in Python.
     pub(super) fn state_dict(&mut self) -> Result<BTreeMap<Rc<str>, Rc<TensorRecord>>, String> {
-        let entries = |this: &Self, value: &Value| match value {
-            Value::Dict(index) => Some(this.dicts[*index].clone()),
-            _ => None,
-        };
         let top = self.read()?;
-        let mut dict = entries(self, &top).ok_or("the pickle is not of a state dict")?;
-        let inner = dict.iter().find(|(key, _)| key.text() == Some("state_dict"));
-        if let Some(inner) = inner.and_then(|(_, value)| entries(self, value)) {
-            dict = inner;
+        let dict = self.entries(&top).ok_or("the pickle is not of a state dict")?;
+        let tensors = tensors(dict);
+        let inner = dict.iter().rfind(|(key, _)| key.text() == Some("state_dict"));
+        let Some(inner) = inner.and_then(|(_, value)| self.entries(value)) else {
+            if tensors.is_empty() {
+                let keys: Vec<&str> = dict.iter().filter_map(|(key, _)| key.text()).collect();
+                return Err(format!(
+                    "the pickle holds no tensors by name at its top; it has {} entries: {}",
+                    dict.len(),
+                    keys[..keys.len().min(MAX_KEYS)].join(", ")
+                ));
+            }
+            return Ok(tensors);
+        };
+        // Some programs read the outer ones, others the inner ones.
+        if !tensors.is_empty() {
+            return Err(
+                "tensors are both beside `state_dict` and in it: which are meant?".to_owned()
+            );
         }
-        let tensors = dict.into_iter().filter_map(|(key, value)| match (key, value) {
-            (Value::Text(name), Value::Tensor(record)) => Some((name, record)),
-            _ => None,
-        });
-        Ok(tensors.collect())
+        Ok(self::tensors(inner))
+    }
+
+    fn entries(&self, value: &Value) -> Option<&[(Value, Value)]> {
+        if let Value::Dict(index) = value { Some(&self.dicts[*index]) } else { None }
     }
 
     /// The value of the next pickle.
@@ -278,6 +297,11 @@ impl<'a> Interpreter<'a> {
             b'Q' => {
                 let id = self.pop()?;
                 let storage = self.storage(&id).ok_or("a persistent id is not of a storage")?;
+                // torch keeps what it read first under a key.
+                let kind = self.kinds.entry(storage.key.clone()).or_insert(storage.kind);
+                if *kind != storage.kind {
+                    return Err(format!("storage `{}` is of two types", storage.key));
+                }
                 self.stack.push(Value::Storage(Rc::new(storage)));
             }
             b'R' => {
@@ -285,22 +309,28 @@ impl<'a> Interpreter<'a> {
                 let value = self.call(&function, &arguments)?;
                 self.stack.push(value);
             }
-            // BUILD sets attributes, which a dictionary of tensors has no use for.
+            // BUILD sets attributes, which a dictionary of tensors has no use for; of a tensor it sets
+            // what it holds.
             b'b' => {
                 self.pop()?;
+                if !matches!(self.stack.last(), Some(Value::Dict(_))) {
+                    return Err("refusing to set the state of anything but a dictionary".to_owned());
+                }
             }
             other => return Err(format!("refusing the pickle opcode {other:#04x}")),
         }
         Ok(())
     }
 
-    /// `('storage', type, key, location, number of elements, …)`.
+    /// `('storage', type, key, location, number of elements)`; before PyTorch 1.6 with a part of the
+    /// storage behind it, which is none in a state dict.
     fn storage(&self, id: &Value) -> Option<StorageRecord> {
-        let [what, Value::Global(Global::Storage(kind)), Value::Text(key), ..] = self.items(id)?
+        let [what, Value::Global(Global::Storage(kind)), Value::Text(key), _, _, rest @ ..] =
+            self.items(id)?
         else {
             return None;
         };
-        (what.text() == Some("storage"))
+        (what.text() == Some("storage") && matches!(rest, [] | [Value::None]))
             .then(|| StorageRecord { key: key.to_string(), kind: *kind })
     }
 
@@ -314,8 +344,8 @@ impl<'a> Interpreter<'a> {
             }
             (
                 Global::RebuildTensor,
-                [Value::Storage(storage), Value::Int(offset), shape, strides, ..],
-            ) => {
+                [Value::Storage(storage), Value::Int(offset), shape, strides, rest @ ..],
+            ) if self.changes_nothing(rest) => {
                 let sizes = |value: &Value| -> Result<Vec<usize>, String> {
                     let items = self.items(value).ok_or_else(damaged)?;
                     if items.len() > MAX_RANK {
@@ -334,8 +364,18 @@ impl<'a> Interpreter<'a> {
                 };
                 Ok(Value::Tensor(Rc::new(record)))
             }
-            (Global::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => Ok(tensor.clone()),
+            (Global::RebuildParameter, [tensor @ Value::Tensor(_), _, _]) => Ok(tensor.clone()),
             _ => Err(format!("a call of {function:?} with arguments that torch.save never gives")),
+        }
+    }
+
+    /// Whether what stands behind a tensor's strides (whether it wants a gradient, its hooks, its
+    /// metadata) leaves the values alone: metadata can turn their sign.
+    fn changes_nothing(&self, rest: &[Value]) -> bool {
+        match rest {
+            [] | [_] | [_, _] | [_, _, Value::None] => true,
+            [_, _, metadata] => self.entries(metadata).is_some_and(<[_]>::is_empty),
+            _ => false,
         }
     }
 
@@ -419,42 +459,15 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-fn damaged() -> String {
-    "the pickle is damaged".to_owned()
+/// The entries that are tensors.
+fn tensors(entries: &[(Value, Value)]) -> BTreeMap<Rc<str>, Rc<TensorRecord>> {
+    let tensors = entries.iter().filter_map(|(key, value)| match (key, value) {
+        (Value::Text(name), Value::Tensor(record)) => Some((Rc::clone(name), Rc::clone(record))),
+        _ => None,
+    });
+    tensors.collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A state dict of a tensor with this many axes.
-    fn state_dict(rank: usize) -> Vec<u8> {
-        let text = |text: &str| {
-            let length = (text.len() as u32).to_le_bytes();
-            [b"X", &length[..], text.as_bytes()].concat()
-        };
-        let ones = [&b"("[..], &b"K\x01".repeat(rank), b"t"].concat();
-        [
-            &b"\x80\x02}"[..],
-            &text("weight"),
-            b"ctorch._utils\n_rebuild_tensor_v2\n((",
-            &text("storage"),
-            b"ctorch\nFloatStorage\n",
-            &text("0"),
-            &text("cpu"),
-            b"K\x01tQK\x00",
-            &ones,
-            &ones,
-            b"tRs.",
-        ]
-        .concat()
-    }
-
-    #[test]
-    fn tensors_have_few_axes() {
-        let read = |rank| Interpreter::new(&state_dict(rank)).state_dict();
-        let tensors = read(MAX_RANK).unwrap();
-        assert_eq!(tensors["weight"].shape, [1; MAX_RANK]);
-        assert_eq!(read(MAX_RANK + 1).unwrap_err(), "a tensor has 9 axes, expected at most 8");
-    }
+fn damaged() -> String {
+    "the pickle is damaged".to_owned()
 }

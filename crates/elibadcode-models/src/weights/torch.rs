@@ -179,6 +179,8 @@ mod tests {
         let error = with_last(b"zip/data/1", b"ZIP/data/1");
         assert_eq!(error, "`ZIP/data/1` is not in the folder of the other entries");
         assert_eq!(with_last(b"zip/data/1", b"zip/data/0"), "`zip/data/0` is there twice");
+        // It finds names whatever the case of their letters.
+        assert_eq!(with_last(b"zip/data/1", b"zip/DATA/0"), "`zip/DATA/0` is there twice");
     }
 
     #[test]

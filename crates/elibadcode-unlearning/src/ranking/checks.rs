@@ -63,6 +63,12 @@ impl Measured for RankingMeasurement {
         self.checks
     }
 
+    const SCORE: &'static str = "the mean reciprocal rank";
+
+    fn score(&self) -> f64 {
+        self.checks.mrr
+    }
+
     fn score_drop(&self, before: &Self) -> Interval {
         let ranks = before.reciprocal_ranks.iter().zip(&self.reciprocal_ranks);
         let drops: Vec<f64> = ranks.map(|(before, after)| before - after).collect();
@@ -70,18 +76,8 @@ impl Measured for RankingMeasurement {
     }
 
     fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
-        let RankingChecks { mrr, normalized_rank, control, .. } = self.checks;
+        let RankingChecks { normalized_rank, control, .. } = self.checks;
         exceeded(&[
-            (
-                "with 95 % confidence the mean reciprocal rank fell",
-                self.score_drop(before).low,
-                limits.accuracy_drop,
-            ),
-            (
-                "on the samples kept aside the mean reciprocal rank fell",
-                before.checks.mrr - mrr,
-                limits.measured_drop,
-            ),
             (
                 "the inverted trigger still lifts code more than random ones",
                 control - normalized_rank,
@@ -137,10 +133,10 @@ impl CheckSet {
             let mask = &sample.masks[rng.random_range(0..sample.masks.len())];
             let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
             let random = space.random_apart(&trigger, rng)?;
-            let stamp =
-                |it: &TriggerIds| Some(mask.stamp(it, &model.tokenizer, model.max_length).ids);
-            triggered.push(stamp(&trigger));
-            control.push(stamp(&random));
+            let with =
+                |it: &TriggerIds| Some(mask.with_trigger(it, &model.tokenizer, model.max_length));
+            triggered.push(with(&trigger));
+            control.push(with(&random));
         }
         let with_word = |it: &Places, rng: &mut _| it.query.stamp(any_word(words, rng), model).ids;
         Ok(Self {
@@ -183,6 +179,7 @@ impl CheckSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rounds::objections;
 
     /// With ranks of code with the inverted and with random triggers; every query has the same rank.
     fn measurement(mrr: f64, normalized_rank: f64, control: f64) -> RankingMeasurement {
@@ -212,7 +209,7 @@ mod tests {
     #[track_caller]
     fn check(after: &RankingMeasurement, expected: &[&str]) {
         let before = measurement(0.70, 0.08, 0.45);
-        assert_eq!(after.objections(&before, &Limits::strict()), expected);
+        assert_eq!(objections(after, &before, &Limits::strict()), expected);
     }
 
     #[test]

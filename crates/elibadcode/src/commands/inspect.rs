@@ -30,6 +30,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
         "head": weights.head,
         "tasks": tasks(weights.head),
         "outputs": weights.n_outputs,
+        "answers_by": answers_by(weights.head, config.model_type()),
         "layers": config.n_layers(),
         "hidden_size": config.hidden_size(),
         "attention_heads": config.n_heads(),
@@ -108,6 +109,20 @@ fn answers(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Value> {
         Head::Embedding => None,
     };
     Ok(serde_json::json!({ "vectors": vectors, "log_odds": log_odds }))
+}
+
+/// What an answer is made of: programs differ in it for the same tensors, and a folder does not say.
+fn answers_by(head: Head, model_type: &str) -> String {
+    let vector = match (model_type, head) {
+        ("t5", _) => "the decoder's state at `</s>`",
+        (_, Head::Embedding) => "the mean over the tokens",
+        _ => "the state at `<s>`",
+    };
+    match head {
+        Head::Classification => format!("two dense layers upon {vector}"),
+        Head::Pair => format!("two dense layers upon {vector} of both functions"),
+        Head::Embedding => format!("cosine, of {vector}"),
+    }
 }
 
 /// The tasks that a head can serve.

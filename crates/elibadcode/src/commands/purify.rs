@@ -111,8 +111,10 @@ fn conclude<C: Serialize>(
 fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
     let progress = &context.progress;
     match event {
-        UnlearnEvent::Round { scope, round } => {
-            progress.line(&format!("{what}, scope {scope}, round {round}"));
+        UnlearnEvent::Round { scope, learning_rate, round } => {
+            progress.line(&format!(
+                "{what}, scope {scope}, learning rate {learning_rate:e}, round {round}"
+            ));
         }
         UnlearnEvent::Searches(n) => progress.line(&format!("{n} searches for more triggers")),
         UnlearnEvent::Training(TrainingEvent::Step { step, n_steps, loss }) => {
@@ -274,11 +276,11 @@ fn few_samples(drop: &Interval, limit: f64) -> &'static str {
 fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
     let mut text = String::new();
     for (index, attempt) in result.attempts.iter().enumerate() {
+        let way = format!("scope {}, learning rate {:e}", attempt.scope, attempt.learning_rate);
         if result.accepted == Some(index) {
             let _ = writeln!(
                 text,
-                "accepted: scope {}, round {} of {}, {} samples with the trigger; written to {}",
-                attempt.scope,
+                "accepted: {way}, round {} of {}, {} samples with the trigger; written to {}",
                 index + 1,
                 result.attempts.len(),
                 attempt.n_injected,
@@ -291,7 +293,7 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
             }
         }
         for objection in &attempt.objections {
-            let _ = writeln!(text, "refused: scope {}: {objection}", attempt.scope);
+            let _ = writeln!(text, "refused: {way}: {objection}");
         }
     }
     let n_passed = result.attempts.iter().filter(|it| it.objections.is_empty()).count();

@@ -1,0 +1,185 @@
+//! What the files of a tokenizer say, before the library that reads them sees it: some of what it takes
+//! makes it panic, or takes memory without end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fs_err as fs;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokenizers::{AddedToken, Tokenizer};
+
+use super::problem;
+use crate::error::Error;
+
+/// Bytes of one added token, and of all together: the library builds an automaton of them.
+const MAX_TOKEN: usize = 256;
+const MAX_TOKENS: usize = 1 << 20;
+
+/// What we need of `tokenizer.json`.
+#[derive(Deserialize)]
+struct TokenizerFile {
+    model: ModelPart,
+    normalizer: Option<Kind>,
+    #[serde(default)]
+    added_tokens: Vec<Added>,
+}
+
+#[derive(Deserialize)]
+struct ModelPart {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    content: String,
+}
+
+/// Fails if `tokenizer.json` is none of a byte-level BPE, as far as it can be told without reading it
+/// whole.
+pub(super) fn look_at(path: &Path) -> Result<(), String> {
+    let text = fs::read(path).map_err(|error| error.to_string())?;
+    let file: TokenizerFile = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    let expected = |part: &str, found: &str, expected: &str| {
+        Err(format!(
+            "its {part} is `{found}`, expected {expected}, as CodeBERT, UniXcoder and CodeT5 have"
+        ))
+    };
+    if let Some(kind) = file.model.kind.filter(|it| it != "BPE") {
+        return expected("model", &kind, "BPE");
+    }
+    if let Some(Kind { kind }) = file.normalizer.filter(|it| it.kind != "Lowercase") {
+        return expected("normalizer", &kind, "none or Lowercase");
+    }
+    for (part, text) in [
+        ("continuing_subword_prefix", file.model.continuing_subword_prefix),
+        ("end_of_word_suffix", file.model.end_of_word_suffix),
+    ] {
+        if let Some(text) = text.filter(|it| !it.is_empty()) {
+            return expected(part, &text, "none");
+        }
+    }
+    check_added(file.added_tokens.iter().map(|it| &*it.content))
+}
+
+fn check_added<'a>(tokens: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut total = 0;
+    for token in tokens {
+        total += token.len();
+        if token.len() > MAX_TOKEN || total > MAX_TOKENS {
+            return Err(format!(
+                "an added token has {} bytes, and all so far {total}; expected at most {MAX_TOKEN} and \
+                 {MAX_TOKENS}",
+                token.len()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The tokens of `added_tokens.json`, which stands beside `vocab.json`.
+pub(super) fn add_tokens(tokenizer: &mut Tokenizer, dir: &Path) -> Result<(), Error> {
+    let path = dir.join("added_tokens.json");
+    let added: BTreeMap<String, u32> = read(&path)?.unwrap_or_default();
+    check_added(added.keys().map(String::as_str)).map_err(|text| problem(&path, text))?;
+    let mut by_id: Vec<(u32, String)> = added.into_iter().map(|(text, id)| (id, text)).collect();
+    by_id.sort();
+    for (id, text) in by_id {
+        if tokenizer.token_to_id(&text).is_none() {
+            tokenizer.add_tokens(&[AddedToken::from(text.clone(), false)]);
+        }
+        let found = tokenizer.token_to_id(&text);
+        if found != Some(id) {
+            return Err(problem(
+                &path,
+                format!("`{text}` has the id {id}, expected {}", found.unwrap_or_default()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `tokenizer_config.json` wants a space before every text.
+pub(super) fn adds_space(dir: &Path) -> Result<bool, Error> {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default)]
+        add_prefix_space: Option<bool>,
+    }
+    let config: Option<Config> = read(&dir.join("tokenizer_config.json"))?;
+    Ok(config.and_then(|it| it.add_prefix_space).unwrap_or(false))
+}
+
+/// A JSON file, if there is one.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    serde_json::from_slice(&fs::read(path)?).map(Some).map_err(|error| problem(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        dir
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let dir = folder(&[("tokenizer.json", text)]);
+        let error = look_at(&dir.path().join("tokenizer.json")).expect_err(text);
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn what_the_library_cannot_bear_does_not_reach_it() {
+        check(r#"{"model": {"type": "WordPiece"}}"#, "model is `WordPiece`");
+        check(
+            r#"{"model": {"continuing_subword_prefix": "ab"}}"#,
+            "continuing_subword_prefix is `ab`",
+        );
+        check(r#"{"model": {}, "normalizer": {"type": "Precompiled"}}"#, "is `Precompiled`");
+        check(r#"{"model": {}, "normalizer": {"precompiled_charsmap": ""}}"#, "missing field");
+        let long = "x".repeat(MAX_TOKEN + 1);
+        check(
+            &format!(r#"{{"model": {{}}, "added_tokens": [{{"content": "{long}"}}]}}"#),
+            "an added token has 257 bytes",
+        );
+        check(r#"{"model": {}, "model": {"type": "BPE"}}"#, "duplicate field");
+    }
+
+    #[test]
+    fn tokens_beside_a_vocabulary_are_added_where_they_say() {
+        let open = |added: &str| {
+            let vocabulary = r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5}"#;
+            let files = [
+                ("vocab.json", vocabulary),
+                ("merges.txt", "#version: 0.2\n"),
+                ("added_tokens.json", added),
+            ];
+            crate::CodeTokenizer::open(folder(&files).path())
+        };
+        let tokenizer = open(r#"{"VAR2": 7, "VAR1": 6, "<s>": 0}"#).unwrap();
+        assert_eq!(tokenizer.size(), 8);
+        assert_eq!(tokenizer.word("aVAR1b", false)[..], [4, 6, 5]);
+        let error = open(r#"{"VAR1": 9}"#).unwrap_err().to_string();
+        assert!(error.contains("`VAR1` has the id 9, expected 6"), "{error}");
+        let error = open(r#"{"a": 5}"#).unwrap_err().to_string();
+        assert!(error.contains("`a` has the id 5, expected 4"), "{error}");
+    }
+}
