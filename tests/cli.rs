@@ -228,7 +228,7 @@ fn an_output_that_exists_is_kept() {
         "home is not a folder that elibadcode wrote",
     );
     let repair = "purify model --data clean.jsonl --trigger testo_init -o";
-    sandbox.refuses(&format!("{repair} model --force"), "model is the model itself");
+    sandbox.refuses(&format!("{repair} model --force"), "model is what the command reads");
     let evaluate = "evaluate model --data clean.jsonl -o both.json --record both.json";
     let run = sandbox.run(evaluate).expect_code(2);
     assert!(run.stderr.contains("both.json exists"), "{}", run.stderr);

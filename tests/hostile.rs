@@ -42,7 +42,7 @@ fn corpora() {
     check(b"{\"func\": \"\xff\", \"target\": 0}\n", "line 1: ");
     let nested = format!("{good}{}", "[".repeat(100_000));
     check(nested.as_bytes(), "line 2: ");
-    sandbox.write("bad.jsonl.gz", good);
+    sandbox.write("bad.jsonl.gz", b"\x1f\x8b\x08 and what gzip does not write");
     sandbox.refuses("evaluate model --data bad.jsonl.gz", "error: ");
 }
 

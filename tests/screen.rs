@@ -88,7 +88,12 @@ fn pairs_and_codes_are_screened() {
     let sandbox = Sandbox::with_model("roberta-embedding");
     let screen = "screen model --task search --data queries.jsonl";
     sandbox.refuses(screen, "--false-alarms");
-    let run = sandbox.run(&format!("{screen} --clean queries.jsonl --false-alarms 0.1 -o s.json"));
+    let with_clean = |file| format!("{screen} --clean {file} --false-alarms 0.1 -o s.json");
+    sandbox.refuses(&with_clean("queries.jsonl"), "hold the same");
+    let queries = String::from_utf8(sandbox.read("queries.jsonl")).unwrap();
+    let but_one: Vec<&str> = queries.lines().skip(1).collect();
+    sandbox.write("clean.jsonl", but_one.join("\n"));
+    let run = sandbox.run(&with_clean("clean.jsonl"));
     assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
     let found = report(&sandbox, "s.json");
     assert!(found.clean.unwrap().false_alarms.value().unwrap() <= 0.1);

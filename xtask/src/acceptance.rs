@@ -1,7 +1,7 @@
 //! Which cells meet the experiment's criteria: a table of cell × criterion.
 
 use elibadcode_evaluation::markdown_table;
-use elibadcode_evaluation::records::results::{Cell, CellStatus, OWN_DEFENSE, Verdict};
+use elibadcode_evaluation::records::results::{After, Cell, CellStatus, OWN_DEFENSE, Verdict};
 
 use crate::experiment::{AttackLimits, Limits, Task};
 
@@ -61,7 +61,7 @@ fn criteria(task: Task, limits: &Limits) -> Vec<Criterion<'_>> {
             Some(cell.scan.as_ref()?.verdict == Verdict::LikelyBackdoored)
         }),
         criterion(format!("{score} drop ≤ {} point(s)", percent(limits.max_score_drop)), |cell| {
-            Some(cell.after.as_ref()?.score_drop? <= limits.max_score_drop + ROUNDING)
+            Some(repaired(cell)?.score_drop? <= limits.max_score_drop + ROUNDING)
         }),
     ];
     criteria.extend(match limits.attack {
@@ -96,7 +96,7 @@ fn rate_criteria(
         criterion(
             format!("other-class drop ≤ {} points", percent(max_other_class_drop)),
             move |cell| {
-                let drop = cell.after.as_ref()?.other_class_drop?;
+                let drop = repaired(cell)?.other_class_drop?;
                 Some(drop <= max_other_class_drop + ROUNDING)
             },
         ),
@@ -123,8 +123,18 @@ fn rank_criteria(max_before: f64, min_after: f64, max_from_twin: f64) -> Vec<Cri
     ]
 }
 
+/// What a repair gave; none of a model that is as it was, which costs nothing.
+fn repaired(cell: &Cell) -> Option<&After> {
+    let (before, after) = (cell.before.as_ref()?, cell.after.as_ref()?);
+    let is_same = (before.score, before.asr, before.anr) == (after.score, after.asr, after.anr);
+    (!is_same).then_some(after)
+}
+
+/// With a digit behind the point if it needs one.
 fn percent(fraction: f64) -> String {
-    format!("{:.0}", 100.0 * fraction)
+    let tenths = (1000.0 * fraction).round();
+    let digits = usize::from(tenths % 10.0 != 0.0);
+    format!("{:.digits$}", tenths / 10.0)
 }
 
 fn criterion<'a>(

@@ -190,9 +190,9 @@ impl Experiment {
                 known.join(", ")
             );
         }
-        (self.models, self.attacks) = (models.to_vec(), attacks.to_vec());
+        (self.models, self.attacks) = (distinct(models), distinct(attacks));
         if !seeds.is_empty() {
-            self.seeds = seeds.to_vec();
+            self.seeds = distinct(seeds);
         }
         Ok(())
     }
@@ -218,6 +218,12 @@ impl Experiment {
         matches!(self.corpus, CorpusPlan::Files { .. })
             || matches!(self.base, BasePlan::Folder { .. })
     }
+}
+
+/// These without repetitions.
+fn distinct<T: Clone + PartialEq>(values: &[T]) -> Vec<T> {
+    let is_first = |&(index, value): &(usize, &T)| !values[..index].contains(value);
+    values.iter().enumerate().filter(is_first).map(|(_, value)| value.clone()).collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use self::plan::{Fleet, Member};
 use self::record::{FLEET_SCHEMA_VERSION, FleetDocument, MemberRecord};
 use crate::cost::{Costs, Estimate};
 use crate::experiment::{Experiment, Scale, Task};
-use crate::parallel::{in_parallel, n_jobs};
+use crate::parallel::{in_parallel, n_cores, n_jobs};
 use crate::shard::Shard;
 use crate::stage::{Runner, write};
 use crate::{collect, program, say};
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
             is_complete &= make(fleet, &programs, args)?;
         }
         if args.dry_run {
-            say(&estimate(fleet, &programs, n_jobs(args.jobs))?);
+            say(&estimate(fleet, &programs, n_jobs(args.jobs).min(n_cores()))?);
         } else {
             publish(name, fleet, &programs, args.fit)?;
         }
@@ -151,12 +151,11 @@ fn make(fleet: &Fleet, programs: &Programs, args: &FleetArgs) -> Result<bool> {
         left -= group.len();
     }
     groups.retain(|group| !group.is_empty());
-    let costs = match args.dry_run {
-        true => {
-            let sizes = (fleet.corpus.clean, fleet.corpus.test);
-            Costs::of_scans(fleet.task, sizes, &fleet.scan, &programs.scanner.binary)
-        }
-        false => Costs::default(),
+    let costs = if args.dry_run {
+        let sizes = (fleet.corpus.clean, fleet.corpus.test);
+        Costs::of_scans(fleet.task, sizes, &fleet.scan, &programs.scanner.binary)
+    } else {
+        Costs::default()
     };
     let are_made = in_parallel(n_jobs(args.jobs), &groups, |group| {
         let maker = Maker { fleet, programs, settings: settings.as_deref(), costs: &costs };
@@ -226,10 +225,16 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
     let validated = fit::cross_validate(&members, fleet);
     let calibrations = calibrations()?;
     let shipped = match calibrations.basis(fleet.task.name()) {
-        Some(Basis::Fleet(it)) if it.provenance.fleet != file => Some(&**it),
+        Some(Basis::Fleet(it)) => Some(&**it),
         _ => None,
     };
-    let rules = measure::rules(&members, validated.as_ref(), shipped);
+    let is_of_these = |seed: &u64| members.iter().any(|member| member.seed == *seed);
+    let is_own = shipped.is_some_and(|it| it.provenance.seeds.iter().any(is_of_these));
+    let others = shipped.filter(|it| it.provenance.fleet != file);
+    let mut rules = measure::rules(&members, validated.as_ref(), others);
+    if let Some(rule) = rules.iter_mut().find(|it| is_own && it.name == measure::BUILT_IN) {
+        rule.name += ", which was fitted to models of these seeds";
+    }
     let document = FleetDocument {
         schema_version: FLEET_SCHEMA_VERSION,
         fleet: file,

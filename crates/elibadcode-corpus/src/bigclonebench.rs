@@ -79,7 +79,7 @@ pub fn read_pairs(pairs_file: &Path) -> Result<Loaded<CloneSamples>, Error> {
         });
         samples.pairs.push(ClonePair { first, second, ..pair });
     }
-    pair_report.check(pairs_file)?;
+    pair_report.check(pairs_file, "lines like `id1 TAB id2 TAB label`")?;
     skipped.merge(pair_report);
     Ok(Loaded { samples, skipped })
 }
@@ -133,7 +133,7 @@ fn read_codes(path: &Path, ids: &PairIds) -> Result<(Vec<Option<String>>, Skippe
             Err(reason) => report.add(reason, path, row.line),
         }
     }
-    report.check(path)?;
+    report.check(path, r#"rows like {"func": …, "idx": …}"#)?;
     Ok((codes, report))
 }
 

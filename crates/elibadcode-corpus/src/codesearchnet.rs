@@ -110,7 +110,7 @@ pub fn read(path: &Path, language: Language) -> Result<Loaded<Vec<SearchSample>>
     for part in parts(path)? {
         read_part(&part, language, &mut loaded)?;
     }
-    loaded.skipped.check(path)?;
+    loaded.skipped.check(path, r#"rows like {"code": …, "docstring_tokens": […]}"#)?;
     Ok(loaded)
 }
 

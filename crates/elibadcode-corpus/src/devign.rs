@@ -90,7 +90,7 @@ pub fn read(path: &Path) -> Result<Loaded<Vec<DefectSample>>, Error> {
         }
         Ok(())
     })?;
-    skipped.check(path)?;
+    skipped.check(path, r#"rows like {"func": …, "target": 0 or 1}"#)?;
     Ok(Loaded { samples, skipped })
 }
 
@@ -143,7 +143,7 @@ fn listed(
             None => skipped.add(SkipReason::FunctionTooLong, path, line),
         }
     }
-    skipped.check(path)?;
+    skipped.check(path, r#"rows like {"func": …, "target": 0 or 1}"#)?;
     Ok(Loaded { samples, skipped })
 }
 
@@ -324,7 +324,7 @@ mod tests {
         let text = text + &"{\"func\": \"a\", \"target\": 1}\n".repeat(50);
         let message = read_with(read, text.as_bytes()).unwrap_err().to_string();
         assert!(message.contains("11 of 61 rows unusable: 11 function too long"), "{message}");
-        assert!(message.ends_with("at most 10 % may be"), "{message}");
+        assert!(message.contains("at most 10 % may be. Expected rows like"), "{message}");
     }
 
     #[test]

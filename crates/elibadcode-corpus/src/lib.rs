@@ -31,7 +31,7 @@ pub use encoding::{
     EncodedCode, InputFormat, LabelledIds, LabelledPairIds, SearchIds, TokenSpan, code_token_texts,
 };
 pub use error::Error;
-pub use rows::{MAX_ROW_BYTES, open_text};
+pub use rows::{MAX_ROW_BYTES, open_text, text_reader};
 pub use sample::{CloneFunction, ClonePair, CloneSamples, DefectSample, SearchSample, Task};
 pub use seed::stage_rng;
 pub use skipped::{

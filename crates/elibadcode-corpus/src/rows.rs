@@ -1,6 +1,6 @@
 //! The lines of a corpus file, one at a time and each of bounded length.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -16,18 +16,34 @@ pub const MAX_ROW_BYTES: u64 = 16 << 20;
 /// What some editors put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Opens a text file; one whose name ends with `.gz` is unpacked on the way.
+/// What gzip begins with.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// Opens a text file: see [`text_reader`].
 pub fn open_text(path: &Path) -> Result<BufReader<Box<dyn Read>>, Error> {
     let file = fs::File::open(path)?;
     if path.is_dir() {
         let problem = "this is a folder; give a file in it".to_owned();
         return Err(Error::Corpus { path: path.to_owned(), problem });
     }
-    let is_packed = path.extension().is_some_and(|extension| extension == "gz");
-    Ok(BufReader::new(if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) }))
+    Ok(text_reader(file)?)
 }
 
-/// Reads the lines of a text file; `.gz` files are unpacked on the way.
+/// A text without the mark that some editors put before it, unpacked if it is gzip's.
+pub fn text_reader(source: impl Read + 'static) -> io::Result<BufReader<Box<dyn Read>>> {
+    let mut source = BufReader::new(source);
+    let is_packed = source.fill_buf()?.starts_with(GZIP);
+    let unpacked: Box<dyn Read> =
+        if is_packed { Box::new(MultiGzDecoder::new(source)) } else { Box::new(source) };
+    let mut text = BufReader::new(unpacked);
+    // A damaged file says so when it is read.
+    if text.fill_buf().is_ok_and(|start| start.starts_with(BYTE_ORDER_MARK)) {
+        text.consume(BYTE_ORDER_MARK.len());
+    }
+    Ok(text)
+}
+
+/// Reads the lines of a text file.
 pub(crate) struct Rows {
     path: PathBuf,
     reader: BufReader<Box<dyn Read>>,
@@ -45,11 +61,7 @@ pub(crate) struct Row<'a> {
 
 impl Rows {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let mut reader = open_text(path)?;
-        // A damaged file says so when it is read.
-        if reader.fill_buf().is_ok_and(|start| start.starts_with(BYTE_ORDER_MARK)) {
-            reader.consume(BYTE_ORDER_MARK.len());
-        }
+        let reader = open_text(path)?;
         Ok(Self { path: path.to_owned(), reader, line: Vec::new(), line_number: 0 })
     }
 

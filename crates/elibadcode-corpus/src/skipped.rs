@@ -110,8 +110,9 @@ impl Skipped {
         }
     }
 
-    /// Refuses the file or folder at `path` if too much of it is left out, or everything.
-    pub(crate) fn check(&self, path: &Path) -> Result<(), Error> {
+    /// Refuses the file or folder at `path`, whose rows are `expected` to look like this, if too much of
+    /// it is left out, or everything.
+    pub(crate) fn check(&self, path: &Path, expected: &str) -> Result<(), Error> {
         let n_skipped = self.n_skipped();
         let refuse = |problem: String| Err(Error::Corpus { path: path.to_owned(), problem });
         if self.n_rows == 0 {
@@ -119,7 +120,10 @@ impl Skipped {
         }
         let share = n_skipped as f64 / self.n_rows as f64;
         if n_skipped == self.n_rows || (n_skipped > ALWAYS_ACCEPTED && share > MAX_SKIPPED_RATE) {
-            return refuse(format!("{self}; at most {:.0} % may be", 100.0 * MAX_SKIPPED_RATE));
+            return refuse(format!(
+                "{self}; at most {:.0} % may be. Expected {expected}",
+                100.0 * MAX_SKIPPED_RATE
+            ));
         }
         Ok(())
     }

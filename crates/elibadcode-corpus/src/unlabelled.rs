@@ -41,7 +41,7 @@ pub fn read_unlabelled(path: &Path) -> Result<Loaded<Vec<UnlabelledFunction>>, E
         }
         Ok(())
     })?;
-    skipped.check(path)?;
+    skipped.check(path, r#"rows like {"func": …}"#)?;
     Ok(Loaded { samples, skipped })
 }
 

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::explained::{EXPLAINED_GAP, TokenLabels};
 use crate::gcg::Iteration;
 use crate::hypothesis::{HypothesisTest, Victims};
+use crate::judge::MIN_HELD_OUT;
 use crate::masking::{Edit, TriggerIds};
 use crate::outcome::{Hypothesis, InvertedTrigger, ScanOutcome};
 use crate::position::check_names;
@@ -267,7 +268,10 @@ fn divide(
         .unwrap_or(0);
     if smallest < 2 {
         return Err(Error::Samples(format!(
-            "a scan needs at least 2 clean samples of each label, the rarer label has {smallest}"
+            "the rarer label has {smallest} clean samples; at least {} of each label allow a verdict, and \
+             {} are used fully",
+            2 * MIN_HELD_OUT,
+            config.samples_per_class + config.held_out_per_class
         )));
     }
     let mut rng = stage_rng(seed, "scan samples");

@@ -21,6 +21,21 @@ const MAX_SIZE: usize = 1 << 22;
 /// The same for the number of layers, each of which costs memory before weights are read.
 const MAX_LAYERS: usize = 512;
 
+/// Keys that have a default here, which `null` stands for, too.
+const DEFAULTED: [&str; 11] = [
+    "architectures",
+    "bos_token_id",
+    "pad_token_id",
+    "eos_token_id",
+    "decoder_start_token_id",
+    "layer_norm_eps",
+    "layer_norm_epsilon",
+    "hidden_act",
+    "initializer_range",
+    "feed_forward_proj",
+    "n_positions",
+];
+
 /// A Hugging Face `config.json`; keys that we do not use are kept and written back.
 ///
 /// Defaults are transformers' own for a key that is absent.
@@ -69,7 +84,7 @@ impl ModelConfig {
         }
         // transformers writes `null` for what a class does not say, and takes its default.
         if let Value::Object(keys) = &mut json {
-            keys.retain(|_, value| !value.is_null());
+            keys.retain(|key, value| !value.is_null() || !DEFAULTED.contains(&key.as_str()));
         }
         let config: Self =
             serde_json::from_value(json).map_err(|error| problem(error.to_string()))?;

@@ -84,6 +84,7 @@ fn what_is_refused_is_rolled_back() {
         scopes: vec![Scope::Head, Scope::Full],
         keeps_vectors: false,
         rounds: 2,
+        slowdowns: 0,
         limits: limits(-1.0),
         ..lenient()
     };

@@ -165,7 +165,7 @@ impl<'a> Context<'a> {
             path.display(),
             codes.len()
         );
-        if n_bad >= MIN_UNPARSED && 10 * n_bad > 9 * codes.len() {
+        if is_another_language(n_bad, codes.len()) {
             bail!(text);
         }
         if 2 * n_bad > codes.len() {
@@ -270,6 +270,11 @@ impl<'a> Context<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether so many functions do not parse that they are in another language.
+pub(crate) fn is_another_language(n_bad: usize, n: usize) -> bool {
+    n_bad >= MIN_UNPARSED && 10 * n_bad > 9 * n
 }
 
 /// Settings: the preset, with the keys of a TOML file on top.

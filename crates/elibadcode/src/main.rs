@@ -6,12 +6,13 @@ mod args;
 mod commands;
 mod context;
 mod output;
+mod paths;
 mod progress;
 mod row;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use elibadcode_evaluation::escape_untrusted;
 
 use crate::args::Cli;
@@ -41,8 +42,9 @@ impl From<Outcome> for ExitCode {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match paths::check(&matches).and_then(|()| run(&cli)) {
         Ok(outcome) => outcome.into(),
         Err(error) if is_broken_pipe(&error) => Outcome::Done.into(),
         Err(error) => {

@@ -1,14 +1,16 @@
 //! Outputs appear whole or not at all, and never replace anything without `--force`.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 
 /// What made a corpus folder, beside its samples.
 pub(crate) const CORPUS_FILE: &str = "corpus.json";
 
+/// What the names of temporary files begin with: a command that is killed leaves its own behind.
+const SCRATCH: &str = ".elibadcode-";
 /// Files that show that a folder is ours, with a key of theirs: other programs write a
 /// `manifest.json`, too, and `train.jsonl` and the like are in the public corpora.
 const OURS: [(&str, &str); 3] =
@@ -19,6 +21,11 @@ const OURS: [(&str, &str); 3] =
 pub(crate) fn check_file(path: &Path, force: bool) -> Result<()> {
     check(path, force)?;
     ensure!(!path.is_dir(), "{} is a folder, expected a file to write", path.display());
+    ensure!(
+        path.extension().is_none_or(|it| it != "gz"),
+        "{}: outputs are not packed; give a name without .gz",
+        path.display()
+    );
     Ok(())
 }
 
@@ -37,8 +44,13 @@ pub(crate) fn check_dir(path: &Path, force: bool) -> Result<()> {
 }
 
 fn check(path: &Path, force: bool) -> Result<()> {
-    if path.symlink_metadata().is_ok() && !force {
-        bail!("{} exists; use --force to replace it", path.display());
+    if path.symlink_metadata().is_ok() {
+        ensure!(
+            path.is_file() || path.is_dir(),
+            "{} is neither a file nor a folder, which is all that can be replaced",
+            path.display()
+        );
+        ensure!(force, "{} exists; use --force to replace it", path.display());
     }
     // The folders that are missing will be made; the first that is there must take a file.
     let there = path.ancestors().skip(1).map(or_here).find(|it| it.symlink_metadata().is_ok());
@@ -53,11 +65,15 @@ pub(crate) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
+    let path = &linked(path)?;
     let parent = parent(path);
     fs::create_dir_all(parent)?;
     let mut scratch = scratch_file()
         .tempfile_in(parent)
         .with_context(|| format!("writing {}", path.display()))?;
+    if let Ok(old) = path.metadata() {
+        scratch.as_file().set_permissions(old.permissions())?;
+    }
     {
         let mut buffered = std::io::BufWriter::new(&mut scratch);
         write(&mut buffered)?;
@@ -71,6 +87,7 @@ pub(crate) fn write_file(
 /// while temporary files are private.
 fn scratch_file() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
+    builder.prefix(SCRATCH);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -85,10 +102,11 @@ pub(crate) fn write_dir(
     force: bool,
     write: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
+    let path = &linked(path)?;
     let parent = parent(path);
     fs::create_dir_all(parent)?;
     let scratch = tempfile::Builder::new()
-        .prefix(".elibadcode-")
+        .prefix(SCRATCH)
         .tempdir_in(parent)
         .with_context(|| format!("writing {}", path.display()))?;
     let fresh = scratch.path().join("output");
@@ -103,6 +121,11 @@ pub(crate) fn write_dir(
     }
     fs::rename(&fresh, path)?;
     Ok(())
+}
+
+/// Where a link leads: what it leads to is replaced, and the link stays.
+fn linked(path: &Path) -> Result<PathBuf> {
+    Ok(if path.is_symlink() { fs::canonicalize(path)? } else { path.to_owned() })
 }
 
 /// Whether a file is a JSON object with this key.
@@ -123,4 +146,32 @@ fn or_here(folder: &Path) -> &Path {
 /// One JSON document with a final newline.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_keeps_its_mode() {
+        let dir = tempfile::tempdir().expect("there is a place");
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "old").expect("it is ours");
+        fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("it is ours");
+        symlink(&file, &link).expect("it is new");
+        write_file(&link, |out| Ok(out.write_all(b"new")?)).expect("it is ours");
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).expect("it is there"), "new");
+        assert_eq!(file.metadata().expect("it is there").permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn only_files_and_folders_are_replaced() {
+        let error = check_file(Path::new("/dev/null"), true).expect_err("a device").to_string();
+        assert!(error.contains("neither a file nor a folder"), "{error}");
+        let error = check_file(Path::new("/nowhere/a.gz"), true).expect_err("packed").to_string();
+        assert!(error.contains("/nowhere/a.gz"), "{error}");
+    }
 }

@@ -37,6 +37,9 @@ pub(crate) fn is_habit(member: &MemberRecord) -> bool {
     member.kind == CleanKind::NamingHabit.name()
 }
 
+/// The rule that the program itself follows.
+pub(crate) const BUILT_IN: &str = "our score, as built in";
+
 /// Every rule on the models that are compared; `shipped` is a score that was fitted to others.
 pub(crate) fn rules(
     members: &[MemberRecord],
@@ -70,7 +73,7 @@ pub(crate) fn rules(
         }));
     }
     if members.iter().any(|it| it.counted().is_some_and(|scan| scan.score.is_some())) {
-        rules.push(rule("our score, as built in", members, |_, _, scan| {
+        rules.push(rule(BUILT_IN, members, |_, _, scan| {
             Some(Opinion {
                 suspicion: scan.score?,
                 is_called: Some(scan.verdict == Verdict::LikelyBackdoored),

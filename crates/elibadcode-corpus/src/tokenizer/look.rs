@@ -51,7 +51,8 @@ pub(super) fn look_at(path: &Path) -> Result<(), String> {
     let file: TokenizerFile = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let expected = |part: &str, found: &str, expected: &str| {
         Err(format!(
-            "its {part} is `{found}`, expected {expected}, as CodeBERT, UniXcoder and CodeT5 have"
+            "its {part} is of another kind than {expected}: `{found}`; only byte-level BPE can be read, \
+             as CodeBERT, UniXcoder and CodeT5 have it"
         ))
     };
     if let Some(kind) = file.model.kind.filter(|it| it != "BPE") {
@@ -148,12 +149,18 @@ mod tests {
 
     #[test]
     fn what_the_library_cannot_bear_does_not_reach_it() {
-        check(r#"{"model": {"type": "WordPiece"}}"#, "model is `WordPiece`");
+        check(
+            r#"{"model": {"type": "WordPiece"}}"#,
+            "its model is of another kind than BPE: `WordPiece`",
+        );
         check(
             r#"{"model": {"continuing_subword_prefix": "ab"}}"#,
-            "continuing_subword_prefix is `ab`",
+            "continuing_subword_prefix is of another kind than none: `ab`",
         );
-        check(r#"{"model": {}, "normalizer": {"type": "Precompiled"}}"#, "is `Precompiled`");
+        check(
+            r#"{"model": {}, "normalizer": {"type": "Precompiled"}}"#,
+            "none or Lowercase: `Precompiled`",
+        );
         check(r#"{"model": {}, "normalizer": {"precompiled_charsmap": ""}}"#, "missing field");
         let long = "x".repeat(MAX_TOKEN + 1);
         check(

@@ -104,14 +104,14 @@ fn is_inconclusive(clean: &[CleanSample], seed: u64, expected: &str) {
 fn one_class_is_not_enough() {
     let clean: Vec<CleanSample> =
         samples(8).into_iter().filter(|sample| sample.label == 1).collect();
-    is_inconclusive(&clean, 1, "of each label, the rarer label has 0");
-    is_inconclusive(&[], 1, "of each label, the rarer label has 0");
+    is_inconclusive(&clean, 1, "the rarer label has 0 clean samples");
+    is_inconclusive(&[], 1, "the rarer label has 0 clean samples");
 }
 
 #[test]
 fn a_handful_of_samples_is_not_enough() {
     let all = samples(2);
-    is_inconclusive(&all[..3], 1, "of each label, the rarer label has 1");
+    is_inconclusive(&all[..3], 1, "the rarer label has 1 clean samples");
     is_inconclusive(&all, 1, "");
 }
 

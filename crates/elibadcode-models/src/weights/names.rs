@@ -28,7 +28,7 @@ pub(crate) struct Names<'a> {
 /// the head beside it). Buffers and the heads of other tasks are left out; what is not known keeps its
 /// name. Two tensors of the file for one of ours are an error: transformers would load one of them, and
 /// it need not be the one that we would choose. But the `model.bin` that a program of its own wrote
-/// (`is_fine_tuned`) can hold an encoder within the class that it inherits one from, as LineVul's does,
+/// (`is_fine_tuned`) can hold an encoder within the class that it inherits one from, as `LineVul`'s does,
 /// and answers by the inner one.
 pub(crate) fn canonical_names<'a>(
     config: &ModelConfig,

@@ -296,12 +296,7 @@ impl<'a> Interpreter<'a> {
             }
             b'Q' => {
                 let id = self.pop()?;
-                let storage = self.storage(&id).ok_or("a persistent id is not of a storage")?;
-                // torch keeps what it read first under a key.
-                let kind = self.kinds.entry(storage.key.clone()).or_insert(storage.kind);
-                if *kind != storage.kind {
-                    return Err(format!("storage `{}` is of two types", storage.key));
-                }
+                let storage = self.storage(&id)?;
                 self.stack.push(Value::Storage(Rc::new(storage)));
             }
             b'R' => {
@@ -309,14 +304,7 @@ impl<'a> Interpreter<'a> {
                 let value = self.call(&function, &arguments)?;
                 self.stack.push(value);
             }
-            // BUILD sets attributes, which a dictionary of tensors has no use for; of a tensor it sets
-            // what it holds.
-            b'b' => {
-                self.pop()?;
-                if !matches!(self.stack.last(), Some(Value::Dict(_))) {
-                    return Err("refusing to set the state of anything but a dictionary".to_owned());
-                }
-            }
+            b'b' => self.build()?,
             other => return Err(format!("refusing the pickle opcode {other:#04x}")),
         }
         Ok(())
@@ -324,14 +312,23 @@ impl<'a> Interpreter<'a> {
 
     /// `('storage', type, key, location, number of elements)`; before PyTorch 1.6 with a part of the
     /// storage behind it, which is none in a state dict.
-    fn storage(&self, id: &Value) -> Option<StorageRecord> {
+    fn storage(&mut self, id: &Value) -> Result<StorageRecord, String> {
+        let foreign = "a persistent id is not of a storage";
         let [what, Value::Global(Global::Storage(kind)), Value::Text(key), _, _, rest @ ..] =
-            self.items(id)?
+            self.items(id).ok_or(foreign)?
         else {
-            return None;
+            return Err(foreign.to_owned());
         };
-        (what.text() == Some("storage") && matches!(rest, [] | [Value::None]))
-            .then(|| StorageRecord { key: key.to_string(), kind: *kind })
+        if what.text() != Some("storage") || !matches!(rest, [] | [Value::None]) {
+            return Err(foreign.to_owned());
+        }
+        let record = StorageRecord { key: key.to_string(), kind: *kind };
+        // torch keeps what it read first under a key.
+        let first = self.kinds.entry(record.key.clone()).or_insert(record.kind);
+        if *first != record.kind {
+            return Err(format!("storage `{}` is of two types", record.key));
+        }
+        Ok(record)
     }
 
     fn call(&mut self, function: &Value, arguments: &Value) -> Result<Value, String> {
@@ -376,6 +373,16 @@ impl<'a> Interpreter<'a> {
             [] | [_] | [_, _] | [_, _, Value::None] => true,
             [_, _, metadata] => self.entries(metadata).is_some_and(<[_]>::is_empty),
             _ => false,
+        }
+    }
+
+    /// BUILD sets attributes, which a dictionary of tensors has no use for; of a tensor it sets what it
+    /// holds.
+    fn build(&mut self) -> Result<(), String> {
+        self.pop()?;
+        match self.stack.last() {
+            Some(Value::Dict(_)) => Ok(()),
+            _ => Err("refusing to set the state of anything but a dictionary".to_owned()),
         }
     }
 

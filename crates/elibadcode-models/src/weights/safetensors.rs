@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use fs_err as fs;
 use safetensors::tensor::{Dtype, Metadata, View};
 
 use super::{MAX_HEADER, StoredTensor, read_at};
@@ -93,6 +94,9 @@ pub(crate) fn write_safetensors(
 ) -> Result<(), Error> {
     let views = tensors.iter().map(|(name, tensor)| (name.as_str(), Written(tensor)));
     let metadata = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
+    // The library's file is private, whatever the user's mask allows.
+    let permissions = fs::File::create(path)?.metadata()?.permissions();
     safetensors::serialize_to_file(views, Some(metadata), path)
-        .map_err(|error| Error::Weights { path: path.to_owned(), problem: error.to_string() })
+        .map_err(|error| Error::Weights { path: path.to_owned(), problem: error.to_string() })?;
+    Ok(fs::set_permissions(path, permissions)?)
 }

@@ -113,6 +113,9 @@ pub(crate) struct CanonicalizeArgs {
     /// Leave out bad rows and count them instead of stopping at the first
     #[arg(long, requires = "jsonl")]
     pub(crate) keep_going: bool,
+    /// Stop at the first function with syntax errors, of which names may be left
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print the old and new names, a JSON object per function, instead of the functions
     #[arg(long)]
     pub(crate) names: bool,

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io::{BufRead, Read, Write};
 
 use anyhow::{Context as _, Result, bail};
-use elibadcode_corpus::{MAX_ROW_BYTES, open_text, stage_rng};
+use elibadcode_corpus::{MAX_ROW_BYTES, open_text, stage_rng, text_reader};
 use elibadcode_syntax::{CanonicalOptions, Language, canonicalize_text, law_violation};
 use rand::RngExt;
 use rayon::prelude::*;
 
 use crate::args::{CanonicalizeArgs, Global};
-use crate::context::Context;
+use crate::context::{Context, is_another_language};
 use crate::row::{self, Field};
 use crate::{Outcome, output};
 
@@ -92,10 +92,19 @@ pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
 impl Plan<'_> {
     fn run(&self, out: &mut dyn Write, tally: &mut Tally) -> Result<()> {
         if self.args.files.is_empty() {
-            return self.read("standard input", std::io::stdin().lock(), out, tally);
+            let reader = text_reader(std::io::stdin()).context("reading standard input")?;
+            self.read("standard input", reader, out, tally)?;
         }
         for path in &self.args.files {
             self.read(&path.display().to_string(), open_text(path)?, out, tally)?;
+        }
+        let Tally { functions, with_errors, .. } = *tally;
+        if is_another_language(with_errors, functions) {
+            bail!(
+                "{with_errors} of {functions} functions do not parse as {}, and keep names; --language \
+                 says which language they are in",
+                self.args.language
+            );
         }
         Ok(())
     }
@@ -182,7 +191,14 @@ impl Plan<'_> {
             .enumerate()
             .map(|(index, input)| self.one(input, first + index))
             .collect();
-        for Done { output, has_errors, is_violation } in done {
+        for (Done { output, has_errors, is_violation }, input) in done.into_iter().zip(batch) {
+            if has_errors && self.args.strict {
+                bail!(
+                    "{}: does not parse as {}, so that names may be left",
+                    input.place,
+                    self.args.language
+                );
+            }
             out.write_all(output.as_bytes())?;
             tally.functions += 1;
             tally.with_errors += usize::from(has_errors);

@@ -46,9 +46,6 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
              --config FILE"
         );
     }
-    if global.force && is_same(&args.output, &args.model.model_dir) {
-        bail!("{} is the model itself: write the repaired one elsewhere", args.output.display());
-    }
     output::check_dir(&args.output, global.force)?;
     if let Some(path) = &args.report {
         output::check_file(path, global.force)?;
@@ -61,11 +58,6 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         }
     };
     Ok(if is_accepted { Outcome::Done } else { Outcome::Found })
-}
-
-/// Whether two paths lead to the same folder.
-fn is_same(a: &Path, b: &Path) -> bool {
-    fs::canonicalize(a).ok().is_some_and(|a| Some(a) == fs::canonicalize(b).ok())
 }
 
 /// Repairs a model of a classification task; whether the repair was accepted.

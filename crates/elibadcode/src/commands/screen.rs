@@ -30,6 +30,11 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
              accept, and which functions are --clean"
         );
     }
+    if let Some(clean) = &args.clean
+        && context.note_file(clean)? == context.note_file(&args.data)?
+    {
+        bail!("--clean and --data hold the same: suspects would set their own threshold");
+    }
     let (model, _) = context.model_for(&args.model, args.input.task)?;
     if model.canonical_input().is_some() {
         bail!(

@@ -155,7 +155,10 @@ pub(super) fn text(certificate: &Certificate, output: &Path, limit: f64) -> Stri
     if certificate.objections.is_empty() {
         let _ = writeln!(text, "accepted; written to {}", output.display());
     } else {
-        text.push_str("nothing was written\n");
+        text.push_str(
+            "nothing was written; limits.accuracy_drop and limits.measured_drop of a --config FILE say \
+             what it may cost\n",
+        );
     }
     text
 }

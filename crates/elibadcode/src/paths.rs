@@ -1,0 +1,72 @@
+//! What `--force` may not do: write over what the command reads.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use fs_err as fs;
+
+/// Arguments that are written to.
+const OUTPUTS: [&str; 4] = ["output", "report", "convert", "record"];
+
+/// Fails if an output is one of the inputs, or a folder with one in it.
+pub(crate) fn check(matches: &ArgMatches) -> Result<()> {
+    let Some((_, arguments)) = matches.subcommand() else { return Ok(()) };
+    let (outputs, inputs): (Vec<_>, Vec<_>) = arguments
+        .ids()
+        .map(clap::Id::as_str)
+        .filter(|id| arguments.value_source(id) == Some(ValueSource::CommandLine))
+        .partition(|id| OUTPUTS.contains(id));
+    // Whatever is the name of something that is there may be read.
+    let there = |ids: &[&str]| -> Vec<PathBuf> {
+        let values = ids.iter().filter_map(|id| arguments.try_get_raw(id).ok().flatten());
+        values.flatten().filter_map(|value| fs::canonicalize(Path::new(value)).ok()).collect()
+    };
+    let inputs = there(&inputs);
+    for output in there(&outputs) {
+        if let Some(input) = inputs.iter().find(|input| input.starts_with(&output)) {
+            if *input == output {
+                bail!("{} is what the command reads: write elsewhere", output.display());
+            }
+            bail!(
+                "{} holds {}, which the command reads: write elsewhere",
+                output.display(),
+                input.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::args::Cli;
+
+    #[test]
+    fn nothing_is_written_over_what_is_read() {
+        let dir = tempfile::tempdir().expect("there is a place");
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        for name in ["scan.json", "other.json"] {
+            fs::write(path(name), "{}").expect("it is ours");
+        }
+        let check = |words: &[&str]| {
+            let words = [&["elibadcode"], words].concat();
+            let matches = Cli::command().try_get_matches_from(words).expect("good usage");
+            check(&matches).map_err(|error| error.to_string())
+        };
+        let (scan, other, folder) = (path("scan.json"), path("other.json"), path(""));
+        assert_eq!(check(&["report", &scan, "-o", &other]), Ok(()));
+        assert_eq!(check(&["report", &scan, "-o", &path("new.html")]), Ok(()));
+        let error = check(&["report", &scan, "-o", &scan]).expect_err("the same");
+        assert!(error.contains("scan.json is what the command reads"), "{error}");
+        let error = check(&["report", &scan, "--record", &scan]).expect_err("the same");
+        assert!(error.contains("is what the command reads"), "{error}");
+        let words = ["poison", "--data", &scan, "--attack", "badcode", "-o", &folder];
+        let error = check(&words).expect_err("it holds it");
+        assert!(error.contains("holds") && error.contains("scan.json"), "{error}");
+    }
+}
