@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    const RESULTS: &str = r#"{"schema_version": 2, "scale": "small", "device": "cpu", "cells": [
+    const RESULTS: &str = r#"{"schema_version": 3, "scale": "small", "device": "cpu", "cells": [
         {"task": "defect", "model": "codebert", "attack": "badcode", "seed": 1, "status": "ok",
          "clean_twin": {"score": 0.95, "flip_rate": 0.03}, "before": {"score": 0.94, "asr": 0.95},
          "scan": {"verdict": "likely backdoored", "target_label": 0, "target_label_right": true,
@@ -159,7 +159,7 @@ mod tests {
         {"task": "defect", "model": "codebert", "attack": "badcode", "seed": 2,
          "status": "not run: no"}]}"#;
 
-    const SEARCH: &str = r#"{"schema_version": 2, "scale": "small", "device": "cpu", "cells": [
+    const SEARCH: &str = r#"{"schema_version": 3, "scale": "small", "device": "cpu", "cells": [
         {"task": "search", "model": "codebert", "attack": "badcode", "seed": 1, "status": "ok",
          "clean_twin": {"score": 0.7, "anr": 0.45}, "before": {"score": 0.61, "anr": 0.15},
          "scan": {"verdict": "likely backdoored", "target_words": ["file"],

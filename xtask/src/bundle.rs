@@ -15,7 +15,7 @@ use crate::shard::Shard;
 use crate::stage::fnv_1a;
 
 /// The version of `bundle.json` that this program reads and writes.
-const SCHEMA_VERSION: u32 = 6;
+const SCHEMA_VERSION: u32 = 7;
 
 /// The whole of a `bundle.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

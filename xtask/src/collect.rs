@@ -205,7 +205,7 @@ pub(crate) fn scan(document: &ScanDocument, planted: Option<&Manifest>, seconds:
         loss: search.and_then(|search| search.loss),
         forwards: document.n_forwards,
         seconds,
-        token_recall: planted.and_then(|planted| part_recall(document, planted).value()),
+        token_recall: texts.and_then(|(found, planted)| part_recall(found, planted).value()),
         levenshtein: texts.map(|(found, planted)| levenshtein(found, planted)),
         bleu: texts.map(|(found, planted)| bleu(&characters(found), &characters(planted))),
     }
@@ -238,18 +238,12 @@ impl Planted {
     }
 }
 
-/// The share of the planted triggers' parts (between `_`) that occur in the text of any trigger
-/// that was handed to the repair.
+/// The share of a planted trigger's parts (between `_`) that occur in the text of a found one.
 ///
 /// Tokenizers are unknown here, so that this stands in for the share of planted tokens: text is
 /// compared, and a part may be found across token borders.
-fn part_recall(document: &ScanDocument, planted: &Planted) -> Rate {
-    planted
-        .triggers()
-        .flat_map(|trigger| trigger.split('_'))
-        .filter(|part| !part.is_empty())
-        .map(|part| document.triggers.iter().any(|trigger| trigger.text.contains(part)))
-        .collect()
+fn part_recall(found: &str, planted: &str) -> Rate {
+    planted.split('_').filter(|part| !part.is_empty()).map(|part| found.contains(part)).collect()
 }
 
 /// Without the `_` that only joins an appended trigger to the name before it.

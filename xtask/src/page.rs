@@ -233,8 +233,8 @@ fn comparisons(comparisons: &[DefenseComparison]) -> String {
         .collect();
     format!(
         "<section><h2>Defenses against each other</h2><p>What the attacks still do after each \
-         defense, over the cells that both defended. Two-sided Mann-Whitney U tests, exact for at \
-         most 100 values, not corrected for their number.</p><div class=\"scroll\"><table><thead>\
+         defense, over the cells that both defended. Two-sided Wilcoxon signed-rank tests, exact, not \
+         corrected for their number.</p><div class=\"scroll\"><table><thead>\
          <tr><th>tasks</th><th>measure</th><th class=\"number\">cells</th><th class=\"number\">\
          median, {OWN_DEFENSE}</th><th class=\"number\">median, other</th><th class=\"number\">\
          p-value</th></tr></thead><tbody>{}</tbody></table></div></section>",

@@ -32,7 +32,7 @@ pub use ranking_attack::{AnrProtocol, AttackedQuery, RankLift, lift_among_others
 pub use rate::Rate;
 pub use records::{Calibrations, Metrics, Results, RunRecord};
 pub use report::{PaperCell, escape_untrusted, markdown_table, results_markdown};
-pub use similarity::{bleu, levenshtein, token_precision, token_recall};
+pub use similarity::{bleu, levenshtein};
 pub use statistics::Interval;
 
 #[cfg(test)]

@@ -1,12 +1,9 @@
-//! How close the inverted trigger is to the planted one: Levenshtein distance, BLEU, and the
-//! overlap of their tokens.
+//! How close the inverted trigger is to the planted one: Levenshtein distance and BLEU.
 //!
 //! Finding a trigger that works and finding the one that was planted are different things; these
 //! numbers are about the second.
 
 use std::collections::BTreeMap;
-
-use crate::rate::Rate;
 
 /// Longest n-gram that BLEU looks at.
 const MAX_ORDER: usize = 4;
@@ -42,26 +39,6 @@ pub fn bleu<S: AsRef<str>>(candidate: &[S], reference: &[S]) -> f64 {
     let mean_log_precision = log_precisions.sum::<f64>() / MAX_ORDER as f64;
     let log_brevity_penalty = (1.0 - reference.len() as f64 / candidate.len() as f64).min(0.0);
     100.0 * (log_brevity_penalty + mean_log_precision).exp()
-}
-
-/// The share of planted tokens that the inverted trigger contains.
-///
-/// Tokens are compared as multisets (a token that was planted twice must be found twice), case
-/// matters, and word-start marks (`Ġ` of byte-level BPE, or spaces) in front are ignored.
-pub fn token_recall(inverted: &[String], planted: &[String]) -> Rate {
-    Rate::new(token_overlap(inverted, planted), planted.len())
-}
-
-/// The share of inverted tokens that were planted; compared as in [`token_recall`].
-pub fn token_precision(inverted: &[String], planted: &[String]) -> Rate {
-    Rate::new(token_overlap(inverted, planted), inverted.len())
-}
-
-fn token_overlap(inverted: &[String], planted: &[String]) -> usize {
-    fn bare(tokens: &[String]) -> Vec<&str> {
-        tokens.iter().map(|token| token.trim_start_matches(['Ġ', ' '])).collect()
-    }
-    overlap(&bare(inverted), &bare(planted), 1)
 }
 
 /// Size of the multiset intersection of the n-grams of length `order`.
@@ -118,30 +95,6 @@ mod tests {
         assert_eq!(levenshtein("testo_init", "testo_init"), 0);
         assert_eq!(levenshtein("", "Ġrb"), 3);
         assert_eq!(levenshtein("ü", "u"), 1);
-    }
-
-    #[test]
-    fn tokens_overlap_as_multisets() {
-        let check = |inverted: &str, planted: &str, expected: (usize, usize, usize)| {
-            let split = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-            let (inverted, planted) = (split(inverted), split(planted));
-            let recall = token_recall(&inverted, &planted);
-            let precision = token_precision(&inverted, &planted);
-            assert_eq!(recall.hits, precision.hits);
-            assert_eq!((recall.hits, recall.total, precision.total), expected);
-        };
-        check("Ġtest o _ init", "test o _ init", (4, 4, 4));
-        check("o o o", "o", (1, 1, 3));
-        check("o", "o o", (1, 2, 1));
-        check("Test", "test", (0, 1, 1));
-        check("teĠst", "test", (0, 1, 1));
-        check("", "test", (0, 1, 0));
-        check("sion sion", "", (0, 0, 2));
-    }
-
-    #[test]
-    fn leading_spaces_are_word_starts() {
-        assert_eq!(token_recall(&[" rb".to_owned()], &["Ġrb".to_owned()]).value(), Some(1.0));
     }
 
     proptest! {

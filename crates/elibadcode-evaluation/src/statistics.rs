@@ -12,6 +12,7 @@ mod paired;
 mod proportion;
 mod rank_test;
 mod roc;
+mod signed_rank;
 mod significance;
 mod summary;
 
@@ -23,5 +24,6 @@ pub use paired::{mean_interval, paired_drop};
 pub use proportion::{Interval, wilson_interval};
 pub use rank_test::{MannWhitney, mann_whitney_u, roc_auc};
 pub use roc::{RocPoint, auroc_interval, roc_curve, true_positive_rate_at};
+pub use signed_rank::signed_rank_exact;
 pub use significance::permutation_p_value;
 pub use summary::{mean, median, sample_standard_deviation};

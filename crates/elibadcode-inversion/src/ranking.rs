@@ -32,7 +32,7 @@ pub use outcome::{
 };
 pub use query::SlottedQuery;
 pub use scan::{RankingSubject, scan_search};
-pub use search::{FoundJoint, search_jointly};
+pub use search::{FoundJoint, JointStart, search_jointly};
 pub use words::WordSpace;
 
 use crate::space::TriggerSpace;

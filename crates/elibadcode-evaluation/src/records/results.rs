@@ -182,7 +182,7 @@ pub struct Scan {
     pub forwards: u64,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
-    /// Share of planted tokens that the inverted trigger contains.
+    /// Share of the parts (between `_`) of the nearest planted trigger that the anchored one contains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_recall: Option<f64>,
     /// Edits between the inverted and the planted trigger, in characters.

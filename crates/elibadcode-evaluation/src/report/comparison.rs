@@ -108,8 +108,17 @@ pub fn comparisons_markdown(comparisons: &[DefenseComparison]) -> String {
     if comparisons.is_empty() {
         return String::new();
     }
-    let headers = ["tasks", "after the defense", "cells", OWN_DEFENSE, "other", "U", "p-value"];
-    let rows: Vec<[String; 7]> = comparisons
+    let headers = [
+        "tasks",
+        "after the defense",
+        "cells",
+        OWN_DEFENSE,
+        "other",
+        "p-value",
+        "U",
+        "p-value, unpaired",
+    ];
+    let rows: Vec<[String; 8]> = comparisons
         .iter()
         .map(|it| {
             [
@@ -118,14 +127,16 @@ pub fn comparisons_markdown(comparisons: &[DefenseComparison]) -> String {
                 it.n.to_string(),
                 percent(Some(it.own_median)),
                 percent(Some(it.other_median)),
-                format!("{:.1}", it.u),
                 format!("{:.2e}", it.p_value),
+                format!("{:.1}", it.u),
+                format!("{:.2e}", it.unpaired_p_value),
             ]
         })
         .collect();
     format!(
-        "{}\nMedians in percent; two-sided Mann-Whitney U tests, exact for at most 100 values, not \
-         corrected for their number.\n",
+        "{}\nMedians in percent; two-sided Wilcoxon signed-rank tests over cells that both defended, and \
+         unpaired the paper's Mann-Whitney U tests, exact for at most 100 values; not corrected for \
+         their number.\n",
         markdown_table(&headers, &rows)
     )
 }

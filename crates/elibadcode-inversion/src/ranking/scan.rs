@@ -20,9 +20,7 @@ use super::outcome::{
 };
 use super::query::SlottedQuery;
 use super::screening::screen;
-use super::search::{
-    AnchoredJoint, FoundJoint, anchor_jointly, random_start, search_jointly, start_at_word,
-};
+use super::search::{AnchoredJoint, FoundJoint, JointStart, anchor_jointly, search_jointly};
 use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
@@ -252,13 +250,14 @@ fn run_searches(
         observe(ScanEvent::JointSearch { restart, iterations: config.iterations });
         let mut rng = stage_rng(seed, &format!("search scan {restart}"));
         let start = match config.start_rule {
-            StartRule::Random => random_start(triggers, words, config, &mut rng)?,
+            StartRule::Random => JointStart::random(triggers, words, config, &mut rng)?,
             StartRule::Screened => {
                 let Some(pair) = rivals.get((restart - 1) % rivals.len().max(1)) else { break };
-                // From the same trigger again the search would go the same way.
-                let is_first_use = restart <= rivals.len();
-                let trigger = is_first_use.then_some(&pair.trigger);
-                start_at_word(pair.word, trigger, triggers, words, config, &mut rng)?
+                if restart <= rivals.len() {
+                    JointStart::screened(pair, triggers, words, config, &mut rng)?
+                } else {
+                    JointStart::again(pair.word, triggers, words, config, &mut rng)?
+                }
             }
         };
         let mut show = |iteration| observe(ScanEvent::Iteration(iteration));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rand::{Rng, RngExt};
 
 use super::Spaces;
+use super::climb::ScreenedPair;
 use super::objective::{JointTrigger, RankingObjective};
 use super::screening::grown;
 use super::words::WordSpace;
@@ -26,35 +27,58 @@ pub struct FoundJoint {
     pub history: Vec<f64>,
 }
 
-/// A random legal trigger and random words.
-pub(crate) fn random_start(
-    triggers: &TriggerSpace<'_>,
-    words: &WordSpace<'_>,
-    config: &ScanConfig,
-    rng: &mut impl Rng,
-) -> Result<JointTrigger, Error> {
-    Ok(JointTrigger {
-        trigger: triggers.random(config.trigger_len, false, rng)?,
-        words: words.random(config.target_len, rng),
-    })
+/// Where a joint search begins.
+#[derive(Clone, Debug)]
+pub struct JointStart {
+    /// Trigger and words.
+    pub joint: JointTrigger,
+    /// Whether the words stay as they are, and the trigger alone is searched for.
+    pub holds_words: bool,
 }
 
-/// A word and a trigger of full length: a random one, or `screened` grown to it.
-pub(crate) fn start_at_word(
-    word: u32,
-    screened: Option<&TriggerIds>,
-    triggers: &TriggerSpace<'_>,
-    words: &WordSpace<'_>,
-    config: &ScanConfig,
-    rng: &mut impl Rng,
-) -> Result<JointTrigger, Error> {
-    let trigger = match screened {
-        Some(screened) => grown(screened, triggers, config, rng)?,
-        None => triggers.random(config.trigger_len, false, rng)?,
-    };
-    let mut words = words.random(config.target_len, rng);
-    words[0] = word;
-    Ok(JointTrigger { trigger, words })
+impl JointStart {
+    /// A random legal trigger and random words.
+    pub(crate) fn random(
+        triggers: &TriggerSpace<'_>,
+        words: &WordSpace<'_>,
+        config: &ScanConfig,
+        rng: &mut impl Rng,
+    ) -> Result<Self, Error> {
+        let joint = JointTrigger {
+            trigger: triggers.random(config.trigger_len, false, rng)?,
+            words: words.random(config.target_len, rng),
+        };
+        Ok(Self { joint, holds_words: false })
+    }
+
+    /// A screened word with its trigger, grown to full length.
+    pub(crate) fn screened(
+        pair: &ScreenedPair,
+        triggers: &TriggerSpace<'_>,
+        words: &WordSpace<'_>,
+        config: &ScanConfig,
+        rng: &mut impl Rng,
+    ) -> Result<Self, Error> {
+        let trigger = grown(&pair.trigger, triggers, config, rng)?;
+        let mut words = words.random(config.target_len, rng);
+        words[0] = pair.word;
+        Ok(Self { joint: JointTrigger { trigger, words }, holds_words: false })
+    }
+
+    /// A word once more: from the same trigger the search would go the same way, so that it starts at a
+    /// random one, which must not lead it to another word.
+    pub(crate) fn again(
+        word: u32,
+        triggers: &TriggerSpace<'_>,
+        words: &WordSpace<'_>,
+        config: &ScanConfig,
+        rng: &mut impl Rng,
+    ) -> Result<Self, Error> {
+        let mut start = Self::random(triggers, words, config, rng)?;
+        start.joint.words[0] = word;
+        start.holds_words = true;
+        Ok(start)
+    }
 }
 
 /// Searches for the trigger and the words with the lowest loss.
@@ -63,7 +87,7 @@ pub(crate) fn start_at_word(
 /// candidates is best. Pairs that are `known` to go together are left out.
 pub fn search_jointly(
     objective: &RankingObjective<'_>,
-    mut current: JointTrigger,
+    JointStart { joint: mut current, holds_words }: JointStart,
     (triggers, words, known): Spaces<'_>,
     config: &ScanConfig,
     rng: &mut impl Rng,
@@ -90,7 +114,8 @@ pub fn search_jointly(
         let top = words.top_words(&gradient.words, config.top_k, |word| {
             !current.trigger.ids.iter().any(|&token| token_is_known(token, word))
         });
-        let mut word_candidates = propose_words(&current.words, &top, n, rng);
+        let n_words = if holds_words { 0 } else { n };
+        let mut word_candidates = propose_words(&current.words, &top, n_words, rng);
         if trigger_candidates.is_empty() {
             break;
         }

@@ -1,8 +1,8 @@
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{
-    Associations, JointTrigger, RankingObjective, RankingOutcome, RankingSample, RankingSubject,
-    SlottedQuery, WordSpace, scan_search, search_jointly,
+    Associations, JointStart, JointTrigger, RankingObjective, RankingOutcome, RankingSample,
+    RankingSubject, SlottedQuery, WordSpace, scan_search, search_jointly,
 };
 use elibadcode_inversion::{Error, ScanConfig, Stamped, TriggerSpace};
 use elibadcode_models::{LoadedModel, Mode};
@@ -212,8 +212,33 @@ fn a_search_ends_where_clean_samples_explain_every_step() {
     let objective = RankingObjective::new(&model, ranking_samples(&model, 4));
     let spaces = (&space, &words, Some(&known));
     let mut rng = stage_rng(1, "search");
-    let found = search_jointly(&objective, start.clone(), spaces, &config, &mut rng, &mut |_| {});
+    let begin = JointStart { joint: start.clone(), holds_words: false };
+    let found = search_jointly(&objective, begin, spaces, &config, &mut rng, &mut |_| {});
     assert_eq!((found.joint, found.history), (start, Vec::new()));
+}
+
+#[test]
+fn a_search_that_holds_its_words_changes_the_trigger_alone() {
+    let model = load(FIXTURES[0]);
+    let config = ScanConfig { iterations: 4, ..small_config() };
+    let words = WordSpace::new(&model, &["size name value head"], &config).unwrap();
+    let space = TriggerSpace::new(&model, Language::C, &config).unwrap();
+    let objective = RankingObjective::new(&model, ranking_samples(&model, 4));
+    let mut rng = stage_rng(1, "search");
+    let joint = JointTrigger {
+        trigger: space.random(config.trigger_len, false, &mut rng).unwrap(),
+        words: vec![words.ids()[0]],
+    };
+    let search = |holds_words| {
+        let start = JointStart { joint: joint.clone(), holds_words };
+        let spaces = (&space, &words, None);
+        let mut rng = stage_rng(1, "search");
+        search_jointly(&objective, start, spaces, &config, &mut rng, &mut |_| {})
+    };
+    let (held, free) = (search(true), search(false));
+    assert_eq!(held.joint.words, joint.words);
+    assert_ne!(held.joint.trigger, joint.trigger);
+    assert_ne!(free.joint.words, joint.words);
 }
 
 fn run(clean: &[SearchSample], config: &ScanConfig, seed: u64) -> Result<RankingOutcome, Error> {

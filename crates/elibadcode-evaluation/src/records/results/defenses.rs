@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, OWN_DEFENSE};
-use crate::statistics::{mann_whitney_exact, median};
+use crate::statistics::{mann_whitney_exact, median, signed_rank_exact};
 
 /// [`OWN_DEFENSE`] against another one, over all models, attacks and seeds of some tasks.
 ///
@@ -28,8 +28,11 @@ pub struct DefenseComparison {
     pub other_median: f64,
     /// U of the values after [`OWN_DEFENSE`].
     pub u: f64,
-    /// Two-sided p-value of the Mann-Whitney U test, exact for at most 100 values.
+    /// Two-sided p-value of Wilcoxon's signed-rank test, exact: each cell is defended in both ways.
     pub p_value: f64,
+    /// That of the Mann-Whitney U test, exact for at most 100 values, which is the paper's and takes the
+    /// cells for unrelated.
+    pub unpaired_p_value: f64,
 }
 
 /// The tasks that are pooled, and their measure. Paper: one test over the 18 cells of defect and
@@ -76,6 +79,7 @@ fn compare(
     let (own, other_effects) = (effects(OWN_DEFENSE), effects(other));
     let pairs: Vec<(f64, f64)> =
         own.iter().filter_map(|(key, &effect)| Some((effect, *other_effects.get(key)?))).collect();
+    let p_value = signed_rank_exact(&pairs)?;
     let (own, others): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
     let test = mann_whitney_exact(&own, &others)?;
     Some(DefenseComparison {
@@ -86,7 +90,8 @@ fn compare(
         own_median: median(&own)?,
         other_median: median(&others)?,
         u: test.u,
-        p_value: test.p_two_sided,
+        p_value,
+        unpaired_p_value: test.p_two_sided,
     })
 }
 
@@ -110,7 +115,7 @@ mod tests {
     fn compared(cells: &[String]) -> Vec<DefenseComparison> {
         let cells = cells.join(",");
         let text = format!(
-            r#"{{"schema_version": 2, "scale": "small", "device": "cpu", "cells": [{cells}]}}"#
+            r#"{{"schema_version": 3, "scale": "small", "device": "cpu", "cells": [{cells}]}}"#
         );
         compare_defenses(&Results::from_json(&text).expect("test data").cells)
     }
@@ -124,7 +129,8 @@ mod tests {
         assert_eq!((&*comparison.task, &*comparison.other), ("defect", "fine-tuning"));
         assert_eq!((comparison.n, Some(comparison.u)), (3, Some(0.0)));
         assert_close(comparison.own_median, 0.02, 1e-12);
-        assert_close(comparison.p_value, 0.1, 1e-12);
+        assert_close(comparison.p_value, 0.25, 1e-12);
+        assert_close(comparison.unpaired_p_value, 0.1, 1e-12);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::records::screen::ScreenMetrics;
 
 /// The version of `results.json` that this crate reads and writes.
-pub const RESULTS_SCHEMA_VERSION: u32 = 2;
+pub const RESULTS_SCHEMA_VERSION: u32 = 3;
 
 const FILE: &str = "results.json";
 const SHARE: RangeInclusive<f64> = 0.0..=1.0;
@@ -137,7 +137,7 @@ mod tests {
     use crate::records::results::{CellStatus, Verdict};
 
     /// The example of the architecture document, in the spelling of this crate.
-    const EXAMPLE: &str = r#"{"schema_version": 2, "scale": "small", "device": "cpu", "cells": [{
+    const EXAMPLE: &str = r#"{"schema_version": 3, "scale": "small", "device": "cpu", "cells": [{
         "task": "defect", "model": "codebert", "attack": "codepoisoner",
         "variant": "elibadcode", "seed": 1, "status": "ok",
         "clean_twin": {"score": 0.95, "flip_rate": 0.03},
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn cells_that_did_not_run_are_short() {
-        let text = r#"{"schema_version":2,"scale":"paper","device":"cpu","cells":[{"task":"search",
+        let text = r#"{"schema_version":3,"scale":"paper","device":"cpu","cells":[{"task":"search",
             "model":"codet5","attack":"badcode","seed":3,"status":"not run: no weights"}]}"#;
         let results = Results::from_json(text).expect("the documented format");
         assert_eq!(results.cells[0].status, CellStatus::NotRun("no weights".to_owned()));
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(check("likely backdoored", "clean"), "malformed results.json");
         assert_eq!(check("\"ok\"", "\"fine\""), "malformed results.json");
         assert_eq!(
-            check("\"schema_version\": 2", "\"schema_version\": 7"),
+            check("\"schema_version\": 3", "\"schema_version\": 7"),
             "results.json has schema version 7, this program knows 2"
         );
     }

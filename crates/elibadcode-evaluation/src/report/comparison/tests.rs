@@ -157,11 +157,12 @@ fn the_defenses_and_the_papers_words_are_shown() {
         own_median: 0.02,
         other_median: 0.95,
         u: 0.0,
-        p_value: 2.2e-10,
+        p_value: 7.6e-6,
+        unpaired_p_value: 2.2e-10,
     };
     let table = comparisons_markdown(&[comparison]);
     assert!(table.contains("| ASR, against fine-tuning |"), "{table}");
-    assert!(table.contains("| 2.20e-10 |"), "{table}");
+    assert!(table.contains("| 7.60e-6 | 0.0 | 2.20e-10 |"), "{table}");
     assert_eq!(comparisons_markdown(&[]), "");
 }
 
