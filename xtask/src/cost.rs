@@ -1,7 +1,7 @@
 //! What the stages of an experiment will cost, for `--dry-run`: functions through the model, a step
 //! of training or a gradient counting as three.
 //!
-//! Rough estimates: searches may end early, and what comes around them (the screening of words in
+//! Rough estimates: searches may end early, a repair that costs too much starts over, and what comes around them (the screening of words in
 //! code search, the profile of a trigger) is not counted. Unknown where the experiment does not say
 //! how many samples there are, or the program does not tell its settings.
 

@@ -299,11 +299,9 @@ impl ModelDir {
             return Err(problem(text));
         }
         for copy in copies {
-            let is_same = match names.get(SHARED) {
-                Some(shared) => weights.are_equal(shared, copy)?,
-                None => false,
-            };
-            if !is_same {
+            // Without it a tensor is missing, which is said below.
+            let Some(shared) = names.get(SHARED) else { continue };
+            if !weights.are_equal(shared, copy)? {
                 return Err(problem(format!(
                     "`{copy}` is not the same as the shared embedding, which programs load under both \
                      names"

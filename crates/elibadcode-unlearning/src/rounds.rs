@@ -185,7 +185,7 @@ impl<M: Measured> Repair<'_, M> {
         let Self { config, before, .. } = self;
         let TrainingConfig { scope, learning_rate, .. } = *training;
         let mut network = self.model.network.clone();
-        let mut is_too_costly = false;
+        let (mut is_too_costly, mut has_passed) = (false, false);
         for round in 1..=config.rounds {
             observe(UnlearnEvent::Round { scope, learning_rate, round });
             let mut rng = stage_rng(self.seed, &format!("unlearn {scope} {round}"));
@@ -196,6 +196,7 @@ impl<M: Measured> Repair<'_, M> {
             is_too_costly = !costs(&after, before, &config.limits).is_empty();
             let objections = objections(&after, before, &config.limits);
             let is_passed = objections.is_empty();
+            has_passed |= is_passed;
             if is_passed {
                 self.passed = Some((network.clone(), self.attempts.len()));
             }
@@ -213,8 +214,7 @@ impl<M: Measured> Repair<'_, M> {
                 return Ok(End::Accepted);
             }
         }
-        let is_slower_better = is_too_costly && self.passed.is_none();
-        Ok(if is_slower_better { End::TooCostly } else { End::Refused })
+        Ok(if is_too_costly && !has_passed { End::TooCostly } else { End::Refused })
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn check_dir(path: &Path, force: bool) -> Result<()> {
 
 fn check(path: &Path, force: bool) -> Result<()> {
     if path.symlink_metadata().is_ok() {
+        ensure!(path.exists(), "{} is a link that leads nowhere", path.display());
         ensure!(
             path.is_file() || path.is_dir(),
             "{} is neither a file nor a folder, which is all that can be replaced",

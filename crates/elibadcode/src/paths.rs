@@ -3,22 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::ArgMatches;
+use clap::builder::ValueParser;
 use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
 use fs_err as fs;
 
 /// Arguments that are written to.
 const OUTPUTS: [&str; 4] = ["output", "report", "convert", "record"];
 
-/// Fails if an output is one of the inputs, or a folder with one in it.
-pub(crate) fn check(matches: &ArgMatches) -> Result<()> {
-    let Some((_, arguments)) = matches.subcommand() else { return Ok(()) };
-    let (outputs, inputs): (Vec<_>, Vec<_>) = arguments
-        .ids()
-        .map(clap::Id::as_str)
+/// Fails if an output is one of the inputs that this command line names, or a folder with one in it.
+pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
+    let Some((name, arguments)) = matches.subcommand() else { return Ok(()) };
+    let known = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
+    let paths = known.chain(command.get_arguments().filter(|it| it.is_global_set()));
+    let (outputs, inputs): (Vec<_>, Vec<_>) = paths
+        .filter(|it| it.get_value_parser().type_id() == ValueParser::path_buf().type_id())
+        .map(|it| it.get_id().as_str())
         .filter(|id| arguments.value_source(id) == Some(ValueSource::CommandLine))
         .partition(|id| OUTPUTS.contains(id));
-    // Whatever is the name of something that is there may be read.
     let there = |ids: &[&str]| -> Vec<PathBuf> {
         let values = ids.iter().filter_map(|id| arguments.try_get_raw(id).ok().flatten());
         values.flatten().filter_map(|value| fs::canonicalize(Path::new(value)).ok()).collect()
@@ -55,8 +57,9 @@ mod tests {
         }
         let check = |words: &[&str]| {
             let words = [&["elibadcode"], words].concat();
-            let matches = Cli::command().try_get_matches_from(words).expect("good usage");
-            check(&matches).map_err(|error| error.to_string())
+            let command = Cli::command();
+            let matches = command.clone().try_get_matches_from(words).expect("good usage");
+            check(&command, &matches).map_err(|error| error.to_string())
         };
         let (scan, other, folder) = (path("scan.json"), path("other.json"), path(""));
         assert_eq!(check(&["report", &scan, "-o", &other]), Ok(()));
@@ -65,6 +68,11 @@ mod tests {
         assert!(error.contains("scan.json is what the command reads"), "{error}");
         let error = check(&["report", &scan, "--record", &scan]).expect_err("the same");
         assert!(error.contains("is what the command reads"), "{error}");
+        // What is no path is read by nobody.
+        let words = ["poison", "--data", &scan, "--attack", &folder, "-o", &path("new")];
+        assert_eq!(check(&words), Ok(()));
+        let words = ["canonicalize", "--language", "c", &scan, "-o", &other];
+        assert_eq!(check(&words), Ok(()));
         let words = ["poison", "--data", &scan, "--attack", "badcode", "-o", &folder];
         let error = check(&words).expect_err("it holds it");
         assert!(error.contains("holds") && error.contains("scan.json"), "{error}");

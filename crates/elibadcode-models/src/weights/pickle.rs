@@ -181,8 +181,8 @@ impl<'a> Interpreter<'a> {
             }
             return Ok(tensors);
         };
-        // Some programs read the outer ones, others the inner ones.
-        if !tensors.is_empty() {
+        // Some programs read the outer ones, others the inner ones. A number, as a loss is one, is no model.
+        if tensors.values().any(|it| it.shape.len() > 1) {
             return Err(
                 "tensors are both beside `state_dict` and in it: which are meant?".to_owned()
             );

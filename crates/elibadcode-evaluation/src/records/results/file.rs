@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(check("\"ok\"", "\"fine\""), "malformed results.json");
         assert_eq!(
             check("\"schema_version\": 3", "\"schema_version\": 7"),
-            "results.json has schema version 7, this program knows 2"
+            "results.json has schema version 7, this program knows 3"
         );
     }
 

@@ -70,12 +70,14 @@ fn what_would_change_a_tensor_is_refused() {
 
 #[test]
 fn of_two_state_dicts_none_is_chosen() {
-    let weight = || ("weight", tensor("FloatStorage", 1, USUAL));
+    let weight = || ("weight", tensor("FloatStorage", 2, USUAL));
+    let loss = || ("loss", tensor("FloatStorage", 0, USUAL));
     let inner = |entries: &[(&str, Vec<u8>)]| {
         let dict = state_dict(entries, b"");
         ("state_dict", dict[2..dict.len() - 1].to_vec())
     };
     assert_eq!(read(&state_dict(&[inner(&[weight()])], b"")).unwrap(), ["weight"]);
+    assert_eq!(read(&state_dict(&[inner(&[weight()]), loss()], b"")).unwrap(), ["weight"]);
     let both = state_dict(&[inner(&[weight()]), weight()], b"");
     assert!(read(&both).unwrap_err().contains("beside `state_dict`"));
     let last = state_dict(&[inner(&[weight()]), inner(&[])], b"");
