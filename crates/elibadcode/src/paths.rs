@@ -69,8 +69,7 @@ mod tests {
         let error = check(&["report", &scan, "--record", &scan]).expect_err("the same");
         assert!(error.contains("is what the command reads"), "{error}");
         // What is no path is read by nobody.
-        let words = ["poison", "--data", &scan, "--attack", &folder, "-o", &path("new")];
-        assert_eq!(check(&words), Ok(()));
+        assert_eq!(check(&["report", &scan, "--name", &other, "-o", &other]), Ok(()));
         let words = ["canonicalize", "--language", "c", &scan, "-o", &other];
         assert_eq!(check(&words), Ok(()));
         let words = ["poison", "--data", &scan, "--attack", "badcode", "-o", &folder];

@@ -57,7 +57,7 @@ fn page(entries: Vec<Entry>, question: Option<Question>) -> String {
     let cells: Vec<Cell> = entries.iter().map(|entry| entry.cell.clone()).collect();
     let comparisons = elibadcode_evaluation::records::results::compare_defenses(&cells);
     let results = Results {
-        schema_version: 2,
+        schema_version: 3,
         scale: "small".to_owned(),
         question: question.map(|it| it.name().to_owned()),
         date: Some("2026-11-25".to_owned()),

@@ -2,7 +2,7 @@ use super::*;
 
 fn results(cells: &str) -> Results {
     let text =
-        format!(r#"{{"schema_version":2,"scale":"small","device":"cpu","cells":[{cells}]}}"#);
+        format!(r#"{{"schema_version":3,"scale":"small","device":"cpu","cells":[{cells}]}}"#);
     Results::from_json(&text).expect("valid results")
 }
 
@@ -162,7 +162,7 @@ fn the_defenses_and_the_papers_words_are_shown() {
     };
     let table = comparisons_markdown(&[comparison]);
     assert!(table.contains("| ASR, against fine-tuning |"), "{table}");
-    assert!(table.contains("| 7.60e-6 | 0.0 | 2.20e-10 |"), "{table}");
+    assert!(table.contains("| 7.60e-6 | 0.0 | 2.20e-10 "), "{table}");
     assert_eq!(comparisons_markdown(&[]), "");
 }
 
