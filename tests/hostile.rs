@@ -272,6 +272,29 @@ fn configurations() {
     sandbox.refuses(EVALUATE, "the head has one output, which stands for label 1");
 }
 
+/// What other programs would read as another model than this one does.
+#[test]
+fn configurations_that_change_what_is_read() {
+    let check = |fixture: &str, key: &str, value: Value, expected: &str| {
+        let sandbox = Sandbox::with_model(fixture);
+        let mut config: Value = serde_json::from_slice(&sandbox.read("model/config.json")).unwrap();
+        config[key] = value;
+        sandbox.write("model/config.json", config.to_string());
+        sandbox.refuses("inspect model", expected);
+    };
+    let roberta = |key, value, expected| check("roberta-one-logit", key, value, expected);
+    roberta("is_decoder", json!(true), "is_decoder is true");
+    roberta("problem_type", json!("regression"), "problem_type is `regression`");
+    roberta("quantization_config", json!({}), "does not read quantized weights");
+    roberta("pad_token_id", json!(0), "pad_token_id is 0, but the tokenizer's `<pad>` is 1");
+    let t5 = |key, value, expected| check("codet5-one-logit", key, value, expected);
+    t5("eos_token_id", json!(1), "eos_token_id is 1, but the tokenizer's `</s>` is 2");
+    t5("dense_act_fn", json!("gelu"), "not those of feed_forward_proj `relu`");
+    let sandbox = Sandbox::new();
+    sandbox.write("model/adapter_config.json", "{}");
+    sandbox.refuses("inspect model", "has adapter_config.json");
+}
+
 #[test]
 fn tokenizers() {
     let sandbox = Sandbox::new();

@@ -174,7 +174,7 @@ pub(crate) fn exceeded(values: &[(&str, f64, f64)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rounds::objections;
+    use crate::rounds;
 
     /// Of 100 samples of each class: right ones, and with an inverted and a random trigger those of the
     /// victim class that become the target, and those of the other class that stay right.
@@ -197,7 +197,9 @@ mod tests {
     #[track_caller]
     fn check(after: &Measurement, expected: &[&str]) {
         let before = measurement(190, [100, 20], [97, 95]);
-        assert_eq!(objections(after, &before, &Limits::strict()), expected);
+        let limits = Limits::strict();
+        let costs = rounds::costs(after, &before, &limits);
+        assert_eq!([costs, after.objections(&before, &limits)].concat(), expected);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub struct UnlearningConfig {
     /// Peak learning rate of the wider scopes. Paper: not used.
     pub encoder_learning_rate: f64,
     /// How often a repair that costs too much starts over, each time at a quarter of the learning rate:
-    /// the rates were found on small models, and large ones do not bear them. Begun at 40 times its rate, the
+    /// the rates were found on small models, and larger ones may not bear them. Begun at 40 times its rate, the
     /// repair of README's demo was accepted after two. Paper: 0.
     pub slowdowns: usize,
     /// Rows a step; with `keeps_vectors` inputs, of which a function with its query has two.

@@ -111,14 +111,9 @@ pub(crate) type Train<'a> = dyn FnMut(
     + 'a;
 
 /// What speaks against a repair because of its cost.
-fn costs<M: Measured>(after: &M, before: &M, limits: &Limits) -> Vec<String> {
+pub(crate) fn costs<M: Measured>(after: &M, before: &M, limits: &Limits) -> Vec<String> {
     let (surely, measured) = (after.score_drop(before).low, before.score() - after.score());
     checks::costs(M::SCORE, surely, measured, limits)
-}
-
-/// Everything that speaks against a repair.
-pub(crate) fn objections<M: Measured>(after: &M, before: &M, limits: &Limits) -> Vec<String> {
-    [costs(after, before, limits), after.objections(before, limits)].concat()
 }
 
 /// Tries every scope for as many rounds as it takes. The first result without objections after the
@@ -193,8 +188,9 @@ impl<M: Measured> Repair<'_, M> {
                 train(network, training, &mut rng, observe)?;
             network = trained.model;
             let after = (self.measure)(&network);
-            is_too_costly = !costs(&after, before, &config.limits).is_empty();
-            let objections = objections(&after, before, &config.limits);
+            let costs = costs(&after, before, &config.limits);
+            is_too_costly = !costs.is_empty();
+            let objections = [costs, after.objections(before, &config.limits)].concat();
             let is_passed = objections.is_empty();
             has_passed |= is_passed;
             if is_passed {

@@ -179,7 +179,7 @@ impl CheckSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rounds::objections;
+    use crate::rounds;
 
     /// With ranks of code with the inverted and with random triggers; every query has the same rank.
     fn measurement(mrr: f64, normalized_rank: f64, control: f64) -> RankingMeasurement {
@@ -209,7 +209,9 @@ mod tests {
     #[track_caller]
     fn check(after: &RankingMeasurement, expected: &[&str]) {
         let before = measurement(0.70, 0.08, 0.45);
-        assert_eq!(objections(after, &before, &Limits::strict()), expected);
+        let limits = Limits::strict();
+        let costs = rounds::costs(after, &before, &limits);
+        assert_eq!([costs, after.objections(&before, &limits)].concat(), expected);
     }
 
     #[test]
