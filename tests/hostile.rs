@@ -285,6 +285,7 @@ fn configurations_that_change_what_is_read() {
     let roberta = |key, value, expected| check("roberta-one-logit", key, value, expected);
     roberta("is_decoder", json!(true), "is_decoder is true");
     roberta("problem_type", json!("regression"), "problem_type is `regression`");
+    roberta("auto_map", json!({"AutoModel": "modeling.Model"}), "auto_map names a program");
     roberta("quantization_config", json!({}), "does not read quantized weights");
     roberta("pad_token_id", json!(0), "pad_token_id is 0, but the tokenizer's `<pad>` is 1");
     let t5 = |key, value, expected| check("codet5-one-logit", key, value, expected);

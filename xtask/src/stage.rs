@@ -29,6 +29,9 @@ use self::fingerprint::{fingerprint_of, identity};
 use crate::parallel::n_cores_each;
 use crate::say;
 
+/// What is written last, when a stage is done.
+const STAMP: &str = "stage.json";
+
 /// A planned run of the program.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -38,8 +41,8 @@ pub(crate) struct Stage {
     arguments: Vec<String>,
     /// Name of the output file or folder inside the stage's folder.
     output: String,
-    /// Fingerprints of the stages that this one reads.
-    dependencies: Vec<u64>,
+    /// The stages that this one reads.
+    dependencies: Vec<Done>,
     /// Files that no stage made.
     files: Vec<PathBuf>,
     /// Exit codes that are results rather than errors.
@@ -83,7 +86,7 @@ impl Stage {
 
     /// Runs again whenever `done` ran again.
     pub(crate) fn after(mut self, done: &Done) -> Self {
-        self.dependencies.push(done.fingerprint);
+        self.dependencies.push(done.clone());
         self
     }
 
@@ -195,7 +198,7 @@ impl Runner {
         let folder = self.root.join(&stage.name);
         let output = folder.join(&stage.output);
         let record = folder.join("run.json");
-        let stamp_file = folder.join("stage.json");
+        let stamp_file = folder.join(STAMP);
         let fingerprint = match self.fingerprint(&stage) {
             // The plan says which files are missing.
             Err(_) if self.is_dry_run => 0,
@@ -233,6 +236,7 @@ impl Runner {
             return Ok(done);
         }
         self.check_program()?;
+        check_dependencies(&stage)?;
         // The output, too: a refused repair writes none, and an earlier one is not its own.
         for stale in [&stamp_file, &record, &output] {
             let removed = match stale {
@@ -275,6 +279,8 @@ impl Runner {
                 last.map_or(format!("exit code {exit_code}"), |line| line.trim().to_owned())
             );
         }
+        // What it read may be another run's by now.
+        check_dependencies(&stage)?;
         let done = done(output, fingerprint, exit_code, &record)?;
         let shown = self.shown(&stage);
         let stamp = Stamp {
@@ -350,7 +356,7 @@ impl Runner {
         })?;
         let mut parts = stage.arguments.clone();
         parts.extend([stage.output.clone(), self.device.clone(), program]);
-        parts.extend(stage.dependencies.iter().map(u64::to_string));
+        parts.extend(stage.dependencies.iter().map(|it| it.fingerprint.to_string()));
         for file in &stage.files {
             ensure!(!self.is_unwritten(file), "{}: not written yet", file.display());
             parts.push(identity(file)?);
@@ -380,6 +386,21 @@ fn remove_scratch(folder: &Path) -> Result<()> {
         } else if is_hidden {
             fs::remove_file(&path).with_context(shown)?;
         }
+    }
+    Ok(())
+}
+
+/// Fails if what a stage reads was made anew, by another run with another program or other settings: results
+/// of two are not to be mixed.
+fn check_dependencies(stage: &Stage) -> Result<()> {
+    for Done { output, fingerprint, .. } in &stage.dependencies {
+        let is_same = finished(&output.with_file_name(STAMP), *fingerprint, output).is_some();
+        ensure!(
+            is_same,
+            "{}: another run made this anew, with another program or other settings; give each run a \
+             folder of its own (--out)",
+            output.display()
+        );
     }
     Ok(())
 }

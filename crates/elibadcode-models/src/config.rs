@@ -112,6 +112,12 @@ impl ModelConfig {
                 "quantization_config: this version does not read quantized weights".to_owned()
             );
         }
+        if self.other().contains_key("auto_map") {
+            return Err("auto_map names a program of the folder's own, which others may run in place \
+                        of the model of this type, and this one does not: remove it if the model is \
+                        a plain one"
+                .to_owned());
+        }
         if let Some(kind @ ("regression" | "multi_label_classification")) =
             self.other().get("problem_type").and_then(Value::as_str)
         {

@@ -1,6 +1,6 @@
 //! Hugging Face folders: `config.json`, weights, a tokenizer, and our provenance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use elibadcode_corpus::{CodeTokenizer, InputFormat};
@@ -282,25 +282,38 @@ impl ModelDir {
     /// What the headers of the weight files say, matched with the configuration.
     fn stored(&self) -> Result<Stored, Error> {
         self.check_length()?;
-        let weights = Weights::open(&self.path)?;
-        let tensors = weights.tensors();
+        let all = Weights::open(&self.path)?.into_iter().map(|it| self.named(it));
+        let all: Vec<_> = all.collect::<Result<_, _>>()?;
+        for pair in all.windows(2) {
+            check_same(&pair[0], &pair[1])?;
+        }
+        let first = all.into_iter().next();
+        let (weights, names) = first.expect("a folder without weights is an error");
         let problem = |problem: String| Error::Weights { path: weights.path().to_owned(), problem };
-        let Names { canonical, copies } =
-            canonical_names(&self.config, tensors.keys(), weights.is_fine_tuned())
-                .map_err(problem)?;
-        let names: BTreeMap<String, String> =
-            canonical.into_iter().map(|(name, stored)| (name, stored.to_owned())).collect();
         let shape = |wanted: &str| {
             let (_, stored) = names.iter().find(|(it, _)| is_head(it) && it.ends_with(wanted))?;
-            Some(&tensors[stored].shape[..])
+            Some(&weights.tensors()[stored].shape[..])
         };
         weights.check_size(names.values())?;
         if let Some(text) = head_problem(&names) {
             return Err(problem(text));
         }
+        let inputs = shape(".dense.weight").and_then(|shape| shape.get(1).copied());
+        let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
+        let (config, head) = resolve_head(&self.config, inputs, n_outputs);
+        self.check_config(&config)?;
+        Ok(Stored { weights, names, config, head })
+    }
+
+    /// Weights with the file's name of each tensor that we use, by transformers' full name.
+    fn named(&self, weights: Weights) -> Result<(Weights, BTreeMap<String, String>), Error> {
+        let problem = |problem: String| Error::Weights { path: weights.path().to_owned(), problem };
+        let Names { canonical, copies } =
+            canonical_names(&self.config, weights.tensors().keys(), weights.is_fine_tuned())
+                .map_err(problem)?;
         for copy in copies {
-            // Without it a tensor is missing, which is said below.
-            let Some(shared) = names.get(SHARED) else { continue };
+            // Without it a tensor is missing, which is said when shapes are compared.
+            let Some(shared) = canonical.get(SHARED) else { continue };
             if !weights.are_equal(shared, copy)? {
                 return Err(problem(format!(
                     "`{copy}` is not the same as the shared embedding, which programs load under both \
@@ -308,11 +321,8 @@ impl ModelDir {
                 )));
             }
         }
-        let inputs = shape(".dense.weight").and_then(|shape| shape.get(1).copied());
-        let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
-        let (config, head) = resolve_head(&self.config, inputs, n_outputs);
-        self.check_config(&config)?;
-        Ok(Stored { weights, names, config, head })
+        let names = canonical.into_iter().map(|(name, stored)| (name, stored.to_owned())).collect();
+        Ok((weights, names))
     }
 
     /// Fails if the configuration, as completed, is of no model that we have.
@@ -382,7 +392,7 @@ impl ModelDir {
     /// [`ModelDir::with_reading`] reads otherwise than they say.
     pub fn hash(&self) -> Result<String, Error> {
         let mut paths = vec![self.path.join("config.json"), self.path.join(PROVENANCE)];
-        paths.extend(locate(&self.path)?.files);
+        paths.extend(locate(&self.path)?.into_iter().flat_map(|it| it.files));
         paths.extend(TOKENIZER_FILES.iter().map(|name| self.path.join(name)));
         let mut hasher = blake3::Hasher::new();
         for path in paths.iter().filter(|path| path.exists()) {
@@ -460,6 +470,32 @@ fn check_shapes(
         return Ok(());
     }
     Err(Error::Tensors { path: weights.path().to_owned(), problems })
+}
+
+/// Fails if the weights of a folder in two formats are not those of one model: which of them counts depends
+/// on the program that loads it.
+fn check_same(
+    (weights, names): &(Weights, BTreeMap<String, String>),
+    (others, other_names): &(Weights, BTreeMap<String, String>),
+) -> Result<(), Error> {
+    let all: BTreeSet<&String> = names.keys().chain(other_names.keys()).collect();
+    for name in all {
+        let is_same = match (names.get(name), other_names.get(name)) {
+            (Some(stored), Some(other)) => weights.is_equal(stored, others, other)?,
+            _ => false,
+        };
+        if !is_same {
+            return Err(Error::Weights {
+                path: others.path().to_owned(),
+                problem: format!(
+                    "`{name}` is not that of {} beside it, and programs differ in which of them they load: \
+                     remove the one that is not meant",
+                    weights.path().file_name().unwrap_or_default().display()
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The shapes in the files, by transformers' names.

@@ -56,9 +56,12 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    /// Reads the headers of the weight files of a folder.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let located = locate(dir)?;
+    /// Reads the headers of the weight files of a folder; several, if it has them in several formats.
+    pub(crate) fn open(dir: &Path) -> Result<Vec<Self>, Error> {
+        locate(dir)?.into_iter().map(Self::open_located).collect()
+    }
+
+    fn open_located(located: Located) -> Result<Self, Error> {
         let shards: Vec<BTreeMap<String, StoredTensor>> = located
             .files
             .iter()
@@ -125,11 +128,15 @@ impl Weights {
     /// Whether two tensors hold the same.
     pub(crate) fn are_equal(&self, one: &str, other: &str) -> Result<bool, Error> {
         let (a, b) = (&self.tensors[one], &self.tensors[other]);
-        if (&a.shape, a.element) != (&b.shape, b.element) {
-            return Ok(false);
-        }
-        Ok((a.file, a.start) == (b.file, b.start)
-            || self.read(one)?.values == self.read(other)?.values)
+        Ok((a.file, a.start, &a.shape, a.element) == (b.file, b.start, &b.shape, b.element)
+            || self.is_equal(one, self, other)?)
+    }
+
+    /// Whether a tensor holds the same as one of other files.
+    pub(crate) fn is_equal(&self, name: &str, files: &Self, other: &str) -> Result<bool, Error> {
+        let (a, b) = (&self.tensors[name], &files.tensors[other]);
+        Ok((&a.shape, a.element) == (&b.shape, b.element)
+            && self.read(name)?.values == files.read(other)?.values)
     }
 
     /// Reads one tensor as f32; a value that is not finite is an error.
@@ -178,36 +185,45 @@ pub(crate) struct Located {
     shard_of: Option<BTreeMap<String, usize>>,
 }
 
-/// The first of these that a folder has: `model.safetensors`, its sharded form,
-/// `pytorch_model.bin`, its sharded form, the reference code's `model.bin`.
+/// All of these that a folder has, the one that transformers takes first: `model.safetensors`, its sharded
+/// form, `pytorch_model.bin`, its sharded form, the reference code's `model.bin`.
 ///
-/// The first two hold the same model in the folders of hubs. A `model.bin` beside them is another one: what
-/// was fine-tuned, put into the folder of what it began with.
-pub(crate) fn locate(dir: &Path) -> Result<Located, Error> {
+/// A `model.bin` beside others is another model as a rule: what was fine-tuned, put into the folder of what
+/// it began with.
+pub(crate) fn locate(dir: &Path) -> Result<Vec<Located>, Error> {
     let problem = |problem: String| Error::Weights { path: dir.to_owned(), problem };
     let is_there = |name: &str| dir.join(name).exists();
-    let index = |name: &str| format!("{name}.index.json");
     if let Some(name) = ADAPTERS.into_iter().find(|name| is_there(name)) {
         return Err(problem(format!(
             "has {name}: programs put such an adapter upon the model, and this one does not; merge it \
              into the weights"
         )));
     }
-    let found: Vec<&str> =
-        WEIGHT_FILES.into_iter().filter(|name| is_there(name) || is_there(&index(name))).collect();
-    let Some(&name) = found.first() else {
+    let mut found = Vec::new();
+    for name in WEIGHT_FILES {
+        let file = dir.join(name);
+        let index = dir.join(format!("{name}.index.json"));
+        if name == FINE_TUNED
+            && file.exists()
+            && let Some(Located { files, .. }) = found.first()
+        {
+            let other = files[0].file_name().unwrap_or_default().display();
+            return Err(problem(format!(
+                "has {other} and {name}, which are different models as a rule: remove the one that is not \
+                 meant"
+            )));
+        }
+        if file.exists() {
+            found.push(Located { files: vec![file], shard_of: None });
+        }
+        if index.exists() {
+            found.push(locate_shards(dir, &index)?);
+        }
+    }
+    if found.is_empty() {
         return Err(problem(format!("has none of {}", WEIGHT_FILES.join(", "))));
-    };
-    if name != FINE_TUNED && found.contains(&FINE_TUNED) {
-        return Err(problem(format!(
-            "has {name} and {FINE_TUNED}, which are different models as a rule: remove the one that is \
-             not meant"
-        )));
     }
-    if is_there(name) {
-        return Ok(Located { files: vec![dir.join(name)], shard_of: None });
-    }
-    locate_shards(dir, &dir.join(index(name)))
+    Ok(found)
 }
 
 fn locate_shards(dir: &Path, index: &Path) -> Result<Located, Error> {

@@ -101,6 +101,33 @@ fn weights() {
         .is_refused_with("has model.safetensors and model.bin, which are different models");
 }
 
+/// transformers takes `model.safetensors` of the two, `torch.load` the other.
+#[test]
+fn weights_in_two_formats() {
+    let folder = Folder::new();
+    let whole = fs::read(folder.file("model.safetensors")).unwrap();
+    // Another format by its name only: a sharded one.
+    let index = |names: &[&str]| {
+        let places = names.iter().map(|&name| (name.to_owned(), json!("part.safetensors")));
+        json!({"weight_map": Value::Object(places.collect())}).to_string()
+    };
+    let header_length = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&whole[8..8 + header_length]).unwrap();
+    let names: Vec<&str> = header.as_object().unwrap().keys().map(String::as_str).collect();
+    let names: Vec<&str> = names.into_iter().filter(|&name| name != "__metadata__").collect();
+    let beside = |bytes: &[u8]| {
+        Folder::new()
+            .with_file("part.safetensors", bytes)
+            .with_file("pytorch_model.bin.index.json", index(&names).as_bytes())
+    };
+    let compute = Compute::select("cpu").unwrap();
+    let same = beside(&whole);
+    ModelDir::open(same.0.path()).and_then(|dir| dir.load(&compute)).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    beside(&changed).is_refused_with("is not that of model.safetensors beside it");
+}
+
 #[test]
 fn files_that_are_none() {
     Folder::new()

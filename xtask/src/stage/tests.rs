@@ -62,11 +62,12 @@ fn a_stage_runs_once_until_something_changes() {
     let first = check(stage(), 1);
     let second = check(stage(), 1);
     assert_eq!(first.fingerprint, second.fingerprint);
-    check(stage().flag("--n", 2), 2);
-    check(stage().flag("--n", 2).after(&first), 3);
-    check(stage().flag("--n", 2).after(&second), 3);
-    fs::remove_file(&first.output).expect("test data");
-    check(stage().flag("--n", 2).after(&first), 4);
+    let reader = || scratch.stage("c", "make");
+    check(reader(), 2);
+    check(reader().after(&first), 3);
+    let made = check(reader().after(&second), 3);
+    fs::remove_file(&made.output).expect("test data");
+    check(reader().after(&first), 4);
     let input = scratch.folder.join("input");
     fs::write(&input, "1").expect("test data");
     check(stage().reads(input.clone()), 5);
@@ -78,6 +79,17 @@ fn a_stage_runs_once_until_something_changes() {
     };
     assert_eq!(fingerprint("/bin/sh".into()), first.fingerprint);
     assert_ne!(fingerprint(scratch.folder.join("script")), first.fingerprint);
+}
+
+#[test]
+fn what_another_run_made_anew_is_not_read() {
+    let scratch = Scratch::new("anew");
+    let read = scratch.runner.run(scratch.stage("a", "make")).expect("test data");
+    let other = scratch.stage("a", "make").flag("--n", 2);
+    scratch.runner.run(other).expect("test data");
+    let error = scratch.runner.run(scratch.stage("b", "make").after(&read)).expect_err("changed");
+    assert!(format!("{error:#}").contains("another run made this anew"), "{error:#}");
+    assert_eq!(scratch.n_runs(), 2);
 }
 
 #[test]
