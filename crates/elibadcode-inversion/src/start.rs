@@ -22,8 +22,9 @@ const N_STARTS: usize = 16;
 const PART: usize = 1024;
 /// Samples on which all tokens are tried.
 const N_FIRST_SAMPLES: usize = 4;
-/// Samples on which the best eighth of them is tried.
+/// Samples on which one in [`SHARE`] of them is tried, the best.
 const N_SAMPLES: usize = 16;
+const SHARE: usize = 8;
 
 /// What the searches of a hypothesis start from.
 #[derive(Debug)]
@@ -45,14 +46,22 @@ impl Starts {
         if config.start_rule == StartRule::Random {
             return Self::Random;
         }
-        let mut tokens = space.single_tokens();
-        for (n_samples, share) in [(N_FIRST_SAMPLES, 8), (N_SAMPLES, 1)] {
-            let samples = spread(objective.samples().len(), n_samples);
-            let losses = by_parts(&tokens, observe, |part| objective.losses(part, &samples));
-            let n_kept = tokens.len().div_ceil(share).max(2 * N_TOKENS);
-            let best = ranked(tokens, &losses).into_iter().take(n_kept);
-            tokens = best.map(|(token, _)| token).collect();
+        let mut losses = |tokens: &[TriggerIds], samples: &[usize]| {
+            by_parts(tokens, observe, |part| objective.losses(part, samples))
+        };
+        let samples = spread(objective.samples().len(), N_SAMPLES);
+        let (first, others) = samples.split_at(samples.len().min(N_FIRST_SAMPLES));
+        let tokens = space.single_tokens();
+        let losses_on_first = losses(&tokens, first);
+        let n_kept = tokens.len().div_ceil(SHARE).max(2 * N_TOKENS);
+        let kept = ranked(tokens, &losses_on_first).into_iter().take(n_kept);
+        let (tokens, mut sums): (Vec<TriggerIds>, Vec<f64>) =
+            kept.map(|(token, loss)| (token, loss * first.len() as f64)).unzip();
+        for (sum, loss) in sums.iter_mut().zip(losses(&tokens, others)) {
+            *sum += loss * others.len() as f64;
         }
+        let tokens: Vec<TriggerIds> =
+            ranked(tokens, &sums).into_iter().map(|(token, _)| token).collect();
         let best = |keeps_name: bool| {
             let own = tokens.iter().filter(|it| it.keeps_name == keeps_name);
             own.map(|it| it.ids[0]).take(N_TOKENS).collect()

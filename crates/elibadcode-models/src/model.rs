@@ -7,7 +7,7 @@ use crate::batch::padded_ids;
 use crate::config::{EncoderConfig, ModelConfig};
 use crate::dropout::Mode;
 use crate::head::{DenseHead, Head};
-use crate::roberta::Roberta;
+use crate::roberta::{Input, Roberta};
 use crate::t5::T5;
 
 /// Below this a vector is not scaled up to length 1.
@@ -96,15 +96,28 @@ impl CodeModel {
         lengths: &[usize],
         mode: &mut Mode<'_>,
     ) -> Tensor<2> {
-        let is_embedding = self.head == Head::Embedding;
         let vectors = match &self.network {
-            Network::Roberta(it) if is_embedding => {
-                mean_pooled(it.roberta.states(words, lengths, mode), lengths)
-            }
-            Network::Roberta(it) => it.roberta.pooled(words, lengths, mode),
+            Network::Roberta(it) => self.pooled(&it.roberta, Input::Words(words), lengths, mode),
             Network::T5(it) => it.transformer.pooled(words, lengths, mode),
         };
-        if is_embedding { normalized(vectors) } else { vectors }
+        if self.head == Head::Embedding { normalized(vectors) } else { vectors }
+    }
+
+    /// RoBERTa's vector of each row, `[batch, hidden]`.
+    fn pooled(
+        &self,
+        roberta: &Roberta,
+        input: Input<'_>,
+        lengths: &[usize],
+        mode: &mut Mode<'_>,
+    ) -> Tensor<2> {
+        if self.head == Head::Embedding {
+            let seq = lengths.iter().copied().max().unwrap_or(0);
+            return mean_pooled(roberta.states(input, lengths, seq, mode), lengths);
+        }
+        let states = roberta.states(input, lengths, 1, mode);
+        let [batch, _, hidden] = states.dims();
+        states.reshape([batch, hidden])
     }
 
     /// Log-odds of label 1, `[batch]`, from vectors `[batch, hidden]`, of a model with
@@ -128,8 +141,7 @@ impl CodeModel {
 
     /// Log-odds of label 1, `[batch]`, from rows of ids.
     pub fn forward_ids(&self, rows: &[&[u32]], mode: &mut Mode<'_>) -> Tensor<1> {
-        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
-        self.forward_embeddings(self.embed(rows), &lengths, mode)
+        self.classify(self.forward_vectors(rows, mode), mode)
     }
 
     /// Log-odds of label 1, `[batch]`, from word embeddings `[batch, seq, hidden]` of rows of
@@ -147,7 +159,12 @@ impl CodeModel {
     /// The vectors of rows of ids, `[batch, hidden]`; see [`CodeModel::vectors_from_embeddings`].
     pub fn forward_vectors(&self, rows: &[&[u32]], mode: &mut Mode<'_>) -> Tensor<2> {
         let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
-        self.vectors_from_embeddings(self.embed(rows), &lengths, mode)
+        let Network::Roberta(it) = &self.network else {
+            return self.vectors_from_embeddings(self.embed(rows), &lengths, mode);
+        };
+        let input = Input::Ids { rows, pad: self.pad };
+        let vectors = self.pooled(&it.roberta, input, &lengths, mode);
+        if self.head == Head::Embedding { normalized(vectors) } else { vectors }
     }
 
     /// The embedding output and every layer's states of rows, each `[batch, seq, hidden]`; of T5

@@ -1,5 +1,7 @@
 //! Answers for many inputs at once, and the loss that goes with them.
 
+use std::collections::HashMap;
+
 use burn::tensor::activation::softplus;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -43,26 +45,40 @@ impl CodeModel {
             .collect()
     }
 
-    /// What `forward` says about each input, in order; batches of similar length run side by side.
+    /// What `forward` says about each input, in order; equal inputs are computed once, and batches of
+    /// similar length run side by side.
     fn answers<R: AsRef<[u32]> + Sync, A: Clone + Default + Send>(
         &self,
         inputs: &[R],
         forward: impl Fn(&[&[u32]]) -> Vec<A> + Sync,
     ) -> Vec<A> {
-        let lengths: Vec<usize> = inputs.iter().map(|row| row.as_ref().len()).collect();
+        let (places, rows) = distinct(inputs);
+        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
         let batches = length_batches(&lengths, BATCH);
         let by_batch = side_by_side(&self.device(), &batches, |batch| {
-            let rows: Vec<&[u32]> = batch.iter().map(|&index| inputs[index].as_ref()).collect();
+            let rows: Vec<&[u32]> = batch.iter().map(|&index| rows[index]).collect();
             forward(&rows)
         });
-        let mut answers = vec![A::default(); inputs.len()];
+        let mut answers = vec![A::default(); rows.len()];
         for (batch, values) in batches.iter().zip(by_batch) {
             for (&index, value) in batch.iter().zip(values) {
                 answers[index] = value;
             }
         }
-        answers
+        places.into_iter().map(|place| answers[place].clone()).collect()
     }
+}
+
+/// The number of each input among the distinct ones, and these, in the order of their first occurrence.
+fn distinct<R: AsRef<[u32]>>(inputs: &[R]) -> (Vec<usize>, Vec<&[u32]>) {
+    let (mut numbers, mut rows) = (HashMap::new(), Vec::new());
+    let places = inputs.iter().map(AsRef::as_ref).map(|row| {
+        *numbers.entry(row).or_insert_with(|| {
+            rows.push(row);
+            rows.len() - 1
+        })
+    });
+    (places.collect(), rows)
 }
 
 /// Vectors that somebody else computed, `[batch, hidden]`.

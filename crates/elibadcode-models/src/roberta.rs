@@ -1,14 +1,18 @@
 //! The RoBERTa encoder, as `CodeBERT` and `UniXcoder` have it (spec section 3.1).
 
+mod distinct;
+mod layer;
+
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, s};
 
-use crate::activation::gelu;
+use self::distinct::Distinct;
+use self::layer::Layer;
+use crate::batch::padded_ids;
 use crate::config::RobertaConfig;
 use crate::dropout::{Mode, dropout};
-use crate::linear::linear;
-use crate::softmax::{Visible, attention_weights};
+use crate::softmax::Visible;
 
 /// Word, position and type embeddings, summed and normalised.
 #[expect(clippy::struct_field_names, reason = "the names are those of the weight files")]
@@ -42,80 +46,32 @@ impl Embeddings {
         let [_, seq, _] = words.dims();
         let from = self.first_position;
         let positions = self.position_embeddings.weight.val().slice(s![from..from + seq]);
-        let kinds = self.token_type_embeddings.weight.val().slice(s![0..1]);
-        let places: Tensor<3> = (positions + kinds).unsqueeze();
+        let places: Tensor<3> = (positions + self.kind()).unsqueeze();
         dropout(self.norm.forward(words + places), self.dropout_rate, mode)
     }
-}
 
-/// One post-norm transformer layer.
-#[derive(Module, Debug)]
-pub(crate) struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    attention_output: Linear,
-    attention_norm: LayerNorm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: LayerNorm,
-    n_heads: usize,
-    hidden_dropout_rate: f64,
-    attention_dropout_rate: f64,
-}
-
-impl Layer {
-    fn new(config: &RobertaConfig, device: &Device) -> Self {
-        let hidden = config.hidden_size;
-        let dense = |from, to| LinearConfig::new(from, to).init(device);
-        Self {
-            query: dense(hidden, hidden),
-            key: dense(hidden, hidden),
-            value: dense(hidden, hidden),
-            attention_output: dense(hidden, hidden),
-            attention_norm: layer_norm(config, device),
-            intermediate: dense(hidden, config.intermediate_size),
-            output: dense(config.intermediate_size, hidden),
-            output_norm: layer_norm(config, device),
-            n_heads: config.num_attention_heads,
-            hidden_dropout_rate: config.hidden_dropout_prob,
-            attention_dropout_rate: config.attention_probs_dropout_prob,
-        }
+    /// The encoder's input at the distinct pairs of a batch, `[pairs, hidden]`, in evaluation.
+    fn forward_distinct(&self, distinct: &Distinct) -> Tensor<2> {
+        let words = self.word_embeddings.weight.val().select(0, distinct.ids.clone());
+        let positions = distinct.places.clone() + self.first_position as i64;
+        let positions = self.position_embeddings.weight.val().select(0, positions);
+        self.norm.forward(words + (positions + self.kind()))
     }
 
-    /// The new states of the first `n_rows` positions: `[batch, n_rows, hidden]`.
-    ///
-    /// All visible positions are attended to. The last layer is asked for the rows that the head reads
-    /// only: the same numbers for a fraction of the work.
-    fn forward(
-        &self,
-        states: Tensor<3>,
-        visible: &Visible,
-        n_rows: usize,
-        mode: &mut Mode<'_>,
-    ) -> Tensor<3> {
-        let [batch, seq, hidden] = states.dims();
-        let head = hidden / self.n_heads;
-        let split = |projected: Tensor<3>, rows: usize| {
-            projected.reshape([batch, rows, self.n_heads, head]).swap_dims(1, 2)
-        };
-        let rows = if n_rows == seq { states.clone() } else { states.clone().narrow(1, 0, n_rows) };
-        // The scale goes onto the queries: fewer values than the scores.
-        let query = split(linear(&self.query, rows.clone()) * (head as f64).powf(-0.5), n_rows);
-        let key = split(linear(&self.key, states.clone()), seq);
-        let value = split(linear(&self.value, states), seq);
-
-        let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, n_rows, seq]
-        let weights =
-            dropout(attention_weights(scores, visible), self.attention_dropout_rate, mode);
-        let context = weights.matmul(value).swap_dims(1, 2).reshape([batch, n_rows, hidden]);
-        let attended =
-            dropout(linear(&self.attention_output, context), self.hidden_dropout_rate, mode);
-        let states = self.attention_norm.forward(attended + rows);
-        let expanded = gelu(linear(&self.intermediate, states.clone()));
-        let output = dropout(linear(&self.output, expanded), self.hidden_dropout_rate, mode);
-        self.output_norm.forward(output + states)
+    /// The only type that a token has, `[1, hidden]`.
+    fn kind(&self) -> Tensor<2> {
+        self.token_type_embeddings.weight.val().slice(s![0..1])
     }
+}
+
+/// A batch of right-padded rows.
+#[expect(clippy::large_enum_variant, reason = "it is made for one call")]
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// Their ids, and what they are padded with.
+    Ids { rows: &'a [&'a [u32]], pad: u32 },
+    /// Their word embeddings, `[batch, seq, hidden]`.
+    Words(Tensor<3>),
 }
 
 /// Embeddings and layers.
@@ -142,39 +98,47 @@ impl Roberta {
         self.embeddings.word_embeddings.forward(ids)
     }
 
-    /// The state of `<s>` after the last layer, `[batch, hidden]`, from word embeddings
-    /// `[batch, seq, hidden]` of right-padded rows.
-    pub(crate) fn pooled(
-        &self,
-        words: Tensor<3>,
-        lengths: &[usize],
-        mode: &mut Mode<'_>,
-    ) -> Tensor<2> {
-        let [batch, seq, hidden] = words.dims();
-        let visible = Visible::tokens(lengths, seq, &words.device());
-        let mut states = self.embeddings.forward(words, mode);
-        let last = self.layers.len() - 1;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let n_rows = if index == last { 1 } else { seq };
-            states = layer.forward(states, &visible, n_rows, mode);
-        }
-        states.reshape([batch, hidden])
-    }
-
-    /// The states after the last layer, `[batch, seq, hidden]`.
+    /// The states of the first `n_rows` positions after the last layer, `[batch, n_rows, hidden]`.
     pub(crate) fn states(
         &self,
-        words: Tensor<3>,
+        input: Input<'_>,
         lengths: &[usize],
+        n_rows: usize,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
-        let [_, seq, _] = words.dims();
-        let visible = Visible::tokens(lengths, seq, &words.device());
-        let mut states = self.embeddings.forward(words, mode);
-        for layer in &self.layers {
-            states = layer.forward(states, &visible, seq, mode);
+        let device = self.embeddings.word_embeddings.weight.device();
+        let seq = lengths.iter().copied().max().unwrap_or(0);
+        let visible = Visible::tokens(lengths, seq, &device);
+        let (mut states, layers) = self.begin(input, &visible, &device, mode);
+        for (index, layer) in layers.iter().enumerate() {
+            let n_rows = if index + 1 == layers.len() { n_rows } else { seq };
+            states = layer.forward(states, &visible, n_rows, mode);
         }
         states
+    }
+
+    /// The states that the next layers go on from.
+    fn begin(
+        &self,
+        input: Input<'_>,
+        visible: &Visible,
+        device: &Device,
+        mode: &mut Mode<'_>,
+    ) -> (Tensor<3>, &[Layer]) {
+        let words = match input {
+            Input::Words(words) => words,
+            Input::Ids { rows, pad } => {
+                if let (Mode::Evaluate, [first, rest @ ..]) = (&mode, &self.layers[..])
+                    && !rest.is_empty()
+                    && let Some(distinct) = Distinct::of(rows, pad, device)
+                {
+                    let states = self.embeddings.forward_distinct(&distinct);
+                    return (first.forward_distinct(states, &distinct, visible), rest);
+                }
+                self.embed(padded_ids(rows, pad, device))
+            }
+        };
+        (self.embeddings.forward(words, mode), &self.layers)
     }
 
     /// The embedding output and every layer's states, each `[batch, seq, hidden]`.

@@ -1,0 +1,153 @@
+//! One post-norm transformer layer.
+
+use burn::module::Module;
+use burn::nn::{LayerNorm, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+use super::distinct::Distinct;
+use super::layer_norm;
+use crate::activation::gelu;
+use crate::config::RobertaConfig;
+use crate::dropout::{Mode, dropout};
+use crate::linear::linear;
+use crate::softmax::{Visible, attention_weights};
+
+/// One post-norm transformer layer.
+#[derive(Module, Debug)]
+pub(crate) struct Layer {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: LayerNorm,
+    n_heads: usize,
+    hidden_dropout_rate: f64,
+    attention_dropout_rate: f64,
+}
+
+impl Layer {
+    pub(super) fn new(config: &RobertaConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let dense = |from, to| LinearConfig::new(from, to).init(device);
+        Self {
+            query: dense(hidden, hidden),
+            key: dense(hidden, hidden),
+            value: dense(hidden, hidden),
+            attention_output: dense(hidden, hidden),
+            attention_norm: layer_norm(config, device),
+            intermediate: dense(hidden, config.intermediate_size),
+            output: dense(config.intermediate_size, hidden),
+            output_norm: layer_norm(config, device),
+            n_heads: config.num_attention_heads,
+            hidden_dropout_rate: config.hidden_dropout_prob,
+            attention_dropout_rate: config.attention_probs_dropout_prob,
+        }
+    }
+
+    /// The new states of the first `n_rows` positions, `[batch, n_rows, hidden]`, from those of all,
+    /// `[batch, seq, hidden]`.
+    ///
+    /// All visible positions are attended to. The last layer is asked for the rows that the head reads
+    /// only: the same numbers for a fraction of the work.
+    pub(super) fn forward(
+        &self,
+        states: Tensor<3>,
+        visible: &Visible,
+        n_rows: usize,
+        mode: &mut Mode<'_>,
+    ) -> Tensor<3> {
+        let [_, seq, _] = states.dims();
+        let rows = if n_rows == seq { states.clone() } else { states.clone().narrow(1, 0, n_rows) };
+        // The scale goes onto the queries: fewer values than the scores.
+        let query = linear(&self.query, rows.clone()) * self.scale();
+        let context = if n_rows == 1 && matches!(mode, Mode::Evaluate) {
+            self.context_of_one(query, states, visible)
+        } else {
+            let key = linear(&self.key, states.clone());
+            self.context(query, key, linear(&self.value, states), visible, mode)
+        };
+        self.output_of(context, rows, mode)
+    }
+
+    /// The new states of all positions, `[batch, seq, hidden]`, of a batch whose input has few distinct
+    /// states: each is projected once. In evaluation.
+    pub(super) fn forward_distinct(
+        &self,
+        states: Tensor<2>,
+        distinct: &Distinct,
+        visible: &Visible,
+    ) -> Tensor<3> {
+        let spread = |values| distinct.spread(values);
+        let query = spread(self.query.forward(states.clone()) * self.scale());
+        let key = spread(self.key.forward(states.clone()));
+        let value = spread(self.value.forward(states.clone()));
+        let mode = &mut Mode::Evaluate;
+        let context = self.context(query, key, value, visible, mode);
+        self.output_of(context, spread(states), mode)
+    }
+
+    /// What queries `[batch, n_rows, hidden]` gather from keys and values `[batch, seq, hidden]`.
+    fn context(
+        &self,
+        query: Tensor<3>,
+        key: Tensor<3>,
+        value: Tensor<3>,
+        visible: &Visible,
+        mode: &mut Mode<'_>,
+    ) -> Tensor<3> {
+        let shape = query.dims();
+        let [query, key, value] = [query, key, value].map(|projected| {
+            let [batch, rows, hidden] = projected.dims();
+            let head = hidden / self.n_heads;
+            projected.reshape([batch, rows, self.n_heads, head]).swap_dims(1, 2)
+        });
+        let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, n_rows, seq]
+        let weights =
+            dropout(attention_weights(scores, visible), self.attention_dropout_rate, mode);
+        weights.matmul(value).swap_dims(1, 2).reshape(shape)
+    }
+
+    /// The same for one query a row, `[batch, 1, hidden]`, from the states themselves, in evaluation.
+    ///
+    /// `q · (x K)` is `(q Kᵀ) · x`, and `Σ w (x V)` is `(Σ w x) V`: two products of the size of one
+    /// position stand in for keys and values at all of them. The bias of the keys adds the same to all
+    /// scores of a query, which the softmax takes away; that of the values counts once, as the weights
+    /// sum to 1.
+    fn context_of_one(&self, query: Tensor<3>, states: Tensor<3>, visible: &Visible) -> Tensor<3> {
+        let [batch, seq, hidden] = states.dims();
+        let (n_heads, head) = (self.n_heads, hidden / self.n_heads);
+        let by_head = |weight: Tensor<2>| weight.reshape([hidden, n_heads, head]).swap_dims(0, 1);
+        let query = query.reshape([batch, n_heads, head]).swap_dims(0, 1);
+        let keys = by_head(self.key.weight.val()).swap_dims(1, 2); // [heads, head, hidden]
+        let query = query.matmul(keys).swap_dims(0, 1); // [batch, heads, hidden]
+        let scores = query.matmul(states.clone().swap_dims(1, 2));
+        let weights = attention_weights(scores.reshape([batch, n_heads, 1, seq]), visible);
+        let gathered = weights.reshape([batch, n_heads, seq]).matmul(states);
+        let values = by_head(self.value.weight.val()); // [heads, hidden, head]
+        let context = gathered.swap_dims(0, 1).matmul(values).swap_dims(0, 1);
+        let context = context.reshape([batch, 1, hidden]);
+        match &self.value.bias {
+            Some(bias) => context + bias.val().reshape([1, 1, hidden]),
+            None => context,
+        }
+    }
+
+    /// The new states of positions with these contexts and states, each `[batch, n_rows, hidden]`.
+    fn output_of(&self, context: Tensor<3>, states: Tensor<3>, mode: &mut Mode<'_>) -> Tensor<3> {
+        let attended =
+            dropout(linear(&self.attention_output, context), self.hidden_dropout_rate, mode);
+        let states = self.attention_norm.forward(attended + states);
+        let expanded = gelu(linear(&self.intermediate, states.clone()));
+        let output = dropout(linear(&self.output, expanded), self.hidden_dropout_rate, mode);
+        self.output_norm.forward(output + states)
+    }
+
+    /// What a query is multiplied by.
+    fn scale(&self) -> f64 {
+        let [_, hidden] = self.query.weight.dims();
+        ((hidden / self.n_heads) as f64).powf(-0.5)
+    }
+}
