@@ -35,7 +35,50 @@ pub use scan::{RankingSubject, scan_search};
 pub use search::{FoundJoint, JointStart, search_jointly};
 pub use words::WordSpace;
 
+use rand::Rng;
+
+use crate::error::Error;
+use crate::masking::TriggerIds;
 use crate::space::TriggerSpace;
 
+/// Draws of a trigger to start from, before it is given up.
+const MAX_START_DRAWS: usize = 200;
+
 /// What may stand in triggers and in queries, and which pairs clean samples explain.
-pub type Spaces<'a> = (&'a TriggerSpace<'a>, &'a WordSpace<'a>, Option<&'a Associations<'a>>);
+#[derive(Clone, Copy, Debug)]
+pub struct Spaces<'a> {
+    /// The tokens of triggers.
+    pub triggers: &'a TriggerSpace<'a>,
+    /// The words of queries.
+    pub words: &'a WordSpace<'a>,
+    /// Pairs that are left out; none if all are allowed.
+    pub known: Option<&'a Associations<'a>>,
+}
+
+impl Spaces<'_> {
+    /// Whether the clean samples explain that code with this trigger is found by these words.
+    fn explain(&self, trigger: &TriggerIds, words: &[u32]) -> bool {
+        self.known.is_some_and(|known| known.explain(trigger, words))
+    }
+
+    /// The same of one token of a trigger and one word.
+    fn explain_token(&self, token: u32, word: u32) -> bool {
+        self.known.is_some_and(|known| known.explain_token(token, word))
+    }
+
+    /// A random legal trigger that the clean samples do not tie to these words, if one is drawn.
+    fn random_trigger(
+        &self,
+        n_slots: usize,
+        words: &[u32],
+        rng: &mut impl Rng,
+    ) -> Result<Option<TriggerIds>, Error> {
+        for _ in 0..MAX_START_DRAWS {
+            let trigger = self.triggers.random(n_slots, false, rng)?;
+            if !self.explain(&trigger, words) {
+                return Ok(Some(trigger));
+            }
+        }
+        Ok(None)
+    }
+}

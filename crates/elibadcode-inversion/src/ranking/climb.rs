@@ -69,7 +69,7 @@ impl<'a> Climber<'a> {
 
     /// Every word, and the way from the queries on average to those with it.
     pub(super) fn directions(&self) -> Vec<(u32, Vec<f64>)> {
-        let words = self.spaces.1.ids();
+        let words = self.spaces.words.ids();
         let queries = self.objective.mean_queries(words, &self.subset);
         let center = mean(&queries);
         let away = |query: Vec<f64>| query.iter().zip(&center).map(|(a, b)| a - b).collect();
@@ -83,12 +83,12 @@ impl<'a> Climber<'a> {
 
     /// One greedy step: on to the closest of some neighbours, even if it is farther than before.
     pub(super) fn step(&self, climb: &mut Climb, rng: &mut impl Rng) {
-        let (triggers, _, known) = self.spaces;
+        let triggers = self.spaces.triggers;
         let word = climb.best.word;
         climb.best.n_steps += 1;
         let gradient = self.objective.code_gradient(&climb.current, &climb.direction, &self.subset);
         let top = triggers.top_tokens(&gradient, self.config.top_k, |token| {
-            known.is_none_or(|it| !it.explain_token(token, word))
+            !self.spaces.explain_token(token, word)
         });
         let n = self.config.candidates / 2;
         let mut candidates = propose(&climb.current, &top, triggers, n, &mut climb.visited, rng);
@@ -115,7 +115,7 @@ impl<'a> Climber<'a> {
 
     /// Whether the clean samples do not explain that the trigger goes with the word.
     pub(super) fn allows(&self, trigger: &TriggerIds, word: u32) -> bool {
-        self.spaces.2.is_none_or(|known| !known.explain(trigger, &[word]))
+        !self.spaces.explain(trigger, &[word])
     }
 }
 

@@ -10,14 +10,13 @@ use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::Rng;
 
+use super::Spaces;
 use super::association::Associations;
 use super::climb::{Climb, Climber, ScreenedPair};
 use super::objective::{RankingObjective, RankingSample};
-use super::screening::MAX_START_DRAWS;
 use super::words::WordSpace;
 use crate::config::ScanConfig;
 use crate::error::Error;
-use crate::masking::TriggerIds;
 use crate::outcome::InvertedTrigger;
 use crate::scan::as_text;
 use crate::space::TriggerSpace;
@@ -74,7 +73,8 @@ impl<'a> KnownWords<'a> {
         let triggers = TriggerSpace::new(model, self.language, &self.config)?;
         let words = WordSpace::of(model, self.words.clone());
         let objective = RankingObjective::new(model, samples);
-        let spaces = (&triggers, &words, self.associations.as_ref());
+        let known = self.associations.as_ref();
+        let spaces = Spaces { triggers: &triggers, words: &words, known };
         let climber = Climber::new(&objective, spaces, &self.config);
         let mut directions = climber.directions();
         directions.retain(|(word, _)| self.attacked.contains(word));
@@ -83,7 +83,7 @@ impl<'a> KnownWords<'a> {
             // Every word gets both lengths in turn.
             let is_longer = (index / directions.len()) % 2;
             let n_slots = self.config.trigger_len + MORE_SLOTS * is_longer;
-            let Some(trigger) = start(&climber, n_slots, *word, rng)? else { continue };
+            let Some(trigger) = spaces.random_trigger(n_slots, &[*word], rng)? else { continue };
             let nowhere = f64::NEG_INFINITY;
             let start = ScreenedPair { trigger, word: *word, affinity: nowhere, n_steps: 0 };
             let mut climb = Climb::new(start, direction.clone(), 0.0);
@@ -96,20 +96,4 @@ impl<'a> KnownWords<'a> {
         }
         Ok(found)
     }
-}
-
-/// A random legal trigger that the clean samples do not tie to the word, if one is drawn.
-fn start(
-    climber: &Climber<'_>,
-    n_slots: usize,
-    word: u32,
-    rng: &mut impl Rng,
-) -> Result<Option<TriggerIds>, Error> {
-    for _ in 0..MAX_START_DRAWS {
-        let trigger = climber.spaces.0.random(n_slots, false, rng)?;
-        if climber.allows(&trigger, word) {
-            return Ok(Some(trigger));
-        }
-    }
-    Ok(None)
 }

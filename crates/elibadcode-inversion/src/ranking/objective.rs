@@ -67,7 +67,7 @@ impl<'a> RankingObjective<'a> {
     }
 
     /// The loss of every trigger with every list of words, `[triggers][words]`, over the samples
-    /// with these indices.
+    /// with these indices; 0 over none.
     ///
     /// Each side is encoded once and all pairs come from one matrix product: `r` triggers and `r`
     /// lists of words cost `2 r n` encodings. Reference: `2 r² n`.
@@ -77,6 +77,9 @@ impl<'a> RankingObjective<'a> {
         words: &[Vec<u32>],
         subset: &[usize],
     ) -> Vec<Vec<f64>> {
+        if subset.is_empty() {
+            return vec![vec![0.0; words.len()]; triggers.len()];
+        }
         let codes: Vec<Vec<u32>> = triggers
             .iter()
             .flat_map(|trigger| subset.iter().map(|&index| self.triggered(index, trigger)))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use elibadcode_corpus::{SearchSample, Task, stage_rng};
 use elibadcode_evaluation::inner_product;
 use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
-use elibadcode_models::LoadedModel;
+use elibadcode_models::{Head, LoadedModel};
 use elibadcode_syntax::Language;
 use rand::seq::SliceRandom;
 
@@ -66,6 +66,7 @@ pub fn scan_search(
     seed: u64,
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<RankingOutcome, Error> {
+    subject.model.expect_head(Head::Embedding)?;
     config.validate()?;
     check_length(subject.model, config)?;
     // `<s>` before them and `</s>` behind them.
@@ -191,7 +192,7 @@ fn test_hypothesis(
 
     let associations =
         config.skip_explained.then(|| Associations::new(model, clean, language, &words));
-    let spaces = (triggers, &words, associations.as_ref());
+    let spaces = Spaces { triggers, words: &words, known: associations.as_ref() };
     let mut rng = stage_rng(seed, "search scan words");
     let screening = screen(&objective, spaces, clean_code, config, &mut rng, observe)?;
     let searches = run_searches(&objective, spaces, &screening, &mut judge, config, seed, observe)?;
@@ -240,7 +241,7 @@ fn run_searches(
     seed: u64,
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<Vec<(RankingSearch, Option<AnchoredJoint>)>, Error> {
-    let (triggers, words, _) = spaces;
+    let Spaces { triggers, words, .. } = spaces;
     let mut searches: Vec<(RankingSearch, Option<AnchoredJoint>)> = Vec::new();
     let first = screening.first().map_or(0.0, |first| first.affinity);
     let least = first.min(RIVAL_SHARE * first);
@@ -256,12 +257,15 @@ fn run_searches(
                 if restart <= rivals.len() {
                     JointStart::screened(pair, triggers, words, config, &mut rng)?
                 } else {
-                    JointStart::again(pair.word, triggers, words, config, &mut rng)?
+                    let again = JointStart::again(pair.word, spaces, config, &mut rng)?;
+                    let Some(again) = again else { continue };
+                    again
                 }
             }
         };
         let mut show = |iteration| observe(ScanEvent::Iteration(iteration));
         let found = search_jointly(objective, start, spaces, config, &mut rng, &mut show);
+        let Some(found) = found else { continue };
         let anchored = match anchor_jointly(objective, spaces, &found.joint, config) {
             Ok(anchored) => Some(anchored),
             Err(Error::EmptyAnchor { .. }) => None,

@@ -9,10 +9,10 @@
 
 use rand::{Rng, RngExt};
 
-use super::Spaces;
 use super::clean_code::CleanCode;
 use super::climb::{Climb, Climber, ScreenedPair, dot, mean};
 use super::objective::RankingObjective;
+use super::{MAX_START_DRAWS, Spaces};
 use crate::config::ScanConfig;
 use crate::error::Error;
 use crate::masking::TriggerIds;
@@ -22,8 +22,6 @@ use crate::start::by_parts;
 
 /// With this many words left there is no further halving.
 const SURVIVORS: usize = 6;
-/// Draws of a trigger to start from, before it is given up.
-pub(super) const MAX_START_DRAWS: usize = 200;
 
 /// Finds a trigger for every word, of those that are not `known` to go with it; the most promising
 /// words first: those with the most steps, and among them the closest, beyond what clean code is.
@@ -70,7 +68,7 @@ impl<'a> Screening<'a> {
         clean: &'a CleanCode<'a>,
         observe: &mut dyn FnMut(ScanEvent),
     ) -> Self {
-        let tokens = climber.spaces.0.single_tokens();
+        let tokens = climber.spaces.triggers.single_tokens();
         let codes = by_parts(&tokens, observe, |part| climber.mean_codes(part));
         let average_code = mean(&codes);
         Self { climber, clean, tokens, codes, average_code }
@@ -107,7 +105,7 @@ impl<'a> Screening<'a> {
         word: u32,
         rng: &mut impl Rng,
     ) -> Result<Vec<TriggerIds>, Error> {
-        let Climber { spaces: (triggers, ..), config, .. } = self.climber;
+        let Climber { spaces: Spaces { triggers, .. }, config, .. } = self.climber;
         let mut candidates = vec![grown(tokens[0], triggers, config, rng)?];
         let ids = |keeps_name: bool| {
             tokens.iter().filter(move |it| it.keeps_name == keeps_name).map(|it| it.ids[0])

@@ -66,53 +66,55 @@ impl JointStart {
     }
 
     /// A word once more: from the same trigger the search would go the same way, so that it starts at a
-    /// random one, which must not lead it to another word.
+    /// random one, which must not lead it to another word. None if the clean samples explain every
+    /// trigger that is drawn: with the word held, a search would not get away from such a one.
     pub(crate) fn again(
         word: u32,
-        triggers: &TriggerSpace<'_>,
-        words: &WordSpace<'_>,
+        spaces: Spaces<'_>,
         config: &ScanConfig,
         rng: &mut impl Rng,
-    ) -> Result<Self, Error> {
-        let mut start = Self::random(triggers, words, config, rng)?;
-        start.joint.words[0] = word;
-        start.holds_words = true;
-        Ok(start)
+    ) -> Result<Option<Self>, Error> {
+        let mut words = spaces.words.random(config.target_len, rng);
+        words[0] = word;
+        let trigger = spaces.random_trigger(config.trigger_len, &words, rng)?;
+        let start = |trigger| Self { joint: JointTrigger { trigger, words }, holds_words: true };
+        Ok(trigger.map(start))
     }
 }
 
 /// Searches for the trigger and the words with the lowest loss.
 ///
 /// Each iteration changes one slot of the trigger, one word, or both: whichever of all pairs of
-/// candidates is best. Pairs that are `known` to go together are left out.
+/// candidates is best. Pairs that are `known` to go together are left out; none is found if the search
+/// meets no other, or has no samples.
 pub fn search_jointly(
     objective: &RankingObjective<'_>,
     JointStart { joint: mut current, holds_words }: JointStart,
-    (triggers, words, known): Spaces<'_>,
+    spaces: Spaces<'_>,
     config: &ScanConfig,
     rng: &mut impl Rng,
     observe: &mut dyn FnMut(Iteration),
-) -> FoundJoint {
-    let is_explained = |trigger: &TriggerIds, words: &[u32]| {
-        known.is_some_and(|known| known.explain(trigger, words))
-    };
-    let token_is_known = |token, word| known.is_some_and(|known| known.explain_token(token, word));
+) -> Option<FoundJoint> {
+    let Spaces { triggers, words, .. } = spaces;
     let mut best = FoundJoint { joint: current.clone(), loss: f64::INFINITY, history: Vec::new() };
+    if objective.samples().is_empty() {
+        return None;
+    }
     let mut best_iteration = 0;
     let mut visited: BTreeSet<TriggerIds> = [current.trigger.clone()].into();
     for iteration in 1..=config.iterations {
         let gradient = objective.gradient(&current);
-        if gradient.loss < best.loss && !is_explained(&current.trigger, &current.words) {
+        if gradient.loss < best.loss && !spaces.explain(&current.trigger, &current.words) {
             (best.joint, best.loss) = (current.clone(), gradient.loss);
         }
         let top = triggers.top_tokens(&gradient.trigger, config.top_k, |token| {
-            !current.words.iter().any(|&word| token_is_known(token, word))
+            !current.words.iter().any(|&word| spaces.explain_token(token, word))
         });
         let n = config.candidates;
         let mut trigger_candidates =
             propose(&current.trigger, &top, triggers, n, &mut visited, rng);
         let top = words.top_words(&gradient.words, config.top_k, |word| {
-            !current.trigger.ids.iter().any(|&token| token_is_known(token, word))
+            !current.trigger.ids.iter().any(|&token| spaces.explain_token(token, word))
         });
         let n_words = if holds_words { 0 } else { n };
         let mut word_candidates = propose_words(&current.words, &top, n_words, rng);
@@ -123,7 +125,8 @@ pub fn search_jointly(
         trigger_candidates.push(current.trigger.clone());
         word_candidates.push(current.words.clone());
         let is_allowed = |trigger: &TriggerIds, words: &[u32]| {
-            (trigger, words) != (&current.trigger, &current.words) && !is_explained(trigger, words)
+            (trigger, words) != (&current.trigger, &current.words)
+                && !spaces.explain(trigger, words)
         };
         let sides = (trigger_candidates, word_candidates);
         let Some((next, loss)) = best_pair(objective, sides, &is_allowed, config, rng) else {
@@ -140,7 +143,7 @@ pub fn search_jointly(
             break;
         }
     }
-    best
+    best.loss.is_finite().then_some(best)
 }
 
 /// Distinct lists of words that differ from `current` in one.
@@ -233,7 +236,7 @@ pub(crate) struct AnchoredJoint {
 /// it counts as a share of what the whole trigger with its words gains over neither.
 pub(crate) fn anchor_jointly(
     objective: &RankingObjective<'_>,
-    (space, _, known): Spaces<'_>,
+    spaces: Spaces<'_>,
     joint: &JointTrigger,
     config: &ScanConfig,
 ) -> Result<AnchoredJoint, Error> {
@@ -246,7 +249,7 @@ pub(crate) fn anchor_jointly(
     let n_slots = joint.trigger.ids.len();
     let is_legal = |slots: &[usize]| {
         let part = with_slots(&joint.trigger, slots);
-        space.is_legal(&part) && !known.is_some_and(|it| it.explain(&part, &joint.words))
+        spaces.triggers.is_legal(&part) && !spaces.explain(&part, &joint.words)
     };
     let slots = keep_slots(n_slots, config.anchor_rule, threshold, is_legal, |sets| {
         let parts: Vec<TriggerIds> =

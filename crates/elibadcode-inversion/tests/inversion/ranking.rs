@@ -2,7 +2,7 @@ use elibadcode_corpus::{SearchSample, Task, stage_rng};
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{
     Associations, JointStart, JointTrigger, RankingObjective, RankingOutcome, RankingSample,
-    RankingSubject, SlottedQuery, WordSpace, scan_search, search_jointly,
+    RankingSubject, SlottedQuery, Spaces, WordSpace, scan_search, search_jointly,
 };
 use elibadcode_inversion::{Error, ScanConfig, Stamped, TriggerSpace};
 use elibadcode_models::{LoadedModel, Mode};
@@ -210,11 +210,31 @@ fn a_search_ends_where_clean_samples_explain_every_step() {
     let start =
         JointTrigger { trigger: trigger(&[*size, *name, *size, *name]), words: vec![*size] };
     let objective = RankingObjective::new(&model, ranking_samples(&model, 4));
-    let spaces = (&space, &words, Some(&known));
+    let spaces = Spaces { triggers: &space, words: &words, known: Some(&known) };
+    let search = |spaces, holds_words| {
+        let start = JointStart { joint: start.clone(), holds_words };
+        let mut rng = stage_rng(1, "search");
+        search_jointly(&objective, start, spaces, &config, &mut rng, &mut |_| {})
+    };
+    for holds_words in [false, true] {
+        assert!(search(spaces, holds_words).is_none());
+        assert!(search(Spaces { known: None, ..spaces }, holds_words).is_some());
+    }
+}
+
+#[test]
+fn without_samples_nothing_is_found() {
+    let model = load(FIXTURES[0]);
+    let config = small_config();
+    let words = WordSpace::new(&model, &["size name"], &config).unwrap();
+    let space = TriggerSpace::new(&model, Language::C, &config).unwrap();
+    let objective = RankingObjective::new(&model, Vec::new());
+    let joint = JointTrigger { trigger: trigger(&[324, 288]), words: vec![words.ids()[0]] };
+    let start = JointStart { joint, holds_words: false };
     let mut rng = stage_rng(1, "search");
-    let begin = JointStart { joint: start.clone(), holds_words: false };
-    let found = search_jointly(&objective, begin, spaces, &config, &mut rng, &mut |_| {});
-    assert_eq!((found.joint, found.history), (start, Vec::new()));
+    let spaces = Spaces { triggers: &space, words: &words, known: None };
+    let found = search_jointly(&objective, start, spaces, &config, &mut rng, &mut |_| {});
+    assert!(found.is_none());
 }
 
 #[test]
@@ -231,9 +251,9 @@ fn a_search_that_holds_its_words_changes_the_trigger_alone() {
     };
     let search = |holds_words| {
         let start = JointStart { joint: joint.clone(), holds_words };
-        let spaces = (&space, &words, None);
+        let spaces = Spaces { triggers: &space, words: &words, known: None };
         let mut rng = stage_rng(1, "search");
-        search_jointly(&objective, start, spaces, &config, &mut rng, &mut |_| {})
+        search_jointly(&objective, start, spaces, &config, &mut rng, &mut |_| {}).unwrap()
     };
     let (held, free) = (search(true), search(false));
     assert_eq!(held.joint.words, joint.words);
@@ -275,6 +295,21 @@ fn a_seed_gives_the_same_document_and_it_reads_back() {
     // Twelve held-out functions decide nothing.
     assert_eq!(outcome.verdict, Verdict::Inconclusive);
     assert!(outcome.triggers.is_empty() && !outcome.screened.is_empty());
+}
+
+#[test]
+fn a_model_of_another_task_is_refused() {
+    let model = load("roberta-one-logit");
+    let subject = RankingSubject {
+        model: &model,
+        language: Language::C,
+        clean: &samples(24),
+        model_hash: "",
+        samples_hash: "",
+    };
+    let error = scan_search(&subject, &small_config(), 1, &mut |_| {}).unwrap_err();
+    let expected = "the model has the head `classification`, expected `embedding`";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]
