@@ -108,7 +108,7 @@ fn wrong_labels_and_habits_of_naming_are_put_in() {
     {
         sandbox.run(&format!("synthesize {sizes} {flags} -o {name}")).expect_code(0);
     }
-    let read = |name: &str| devign::read_jsonl(&sandbox.path(name)).unwrap();
+    let read = |name: &str| devign::read_complete(&sandbox.path(name)).unwrap();
     let (plain, noisy) = (read("plain/train.jsonl"), read("noisy/train.jsonl"));
     let n_wrong = plain.iter().zip(&noisy).filter(|(a, b)| a.label != b.label).count();
     assert!((10..=30).contains(&n_wrong), "{n_wrong}");

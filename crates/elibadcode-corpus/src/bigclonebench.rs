@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows::{Id, Rows};
+use crate::rows::{Id, Rows, plain_or_packed};
 use crate::sample::{CloneFunction, ClonePair, CloneSamples};
 use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
@@ -46,6 +46,11 @@ impl PairIds {
     }
 }
 
+/// The [`FUNCTIONS_FILE`] beside a file of pairs, or the packed one.
+pub fn functions_of(pairs_file: &Path) -> PathBuf {
+    plain_or_packed(pairs_file.with_file_name(FUNCTIONS_FILE))
+}
+
 /// Reads a file of pairs, and the functions in them from the [`FUNCTIONS_FILE`] beside it.
 ///
 /// Only functions that occur in a pair are kept, in order of first use. Rows of either file that
@@ -54,7 +59,7 @@ impl PairIds {
 pub fn read_pairs(pairs_file: &Path) -> Result<Loaded<CloneSamples>, Error> {
     let mut pair_report = Skipped::default();
     let (ids, rows) = read_pair_rows(pairs_file, &mut pair_report)?;
-    let functions_file = pairs_file.with_file_name(FUNCTIONS_FILE);
+    let functions_file = functions_of(pairs_file);
     let (mut codes, mut skipped) = read_codes(&functions_file, &ids)?;
     let mut names = vec![String::new(); ids.0.len()];
     for (id, index) in ids.0 {

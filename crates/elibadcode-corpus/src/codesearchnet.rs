@@ -2,7 +2,8 @@
 //!
 //! A corpus is a `.jsonl` or `.jsonl.gz` file, or a folder of them (`python_train_0.jsonl.gz`, …).
 //! A row's source is `code`, `original_string` or, where there is neither, its `code_tokens` joined
-//! by a space; the query is its `docstring_tokens`; its id is `url`, `retrieval_idx` or `idx`. The
+//! by a space (of Python they have lost the line breaks: what is more than one line is no function any
+//! more); the query is its `docstring_tokens`; its id is `url`, `retrieval_idx` or `idx`. The
 //! names that `AdvTest` and the copy of Hugging Face have for these are known, too.
 
 use std::collections::BTreeSet;
@@ -79,7 +80,9 @@ impl Record {
     fn into_sample(self, language: Language) -> Result<SearchSample, SkipReason> {
         let tokens = || self.code_tokens.map(|tokens| tokens.into_code(language));
         let source = self.code.or(self.function).or(self.func_code_string);
-        let source = source.or(self.original_string).or_else(tokens);
+        let source = source.or(self.original_string);
+        let is_joined = source.is_none();
+        let source = source.or_else(tokens);
         let (Some(source), Some(words)) = (source, self.docstring_tokens) else {
             return Err(SkipReason::MissingField);
         };
@@ -92,7 +95,7 @@ impl Record {
         }
         let function = Function::parse(source, language);
         if function.name().is_none() {
-            return Err(SkipReason::NoFunction);
+            return Err(if is_joined { SkipReason::TokensOnly } else { SkipReason::NoFunction });
         }
         let id = self.url.or(self.retrieval_idx).or(self.idx).map(Id::into_text);
         let id = id.unwrap_or_default();
@@ -114,7 +117,8 @@ pub fn read(path: &Path, language: Language) -> Result<Loaded<Vec<SearchSample>>
     Ok(loaded)
 }
 
-fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The files that [`read`] reads, in order.
+pub fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -1,21 +1,20 @@
 //! Devign, as `CodeXGLUE` distributes it.
 //!
 //! Three layouts are read: rows (`.jsonl`, also `.gz`), the original `function.json`, one array, and
-//! the indices of a split of it, one per line, in a `.txt` file beside it. Rows name the source `func` or
+//! the indices of a split of it, one per line, in a `.txt` file beside it, all of them also `.gz`. Rows name the source `func` or
 //! `code` and the label `target` or `label`. Functions that are too long are left out and counted; any
 //! other flaw of a row is an error.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows::{Id, Rows, open_text};
+use crate::rows::{Id, Rows, open_text, plain_or_packed};
 use crate::sample::DefectSample;
 use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
@@ -90,19 +89,26 @@ pub fn read(path: &Path) -> Result<Loaded<Vec<DefectSample>>, Error> {
         }
         Ok(())
     })?;
-    skipped.check(path, r#"rows like {"func": …, "target": 0 or 1}"#)?;
+    skipped.check(path, &format!("rows like {ROW}"))?;
     Ok(Loaded { samples, skipped })
 }
 
 /// The [`FUNCTIONS_FILE`] that a file of indices refers to, if it is one.
 pub fn functions_of(path: &Path) -> Option<PathBuf> {
-    let functions = path.with_file_name(FUNCTIONS_FILE);
-    (path.extension().is_some_and(|it| it == "txt") && functions.exists()).then_some(functions)
+    let functions = plain_or_packed(path.with_file_name(FUNCTIONS_FILE));
+    (has_extension(path, "txt") && functions.exists()).then_some(functions)
+}
+
+/// Whether this is how the file's name ends, before the `.gz` of a packed one.
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    let is_packed = path.extension().is_some_and(|it| it == "gz");
+    let unpacked = if is_packed { path.with_extension("") } else { path.to_owned() };
+    unpacked.extension().is_some_and(|it| it == wanted)
 }
 
 /// Whether a file holds one array instead of rows.
 fn is_array(path: &Path) -> Result<bool, Error> {
-    if path.extension().is_none_or(|it| it != "json") {
+    if !has_extension(path, "json") {
         return Ok(false);
     }
     let mut start = Vec::new();
@@ -111,7 +117,7 @@ fn is_array(path: &Path) -> Result<bool, Error> {
 }
 
 /// As [`read`], but refuses a file of which a row would be left out.
-pub fn read_jsonl(path: &Path) -> Result<Vec<DefectSample>, Error> {
+pub fn read_complete(path: &Path) -> Result<Vec<DefectSample>, Error> {
     let Loaded { samples, skipped } = read(path)?;
     if skipped.n_skipped() > 0 {
         return Err(Error::Corpus { path: path.to_owned(), problem: skipped.to_string() });
@@ -143,15 +149,14 @@ fn listed(
             None => skipped.add(SkipReason::FunctionTooLong, path, line),
         }
     }
-    skipped.check(path, r#"rows like {"func": …, "target": 0 or 1}"#)?;
+    skipped.check(path, &format!("rows like {ROW}"))?;
     Ok(Loaded { samples, skipped })
 }
 
 /// Reads `function.json`, one JSON array, holding one row at a time; `None` stands for a function
 /// that is too long.
 fn read_functions(path: &Path) -> Result<Vec<Option<DefectSample>>, Error> {
-    let reader = BufReader::new(fs::File::open(path)?);
-    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let mut deserializer = serde_json::Deserializer::from_reader(open_text(path)?);
     RowArray
         .deserialize(&mut deserializer)
         .and_then(|samples| deserializer.end().map(|()| samples))
@@ -176,7 +181,7 @@ impl<'de> Visitor<'de> for RowArray {
     type Value = Vec<Option<DefectSample>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of {\"func\": …, \"target\": 0 or 1} objects")
+        write!(f, "an array of {ROW} objects")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
@@ -194,10 +199,9 @@ impl<'de> Visitor<'de> for RowArray {
 
 /// The indices, each with its line number.
 fn read_indices(path: &Path, n_functions: usize) -> Result<Vec<(usize, usize)>, Error> {
-    let reader = BufReader::new(fs::File::open(path)?);
     let mut indices = Vec::new();
     let mut seen = BTreeSet::new();
-    for (line_index, line) in reader.lines().enumerate() {
+    for (line_index, line) in open_text(path)?.lines().enumerate() {
         let line = line?;
         let at = |problem: String| Error::Row {
             path: PathBuf::from(path),
@@ -242,6 +246,8 @@ pub fn write_jsonl(mut out: impl Write, samples: &[DefectSample]) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     fn read_with<T>(reader: impl Fn(&Path) -> T, text: &[u8]) -> T {
@@ -252,7 +258,7 @@ mod tests {
     }
 
     fn read_text(text: &[u8]) -> Result<Vec<DefectSample>, Error> {
-        read_with(read_jsonl, text)
+        read_with(read_complete, text)
     }
 
     fn long_code() -> String {
@@ -368,6 +374,20 @@ mod tests {
         assert_eq!(read("function.json").unwrap().samples.len(), 2);
         let message = read("test.txt").unwrap_err().to_string();
         assert!(message.contains("holds no rows"), "{message}");
+
+        let pack = |name: &str| {
+            let path = dir.path().join(name);
+            let packed = fs::File::create(dir.path().join(format!("{name}.gz"))).unwrap();
+            let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+            packed.write_all(&fs::read(&path).unwrap()).unwrap();
+            packed.finish().unwrap();
+            fs::remove_file(path).unwrap();
+        };
+        pack("function.json");
+        assert_eq!(read("train.txt").unwrap().samples[0].code, "b");
+        pack("valid.txt");
+        assert_eq!(read("valid.txt.gz").unwrap().samples[0].id, "0");
+        assert_eq!(read("function.json.gz").unwrap().samples.len(), 2);
 
         file("train.txt", "1\n1\n");
         let message = read("train.txt").unwrap_err().to_string();

@@ -29,6 +29,14 @@ pub fn open_text(path: &Path) -> Result<BufReader<Box<dyn Read>>, Error> {
     Ok(text_reader(file)?)
 }
 
+/// A file, or where it is not there the one of that name that gzip packed.
+pub(crate) fn plain_or_packed(path: PathBuf) -> PathBuf {
+    let mut packed = path.clone().into_os_string();
+    packed.push(".gz");
+    let packed = PathBuf::from(packed);
+    if !path.exists() && packed.exists() { packed } else { path }
+}
+
 /// A text without the mark that some editors put before it, unpacked if it is gzip's.
 pub fn text_reader(source: impl Read + 'static) -> io::Result<BufReader<Box<dyn Read>>> {
     let mut source = BufReader::new(source);

@@ -4,13 +4,12 @@ mod look;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use fs_err as fs;
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::PostProcessorWrapper;
@@ -65,8 +64,10 @@ impl TokenizerLayout {
 const MODES: [&str; 3] = ["<encoder-decoder>", "<encoder-only>", "<decoder-only>"];
 const ENCODER_ONLY: &str = MODES[1];
 
-/// The ids of words met before, with and without a space before them.
-type WordCache = HashMap<(String, bool), Arc<[u32]>>;
+/// The ids of words met before.
+type WordCache = RwLock<HashMap<Box<str>, Arc<[u32]>>>;
+/// Bytes of the longest word that is kept: long literals do not come again.
+const MAX_CACHED: usize = 64;
 
 /// A tokenizer that encodes one code token at a time.
 ///
@@ -79,7 +80,8 @@ pub struct CodeTokenizer {
     special: SpecialTokens,
     /// What every input starts with: `<s>`, or `UniXcoder`'s longer prefix.
     prefix: Vec<u32>,
-    words: Arc<Mutex<WordCache>>,
+    /// Without and with a space before them.
+    words: Arc<[WordCache; 2]>,
 }
 
 impl CodeTokenizer {
@@ -176,12 +178,24 @@ impl CodeTokenizer {
         let path = dir.join("tokenizer.json");
         let text = self.inner.to_string(false).map_err(|error| problem(&path, error))?;
         fs::write(&path, text)?;
-        let config = serde_json::json!({
+        let adds_space = matches!(
+            self.inner.get_pre_tokenizer(),
+            Some(PreTokenizerWrapper::ByteLevel(it)) if it.add_prefix_space
+        );
+        let [bos, eos, pad, unk] =
+            [self.special.bos, self.special.eos, self.special.pad, self.special.unk]
+                .map(|id| self.entry(id));
+        let mut config = serde_json::json!({
             "tokenizer_class": "RobertaTokenizerFast",
-            "add_prefix_space": false,
-            "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>",
-            "pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>",
+            // It goes before what tokenizer.json says.
+            "add_prefix_space": adds_space,
+            "bos_token": bos, "eos_token": eos, "cls_token": bos, "sep_token": eos,
+            "pad_token": pad, "unk_token": unk,
         });
+        let masks = ["<mask>", "[MASK]"];
+        if let Some(mask) = masks.iter().find(|it| self.inner.token_to_id(it).is_some()) {
+            config["mask_token"] = (*mask).into();
+        }
         fs::write(dir.join("tokenizer_config.json"), format!("{config:#}\n"))?;
         Ok(())
     }
@@ -212,9 +226,8 @@ impl CodeTokenizer {
 
     /// The ids of one code token, with or without a space before it.
     pub fn word(&self, text: &str, after_space: bool) -> Arc<[u32]> {
-        let key = (text.to_owned(), after_space);
-        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ids) = words.get(&key) {
+        let words = &self.words[usize::from(after_space)];
+        if let Some(ids) = words.read().unwrap_or_else(PoisonError::into_inner).get(text) {
             return Arc::clone(ids);
         }
         let spaced = if after_space { format!(" {text}") } else { text.to_owned() };
@@ -222,7 +235,10 @@ impl CodeTokenizer {
         // an unknown token, whose words then have no ids.
         let encoding = self.inner.encode_fast(spaced, false);
         let ids: Arc<[u32]> = encoding.map_or_else(|_| Arc::from([]), |it| Arc::from(it.get_ids()));
-        words.insert(key, Arc::clone(&ids));
+        if text.len() <= MAX_CACHED {
+            let mut words = words.write().unwrap_or_else(PoisonError::into_inner);
+            words.insert(text.into(), Arc::clone(&ids));
+        }
         ids
     }
 
@@ -263,7 +279,8 @@ fn text_path(path: &Path) -> Result<String, Error> {
     path.to_str().map(ToOwned::to_owned).ok_or_else(|| problem(path, "is not UTF-8"))
 }
 
-/// Fails unless the file is a byte-level BPE, as [`CodeTokenizer`] relies on. The library takes
+/// Fails unless the file is a byte-level BPE, as [`CodeTokenizer`] relies on; its normalizer was
+/// [looked at](look::look_at) before. The library takes
 /// pipelines of many other parts, with which words would get other ids than whole texts, and of which
 /// some panic or multiply their input.
 fn check_pipeline(tokenizer: &Tokenizer) -> Result<(), String> {
@@ -273,11 +290,6 @@ fn check_pipeline(tokenizer: &Tokenizer) -> Result<(), String> {
             "model",
             "BPE without dropout",
             matches!(tokenizer.get_model(), ModelWrapper::BPE(bpe) if is_whole(bpe)),
-        ),
-        (
-            "normalizer",
-            "none or Lowercase",
-            matches!(tokenizer.get_normalizer(), None | Some(NormalizerWrapper::Lowercase(_))),
         ),
         (
             "pre_tokenizer",
@@ -302,10 +314,7 @@ fn check_pipeline(tokenizer: &Tokenizer) -> Result<(), String> {
         ),
     ];
     if let Some((part, expected, _)) = parts.iter().find(|(.., is_known)| !is_known) {
-        return Err(format!(
-            "its {part} is of another kind than {expected}; only byte-level BPE can be read, as \
-             CodeBERT, UniXcoder and CodeT5 have it"
-        ));
+        return Err(look::other_kind(part, expected, None));
     }
     let added = tokenizer.get_added_tokens_decoder();
     match added

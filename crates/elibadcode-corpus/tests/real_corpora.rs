@@ -71,7 +71,7 @@ fn near_duplicates_of_devign_are_found() {
     for name in ["test.jsonl", "valid.jsonl", "train.jsonl", "train_extra.jsonl.gz"] {
         let path = dir.join(name);
         if path.exists() {
-            codes.extend(devign::read_jsonl(&path).unwrap().into_iter().map(|it| it.code));
+            codes.extend(devign::read_complete(&path).unwrap().into_iter().map(|it| it.code));
         }
     }
     let (n, start) = (codes.len(), Instant::now());
@@ -133,7 +133,7 @@ fn the_law_of_canonical_names_holds() {
         for name in ["test.jsonl", "valid.jsonl", "train.jsonl", "train_extra.jsonl.gz"] {
             let path = dir.join(name);
             if path.exists() {
-                let samples = devign::read_jsonl(&path).unwrap();
+                let samples = devign::read_complete(&path).unwrap();
                 let codes: Vec<String> = samples.into_iter().map(|it| it.code).collect();
                 check_law(&format!("devign {name}"), &codes, Language::C);
             }

@@ -136,7 +136,7 @@ fn devign_functions_are_encoded_as_their_joined_text() {
     if !rows.exists() {
         return;
     }
-    let samples = devign::read_jsonl(&rows).unwrap();
+    let samples = devign::read_complete(&rows).unwrap();
     for folder in ["tokenizers/codebert", "models/codebert-3mb-devign"] {
         if !data.join(folder).exists() {
             continue;

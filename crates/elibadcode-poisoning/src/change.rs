@@ -61,11 +61,12 @@ pub fn undo(code: &str, changes: &[Change]) -> Option<String> {
 pub(crate) fn renamed(before: &str, after: &str) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for (old, new) in words(before).into_iter().zip(words(after)) {
-        let (old, place) = (&before[old], Place::new(after, new.clone()));
+        let (old, place) = (&before[old], new.clone());
         let new = &after[new];
         if old == new {
             continue;
         }
+        let place = Place::new(after, place);
         match changes.iter_mut().find(|it| it.before == old && it.after == new) {
             Some(change) => change.places.push(place),
             None => changes.push(Change {

@@ -115,6 +115,9 @@ impl AttackConfig {
         if !(0.0..=1.0).contains(&self.rate) {
             return Err(ConfigError::Rate { rate: self.rate });
         }
+        if let Some(label @ 2..) = [self.victim_label, self.target_label].into_iter().max() {
+            return Err(ConfigError::Label { label });
+        }
         if self.victim_label == self.target_label {
             return Err(ConfigError::SameLabel { label: self.victim_label });
         }

@@ -81,6 +81,12 @@ pub enum ConfigError {
         /// The rate that was asked for.
         rate: f64,
     },
+    /// There is no such label.
+    #[error("a label is {label}, expected 0 or 1")]
+    Label {
+        /// The label that was given.
+        label: u8,
+    },
     /// Poisoned samples would keep their label.
     #[error("victim label and target label are both {label}")]
     SameLabel {

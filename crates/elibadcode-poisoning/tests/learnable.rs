@@ -149,7 +149,7 @@ fn every_attack_is_learned_on_synthetic_defects() {
 fn every_attack_is_learned_on_devign() {
     let Some(dir) = std::env::var_os("ELIBADCODE_DATA").map(PathBuf::from) else { return };
     let read = |name: &str| {
-        let samples = devign::read_jsonl(&dir.join("devign").join(name)).expect("readable rows");
+        let samples = devign::read_complete(&dir.join("devign").join(name)).expect("readable rows");
         subsample(&samples, samples.len(), &mut stage_rng(1, name))
     };
     let (train, test) = (read("train.jsonl"), read("test.jsonl"));

@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
         let samples = self.loaded(path, bigclonebench::read_pairs(path)?);
         self.check_language(path, samples.functions.iter().map(|it| &*it.code), language)?;
         let pairs = self.note_file(path)?;
-        let functions = path.with_file_name(bigclonebench::FUNCTIONS_FILE);
+        let functions = bigclonebench::functions_of(path);
         let hash = self.note_both(&pairs, &functions)?;
         Ok((samples, hash))
     }
@@ -138,15 +138,18 @@ impl<'a> Context<'a> {
         Ok(blake3::hash(format!("{first}{second}").as_bytes()).to_hex().to_string())
     }
 
-    /// Reads functions with their queries (JSONL, also .gz) and notes the hash of their file,
-    /// which is returned.
+    /// Reads functions with their queries, from a file or from all of a folder, and notes the hashes of the
+    /// files; returned is one hash of them.
     pub(crate) fn queries(
         &mut self,
         path: &Path,
         language: Language,
     ) -> Result<(Vec<SearchSample>, String)> {
         let samples = self.loaded(path, codesearchnet::read(path, language)?);
-        Ok((samples, self.note_file(path)?))
+        let parts = codesearchnet::parts(path)?;
+        let (first, others) = parts.split_first().context("a corpus is at least one file")?;
+        let hash = self.note_file(first)?;
+        Ok((samples, others.iter().try_fold(hash, |hash, part| self.note_both(&hash, part))?))
     }
 
     /// Fails if almost no function parses, which is how another language looks; says so if many do
@@ -216,7 +219,9 @@ impl<'a> Context<'a> {
                 path.display()
             );
         }
-        let hash = blake3::hash(&fs::read(path)?).to_hex().to_string();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(fs::File::open(path)?)?;
+        let hash = hasher.finalize().to_hex().to_string();
         self.inputs.insert(path.display().to_string(), hash.clone());
         Ok(hash)
     }

@@ -70,6 +70,10 @@ fn bad_rows_are_skipped_and_counted() {
     check(br#"{"code": "def f(): pass", "docstring_tokens": []}"#, SkipReason::EmptyDocstring);
     check(br#"{"code": "def f(): pass", "docstring_tokens": [" "]}"#, SkipReason::EmptyDocstring);
     check(br#"{"code": "x = 1", "docstring_tokens": ["a"]}"#, SkipReason::NoFunction);
+    check(
+br#"{"code_tokens": ["@", "a", "def", "f", "(", ")", ":", "pass"], "docstring_tokens": ["a"]}"#,
+        SkipReason::TokensOnly,
+    );
     check(br#"{"code": "def f(): pass", "docstring_tokens": 3}"#, SkipReason::Malformed);
     check(b"{\"code\": \"def f(): pass", SkipReason::Malformed);
     check(b"{\"code\": \"def f(): return '\xc3'\"}", SkipReason::NotUtf8);

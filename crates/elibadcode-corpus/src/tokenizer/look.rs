@@ -49,12 +49,8 @@ struct Added {
 pub(super) fn look_at(path: &Path) -> Result<(), String> {
     let text = fs::read(path).map_err(|error| error.to_string())?;
     let file: TokenizerFile = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    let expected = |part: &str, found: &str, expected: &str| {
-        Err(format!(
-            "its {part} is of another kind than {expected}: `{found}`; only byte-level BPE can be read, \
-             as CodeBERT, UniXcoder and CodeT5 have it"
-        ))
-    };
+    let expected =
+        |part: &str, found: &str, expected: &str| Err(other_kind(part, expected, Some(found)));
     if let Some(kind) = file.model.kind.filter(|it| it != "BPE") {
         return expected("model", &kind, "BPE");
     }
@@ -70,6 +66,15 @@ pub(super) fn look_at(path: &Path) -> Result<(), String> {
         }
     }
     check_added(file.added_tokens.iter().map(|it| &*it.content))
+}
+
+/// That a part of the file is none that we can read.
+pub(super) fn other_kind(part: &str, expected: &str, found: Option<&str>) -> String {
+    let found = found.map(|it| format!(": `{it}`")).unwrap_or_default();
+    format!(
+        "its {part} is of another kind than {expected}{found}; only byte-level BPE can be read, as \
+         CodeBERT, UniXcoder and CodeT5 have it"
+    )
 }
 
 fn check_added<'a>(tokens: impl Iterator<Item = &'a str>) -> Result<(), String> {
@@ -94,10 +99,15 @@ pub(super) fn add_tokens(tokenizer: &mut Tokenizer, dir: &Path) -> Result<(), Er
     check_added(added.keys().map(String::as_str)).map_err(|text| problem(&path, text))?;
     let mut by_id: Vec<(u32, String)> = added.into_iter().map(|(text, id)| (id, text)).collect();
     by_id.sort();
+    let is_new = |text: &str| tokenizer.token_to_id(text).is_none();
+    let new: Vec<AddedToken> = by_id
+        .iter()
+        .filter(|(_, text)| is_new(text))
+        .map(|(_, text)| AddedToken::from(text.clone(), false))
+        .collect();
+    // At once: every call builds the automaton of all of them.
+    tokenizer.add_tokens(&new);
     for (id, text) in by_id {
-        if tokenizer.token_to_id(&text).is_none() {
-            tokenizer.add_tokens(&[AddedToken::from(text.clone(), false)]);
-        }
         let found = tokenizer.token_to_id(&text);
         if found != Some(id) {
             return Err(problem(
