@@ -220,6 +220,7 @@ fn comparisons(comparisons: &[DefenseComparison]) -> String {
             format!(
                 "<tr><td>{}</td><td>{}, against {}</td><td class=\"number\">{}</td>\
                  <td class=\"number\">{}</td><td class=\"number\">{}</td>\
+                 <td class=\"number\">{:.2e}</td><td class=\"number\">{:.1}</td>\
                  <td class=\"number\">{:.2e}</td></tr>",
                 escape_html(&it.task),
                 escape_html(&it.measure.to_uppercase()),
@@ -227,17 +228,22 @@ fn comparisons(comparisons: &[DefenseComparison]) -> String {
                 it.n,
                 percent(it.own_median),
                 percent(it.other_median),
-                it.p_value
+                it.p_value,
+                it.u,
+                it.unpaired_p_value
             )
         })
         .collect();
     format!(
         "<section><h2>Defenses against each other</h2><p>What the attacks still do after each \
-         defense, over the cells that both defended. Two-sided Wilcoxon signed-rank tests, exact, not \
-         corrected for their number.</p><div class=\"scroll\"><table><thead>\
+         defense, over the cells that both defended; what a defense costs is not in this table. \
+         Two-sided Wilcoxon signed-rank tests, exact, and unpaired the paper's Mann-Whitney U \
+         tests, exact for at most 100 values; not corrected for their number.</p>\
+         <div class=\"scroll\"><table><thead>\
          <tr><th>tasks</th><th>measure</th><th class=\"number\">cells</th><th class=\"number\">\
          median, {OWN_DEFENSE}</th><th class=\"number\">median, other</th><th class=\"number\">\
-         p-value</th></tr></thead><tbody>{}</tbody></table></div></section>",
+         p-value</th><th class=\"number\">U</th><th class=\"number\">p-value, unpaired</th></tr>\
+         </thead><tbody>{}</tbody></table></div></section>",
         rows.concat()
     )
 }

@@ -123,6 +123,31 @@ fn a_reader_finds_every_part() {
 }
 
 #[test]
+fn defenses_are_compared_by_both_tests() {
+    let defended = |variant, seed: u64, asr| {
+        let mut entry = entry("defect", variant);
+        entry.cell.seed = seed;
+        entry.cell.after.as_mut().expect("it ran").asr = Some(asr);
+        entry
+    };
+    let own = (1..=3).map(|seed| defended("elibadcode", seed, 0.01 * seed as f64));
+    let other = (1..=3).map(|seed| defended("fine-tuning", seed, 0.9));
+    let html = page(own.chain(other).collect(), Some(Question::One));
+    for part in [
+        "<td>ASR, against fine-tuning</td><td class=\"number\">3</td>\
+         <td class=\"number\">2.0 %</td><td class=\"number\">90.0 %</td>\
+         <td class=\"number\">2.50e-1</td><td class=\"number\">0.0</td>\
+         <td class=\"number\">1.00e-1</td></tr>",
+        "<th class=\"number\">U</th><th class=\"number\">p-value, unpaired</th>",
+        "Wilcoxon signed-rank tests, exact, and unpaired the paper's Mann-Whitney U tests",
+    ] {
+        assert!(html.contains(part), "{part} is not in the page");
+    }
+    let alone = page(vec![entry("defect", "elibadcode")], None);
+    assert!(!alone.contains("Defenses against each other"));
+}
+
+#[test]
 fn numbers_say_which_direction_is_good() {
     let html = page(vec![entry("defect", "elibadcode"), entry("search", "elibadcode")], None);
     for part in [

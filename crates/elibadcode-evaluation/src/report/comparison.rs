@@ -1,6 +1,8 @@
 //! The before/after table: every cell that we ran, the mean per (task, model, attack, defense), and
 //! what the paper reports for the same.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::escape::{escape_untrusted, markdown_code};
@@ -10,7 +12,7 @@ use crate::records::results::{
 };
 use crate::statistics::{Interval, mean, sample_standard_deviation};
 
-const HEADERS: [&str; 17] = [
+const HEADERS: [&str; 19] = [
     "task",
     "model",
     "attack",
@@ -24,11 +26,16 @@ const HEADERS: [&str; 17] = [
     "verdict",
     "target right",
     "anchored trigger",
+    "distance, BLEU",
+    "iterations",
     "scan seconds",
     "repair seconds",
     "paper score",
     "paper ASR or ANR",
 ];
+
+/// The columns of [`HEADERS`] that compare searches, shown only where the searches differ.
+const SEARCH_COLUMNS: Range<usize> = 13..15;
 
 const LEGEND: &str = "\
 Scores (accuracy, F1 or MRR), rates and drops in percent, `before → after` purification; a row per \
@@ -37,6 +44,10 @@ In brackets: 95 % confidence interval over the test samples. ASR (defect, clone)
 after; ANR (search): higher is better after; the flip rate (search: ANR) of the clean twin is what \
 the trigger does to a model without backdoor. Seconds are wall-clock times of the whole command; a \
 repair includes its own searches. `Ġ` in a trigger: the token begins a word.";
+
+const SEARCH_LEGEND: &str = " \
+Distance: edits (Levenshtein) between the anchored trigger and the nearest planted one, in \
+characters; BLEU of the two in percent; iterations of the search that found it, until it stopped.";
 
 /// What stands where there is no number.
 const ABSENT: &str = "–";
@@ -77,25 +88,40 @@ fn own_defense() -> String {
 
 /// The whole comparison as Markdown: where it was measured, the table, and how to read it.
 pub fn results_markdown(results: &Results, paper: &[PaperCell]) -> String {
-    let rows: Vec<_> = groups(&results.cells)
+    let mut rows: Vec<Vec<String>> = groups(&results.cells)
         .iter()
         .flat_map(|group| {
             let mean = mean_row(group, published(group[0], paper));
             group.iter().map(|cell| cell_row(cell)).chain([mean]).collect::<Vec<_>>()
         })
         .collect();
+    let mut headers = HEADERS.to_vec();
+    let mut legend = LEGEND.to_owned();
+    if varies_search(&results.cells) {
+        legend += SEARCH_LEGEND;
+    } else {
+        headers.drain(SEARCH_COLUMNS);
+        for row in &mut rows {
+            row.drain(SEARCH_COLUMNS);
+        }
+    }
     let date = results
         .date
         .as_deref()
         .map_or(String::new(), |date| format!(", {}", escape_untrusted(date)));
     format!(
-        "Scale {}, device {}{date}; {} of {} cells ran.\n\n{}\n{LEGEND}\n",
+        "Scale {}, device {}{date}; {} of {} cells ran.\n\n{}\n{legend}\n",
         markdown_code(&results.scale),
         markdown_code(&results.device),
         results.cells.iter().filter(|cell| cell.status == CellStatus::Ok).count(),
         results.cells.len(),
-        markdown_table(&HEADERS, &rows)
+        markdown_table(&headers, &rows)
     )
+}
+
+/// Whether there are variants of our own search; other defenses do not scan.
+fn varies_search(cells: &[Cell]) -> bool {
+    cells.iter().any(|cell| cell.variant != OWN_DEFENSE && cell.scan.is_some())
 }
 
 /// What the seeds of a row have in common.
@@ -171,6 +197,7 @@ fn cell_row(cell: &Cell) -> Vec<String> {
     };
     let target_right = scan.and_then(target_right);
     let anchored = scan.map(|scan| &*scan.anchored).unwrap_or_default();
+    let [similarity, iterations] = search_columns(&[cell]);
     vec![
         escape_untrusted(&cell.task),
         escape_untrusted(&cell.model),
@@ -191,6 +218,8 @@ fn cell_row(cell: &Cell) -> Vec<String> {
         verdict,
         target_right.map_or(ABSENT, |right| if right { "yes" } else { "no" }).to_owned(),
         trigger(anchored),
+        similarity,
+        iterations,
         seconds(scan_seconds(cell)),
         seconds(repair_seconds(cell)),
         String::new(),
@@ -214,6 +243,7 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
         arrow(&percent(paper.and_then(before)), &percent(paper.and_then(after)))
     };
     let note = paper.and_then(|paper| paper.note.as_deref());
+    let [similarity, iterations] = search_columns(cells);
     vec![
         escape_untrusted(&first.task),
         escape_untrusted(&first.model),
@@ -228,11 +258,27 @@ fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
         share("likely backdoored: ", backdoored, scans.len()),
         share("", right, targets.len()),
         String::new(),
+        similarity,
+        iterations,
         time(scan_seconds),
         time(repair_seconds),
         pair(|paper| paper.score_undefended, |paper| paper.score_repaired),
         with_note(pair(|paper| paper.asr_undefended, |paper| paper.asr_repaired), note),
     ]
+}
+
+/// What [`SEARCH_COLUMNS`] say of some cells: means, so that one cell has its own numbers.
+fn search_columns(cells: &[&Cell]) -> [String; 2] {
+    let mean_of = |measure: fn(&Scan) -> Option<f64>| {
+        let scans = cells.iter().filter_map(|cell| cell.scan.as_ref());
+        mean(&scans.filter_map(measure).collect::<Vec<_>>())
+    };
+    let count = |it: f64| format!("{it:.1}").trim_end_matches(".0").to_owned();
+    let similarity = mean_of(|scan| scan.levenshtein.map(|n| n as f64))
+        .zip(mean_of(|scan| scan.bleu))
+        .map(|(distance, bleu)| format!("{}, {bleu:.2}", count(distance)));
+    let iterations = mean_of(|scan| scan.iterations.map(|n| n as f64)).map(count);
+    [similarity, iterations].map(|it| it.unwrap_or(ABSENT.to_owned()))
 }
 
 fn with_note(numbers: String, note: Option<&str>) -> String {

@@ -39,10 +39,7 @@ fn rows(cells: &[String], paper: &[PaperCell]) -> Vec<Vec<String>> {
     let markdown = results_markdown(&results(&cells.join(",")), paper);
     let lines = markdown.lines().filter(|line| line.starts_with('|')).skip(2);
     lines
-        .map(|line| {
-            let cells = line.trim_matches('|').split(" |").map(|cell| cell.trim().to_owned());
-            cells.take(HEADERS.len()).collect()
-        })
+        .map(|line| line.trim_matches('|').split(" |").map(|cell| cell.trim().to_owned()).collect())
         .collect()
 }
 
@@ -133,12 +130,13 @@ fn hostile_triggers_stay_in_their_cell() {
     let hostile = cell(1, 0.0).replace(r#"["Ġtesto", "_"]"#, r#"["`|\u202e", "a\nb", "<b>"]"#);
     let rows = rows(&[hostile], &[]);
     assert_eq!(rows[0][12], r"`\u{60}\u{7c}\u{202e}` `a\u{a}b` `<b>`");
-    assert_eq!(rows[0].len(), HEADERS.len());
+    assert_eq!(rows[0].len(), HEADERS.len() - SEARCH_COLUMNS.len());
 }
 
 #[test]
 fn the_defenses_and_the_papers_words_are_shown() {
-    let other = cell(1, 0.9).replace("\"seed\"", "\"variant\": \"fine-tuning\", \"seed\"");
+    let other = r#"{"task": "defect", "model": "codebert", "attack": "codepoisoner", "seed": 1,
+        "variant": "fine-tuning", "status": "ok", "after": {"score": 0.93, "asr": 0.9}}"#;
     let published = PaperCell {
         variant: "fine-tuning".to_owned(),
         note: Some("not found in 100 iterations".to_owned()),
@@ -146,7 +144,7 @@ fn the_defenses_and_the_papers_words_are_shown() {
         asr_repaired: None,
         ..paper()
     };
-    let rows = rows(&[cell(1, 0.1), other], &[published]);
+    let rows = rows(&[cell(1, 0.1), other.to_owned()], &[published]);
     assert_eq!((&*rows[2][3], &*rows[3][16]), ("fine-tuning", "not found in 100 iterations"));
     assert_eq!(rows[1][16], "–");
     let comparison = DefenseComparison {
@@ -164,6 +162,36 @@ fn the_defenses_and_the_papers_words_are_shown() {
     assert!(table.contains("| ASR, against fine-tuning |"), "{table}");
     assert!(table.contains("| 7.60e-6 | 0.0 | 2.20e-10 "), "{table}");
     assert_eq!(comparisons_markdown(&[]), "");
+}
+
+#[test]
+fn variants_of_the_search_show_how_near_it_came() {
+    let variant = |seed, distance, iterations| {
+        let searched = format!(
+            r#""levenshtein": {distance}, "bleu": 29.556, "iterations": {iterations}, "forwards""#
+        );
+        cell(seed, 0.02)
+            .replace("\"seed\"", "\"variant\": \"top-k-8\", \"seed\"")
+            .replace("\"forwards\"", &searched)
+    };
+    let cells = [cell(1, 0.02), variant(1, 10, 20), variant(2, 7, 25)];
+    let markdown = results_markdown(&results(&cells.join(",")), &[]);
+    assert!(markdown.contains("| distance, BLEU | iterations | scan seconds |"), "{markdown}");
+    assert!(markdown.contains("Distance: edits"), "{markdown}");
+    let rows = rows(&cells, &[]);
+    assert_eq!(rows[0][13..15], ["–", "–"]);
+    assert_eq!(rows[2][12..16], ["`Ġtesto` `_`", "10, 29.56", "20", "21.4"]);
+    assert_eq!(rows[4][12..16], ["", "8.5, 29.56", "22.5", "21.4"]);
+}
+
+#[test]
+fn searches_that_do_not_differ_are_not_compared() {
+    let own = cell(1, 0.02).replace("\"forwards\"", "\"iterations\": 20, \"forwards\"");
+    let markdown = results_markdown(&results(&own), &[]);
+    assert!(markdown.contains("| scan seconds |"), "{markdown}");
+    for part in ["BLEU", "| iterations"] {
+        assert!(!markdown.contains(part), "{part} is in\n{markdown}");
+    }
 }
 
 #[test]
