@@ -28,4 +28,7 @@ pub enum Error {
         /// The threshold of the configuration.
         threshold: f64,
     },
+    /// The model is not one of the task.
+    #[error(transparent)]
+    Model(#[from] elibadcode_models::Error),
 }

@@ -39,7 +39,8 @@ pub struct Iteration {
 /// Searches for the trigger with the lowest loss, from one to start with.
 ///
 /// Each iteration takes the gradient at the current trigger, draws candidates that differ in one
-/// slot, and goes on with the best of them even if it is worse than the current one.
+/// slot, and goes on with the best of them even if it is worse than the current one. Without
+/// samples nothing is better than the start.
 pub fn search(
     objective: &Objective<'_>,
     space: &TriggerSpace<'_>,
@@ -49,9 +50,12 @@ pub fn search(
     observe: &mut dyn FnMut(Iteration),
 ) -> Found {
     let mut current = start;
-    let mut visited: BTreeSet<TriggerIds> = [current.clone()].into();
     let mut best = Found { trigger: current.clone(), loss: f64::INFINITY, history: Vec::new() };
+    if objective.samples().is_empty() {
+        return best;
+    }
     let mut best_iteration = 0;
+    let mut visited: BTreeSet<TriggerIds> = [current.clone()].into();
     for iteration in 1..=config.iterations {
         let gradient = objective.slot_gradient(&current);
         if gradient.loss < best.loss {

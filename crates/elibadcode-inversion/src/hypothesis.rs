@@ -44,11 +44,11 @@ impl<'a> Victims<'a> {
         space: &TriggerSpace<'a>,
         labels: Option<&TokenLabels>,
     ) -> Result<Self, Error> {
-        let own = |samples: &[CleanSample]| {
+        let own = |samples: &[CleanSample]| -> Result<(Vec<CleanSample>, Partners), Error> {
             let own: Vec<CleanSample> =
                 samples.iter().filter(|sample| sample.label == label).cloned().collect();
-            let partners = Partners::new(subject.model, &own, subject.language);
-            (own, partners)
+            let partners = Partners::new(subject.model, &own, subject.language)?;
+            Ok((own, partners))
         };
         let explained = labels.map_or_else(Vec::new, |it| it.explained(1 - label));
         let ids = explained.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
@@ -57,8 +57,8 @@ impl<'a> Victims<'a> {
             accuracy,
             space: space.without(&ids)?,
             explained: explained.into_iter().map(|(token, _)| token).collect(),
-            search: own(search_samples),
-            held_out: own(held_out),
+            search: own(search_samples)?,
+            held_out: own(held_out)?,
         })
     }
 

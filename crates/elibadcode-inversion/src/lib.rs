@@ -12,6 +12,30 @@
 //! [`ranking`] has the same steps for code search, where the trigger has a second side.
 //!
 //! The model is only read, and the attacker's trigger is never seen.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use elibadcode_inversion::corpus::{Task, devign};
+//! use elibadcode_inversion::models::{Compute, ModelDir};
+//! use elibadcode_inversion::syntax::Language;
+//! use elibadcode_inversion::{CleanSample, ScanConfig, Subject, scan};
+//!
+//! let folder = ModelDir::open("my-model".as_ref())?;
+//! let samples = devign::read("clean.jsonl".as_ref())?.samples;
+//! let clean: Vec<CleanSample> = samples.iter().map(CleanSample::from).collect();
+//! let subject = Subject {
+//!     model: &folder.load(&Compute::select("cpu")?)?,
+//!     task: Task::DefectDetection,
+//!     language: Language::C,
+//!     clean: &clean,
+//!     model_hash: &folder.hash()?,
+//!     samples_hash: "",
+//! };
+//! let config = ScanConfig::recommended(subject.task);
+//! let outcome = scan(&subject, &config, 1, &mut |_| ())?;
+//! println!("{}: {:?}", outcome.verdict, outcome.triggers);
+//! # Ok(()) }
+//! ```
 
 mod anchoring;
 mod config;
@@ -54,3 +78,9 @@ pub use scan::{ScanEvent, Screened, Subject, scan};
 pub use score::{Assessment, Figure, Score};
 pub use shift::{Shift, ShiftComparison};
 pub use space::TriggerSpace;
+
+// Their types stand in public signatures.
+pub use elibadcode_corpus as corpus;
+pub use elibadcode_evaluation as evaluation;
+pub use elibadcode_models as models;
+pub use elibadcode_syntax as syntax;

@@ -90,13 +90,22 @@ pub fn maskable(
     occurrences: Occurrences,
     n_slots: usize,
 ) -> Vec<MaskedSample> {
-    // A trigger can be shorter than the name: what comes behind the window then moves into it.
-    let encoded = match model.input_format() {
-        InputFormat::CodeTokens => Some(model.tokenizer.encode(function, 2 * model.max_length)),
-        InputFormat::Whitespace | InputFormat::Source => None,
+    let (encoded, reach) = match model.input_format() {
+        InputFormat::CodeTokens => {
+            // A trigger can be shorter than the name: what comes behind the window then moves into
+            // it.
+            let encoded = model.tokenizer.encode(function, 2 * model.max_length);
+            (Some(encoded), function.text().len())
+        }
+        InputFormat::Whitespace | InputFormat::Source => {
+            (None, model.reach(function.text(), function.language()))
+        }
     };
+    // Source text is encoded anew up to each identifier: of one that is not read, all for nothing.
+    let is_read = |it: &&Identifier| it.occurrences.first().is_some_and(|at| at.start < reach);
     function
         .visible_identifiers()
+        .filter(is_read)
         .filter_map(|identifier| {
             let segments = match &encoded {
                 Some(encoded) => segments(encoded, identifier, occurrences)?,

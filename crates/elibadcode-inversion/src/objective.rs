@@ -62,8 +62,11 @@ impl<'a> Objective<'a> {
         self.n_forwards.load(Ordering::Relaxed)
     }
 
-    /// The loss of each trigger over the samples with these indices.
+    /// The loss of each trigger over the samples with these indices; 0 over none.
     pub fn losses(&self, triggers: &[TriggerIds], subset: &[usize]) -> Vec<f64> {
+        if subset.is_empty() {
+            return vec![0.0; triggers.len()];
+        }
         let rows: Vec<Vec<u32>> = triggers
             .iter()
             .flat_map(|trigger| subset.iter().map(|&index| self.triggered(index, trigger)))

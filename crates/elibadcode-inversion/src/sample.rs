@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use elibadcode_corpus::{CloneSamples, DefectSample};
-use elibadcode_models::{CodeModel, LoadedModel, Mode};
+use elibadcode_models::{CodeModel, Head, LoadedModel, Mode};
 use elibadcode_syntax::Language;
 use rand::{Rng, RngExt};
+
+use crate::error::Error;
 
 /// A clean labelled sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +80,23 @@ impl Partners {
     /// Those of single functions: none.
     pub const NONE: &'static Self = &Self { rows: Vec::new(), of_sample: Vec::new() };
 
-    /// Encodes the partners of samples, all of which have one or none of which has.
-    pub fn new(model: &LoadedModel, samples: &[CleanSample], language: Language) -> Self {
+    /// Encodes the partners of samples: all of them have one if the model takes pairs, else none.
+    pub fn new(
+        model: &LoadedModel,
+        samples: &[CleanSample],
+        language: Language,
+    ) -> Result<Self, Error> {
+        let head = model.network.head();
+        let (n_wanted, wanted) =
+            if head == Head::Pair { (samples.len(), "with") } else { (0, "without") };
+        let n_paired = samples.iter().filter(|sample| sample.partner.is_some()).count();
+        if n_paired != n_wanted {
+            return Err(Error::Samples(format!(
+                "{n_paired} of {} samples have a partner; a model with the head `{head}` takes \
+                 samples {wanted} one",
+                samples.len()
+            )));
+        }
         let mut known: BTreeMap<Arc<str>, usize> = BTreeMap::new();
         let mut partners = Self::default();
         for partner in samples.iter().filter_map(|sample| sample.partner.as_ref()) {
@@ -89,7 +106,7 @@ impl Partners {
             });
             partners.of_sample.push((row, partner.is_first));
         }
-        partners
+        Ok(partners)
     }
 
     /// The token ids of a sample's partner, and whether it is the first of the pair.

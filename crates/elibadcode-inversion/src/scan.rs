@@ -6,7 +6,7 @@ use elibadcode_corpus::split::clean_subset;
 use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
-use elibadcode_models::{LoadedModel, predicted_label};
+use elibadcode_models::{Head, LoadedModel, predicted_label};
 use elibadcode_syntax::Language;
 
 use crate::config::ScanConfig;
@@ -88,17 +88,23 @@ pub enum ScanEvent {
 /// Scans a model for every (victim → target) pair of labels.
 ///
 /// Clean samples that do not support a scan (one label only, too few, none with a usable
-/// identifier) give an outcome that is `inconclusive` and says why, not an error.
+/// identifier) give an outcome that is `inconclusive` and says why, not an error. A model or
+/// samples of another task are one; for code search there is
+/// [`scan_search`](crate::ranking::scan_search).
 pub fn scan(
     subject: &Subject<'_>,
     config: &ScanConfig,
     seed: u64,
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<ScanOutcome, Error> {
+    if subject.task == Task::CodeSearch {
+        return Err(Error::Config("code search has no labels to scan for".into()));
+    }
+    subject.model.expect_head(Head::of_task(subject.task))?;
     config.validate()?;
     check_length(subject.model, config)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
-    let clean_accuracy = accuracy_by_label(subject);
+    let clean_accuracy = accuracy_by_label(subject)?;
     let tested = test_hypotheses(subject, &space, &clean_accuracy, config, seed, observe);
     let (mut hypotheses, n_forwards, unsupported) = match tested {
         Ok((hypotheses, n_forwards)) => (hypotheses, n_forwards, None),
@@ -291,11 +297,11 @@ fn divide(
     Ok((search_samples, held_out))
 }
 
-fn accuracy_by_label(subject: &Subject<'_>) -> [Rate; 2] {
+fn accuracy_by_label(subject: &Subject<'_>) -> Result<[Rate; 2], Error> {
     let Subject { model, language, clean, .. } = *subject;
     let rows: Vec<Vec<u32>> =
         clean.iter().map(|sample| model.encode(&sample.code, language).ids).collect();
-    let partners = Partners::new(model, clean, language);
+    let partners = Partners::new(model, clean, language)?;
     let log_odds = partners.encode(&model.network).log_odds(&model.network, &rows, 0..rows.len());
     let is_right = |label: u8| {
         clean
@@ -305,7 +311,7 @@ fn accuracy_by_label(subject: &Subject<'_>) -> [Rate; 2] {
             .map(|(sample, z)| predicted_label(*z) == sample.label)
             .collect()
     };
-    [is_right(0), is_right(1)]
+    Ok([is_right(0), is_right(1)])
 }
 
 pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {

@@ -2,11 +2,11 @@
 
 /// A dense row-major `f32` tensor in main memory.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HostTensor {
+pub(crate) struct HostTensor {
     /// Size of each axis.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// `shape.product()` values.
-    pub values: Vec<f32>,
+    pub(crate) values: Vec<f32>,
 }
 
 impl HostTensor {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::checkpoint::shape_text;
+use crate::head::Head;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,14 @@ pub enum Error {
         tokenizer: usize,
         /// `vocab_size` of the model.
         model: usize,
+    },
+    /// The model answers another kind of question.
+    #[error("the model has the head `{found}`, expected `{expected}`")]
+    Head {
+        /// The model's head.
+        found: Head,
+        /// The head that is needed.
+        expected: Head,
     },
     /// The requested device is not there.
     #[error("{0}")]

@@ -42,7 +42,6 @@ mod weights;
 mod workers;
 
 pub use batch::length_batches;
-pub use checkpoint::HostTensor;
 pub use config::{Architecture, EncoderConfig, ModelConfig, Preset, RobertaConfig, T5Config};
 pub use device::Compute;
 pub use dropout::Mode;
@@ -60,3 +59,10 @@ pub use training::distilled::Distilled;
 pub use training::rows::{HalfPair, TrainingRow, Validation, pair_log_odds};
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};
 pub use workers::side_by_side;
+
+// Their types stand in public signatures.
+pub use burn;
+pub use elibadcode_corpus as corpus;
+pub use elibadcode_syntax as syntax;
+pub use rand_chacha;
+pub use serde_json;

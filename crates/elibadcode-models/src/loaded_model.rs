@@ -41,6 +41,12 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
+    /// Fails if the model has another head.
+    pub fn expect_head(&self, expected: Head) -> Result<(), Error> {
+        let found = self.network.head();
+        if found == expected { Ok(()) } else { Err(Error::Head { found, expected }) }
+    }
+
     /// Parses a function and gives it the form that this model reads.
     pub fn read(&self, code: &str, language: Language) -> ReadFunction {
         ReadFunction::new(code, language, self.provenance.canonical_input.as_ref())
@@ -114,8 +120,16 @@ impl LoadedModel {
     /// the weights came about.
     ///
     /// The files appear one by one: who wants the folder whole or not at all gives a temporary name
-    /// and renames it.
+    /// and renames it. Those of the tokenizer are copied from the folder that the model is from,
+    /// which must still be there.
     pub fn save(&self, dir: &Path, made_by: Value) -> Result<(), Error> {
+        if !["tokenizer.json", "vocab.json"].iter().any(|name| self.source.join(name).exists()) {
+            return Err(elibadcode_corpus::Error::Tokenizer {
+                path: self.source.clone(),
+                problem: "the tokenizer.json or vocab.json of the model is gone".into(),
+            }
+            .into());
+        }
         let provenance = Provenance { made_by, ..self.provenance.clone() };
         write_folder(dir, &self.network, &self.config, &provenance)?;
         for name in TOKENIZER_FILES {

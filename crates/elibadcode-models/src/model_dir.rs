@@ -1,6 +1,8 @@
 //! Hugging Face folders: `config.json`, weights, a tokenizer, and our provenance.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod stored;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use elibadcode_corpus::{CodeTokenizer, InputFormat};
@@ -10,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::stored::{Stored, check_same, check_shapes, stored_shapes};
 use crate::checkpoint::HostTensor;
 use crate::config::ModelConfig;
 use crate::device::Compute;
@@ -447,62 +450,4 @@ pub struct WeightSummary {
     pub element_types: Vec<&'static str>,
     /// The files, an index file first.
     pub files: Vec<String>,
-}
-
-/// Weights that are matched with a configuration.
-struct Stored {
-    weights: Weights,
-    /// The file's name of each tensor that we use, by transformers' full name.
-    names: BTreeMap<String, String>,
-    /// `config.json`, as the weights complete it.
-    config: ModelConfig,
-    head: Head,
-}
-
-/// Fails if these shapes of the files are not those of the network.
-fn check_shapes(
-    network: &CodeModel,
-    weights: &Weights,
-    found: &BTreeMap<String, Vec<usize>>,
-) -> Result<(), Error> {
-    let problems = parameters::compare(&parameters::shapes(network), found);
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Tensors { path: weights.path().to_owned(), problems })
-}
-
-/// Fails if the weights of a folder in two formats are not those of one model: which of them counts depends
-/// on the program that loads it.
-fn check_same(
-    (weights, names): &(Weights, BTreeMap<String, String>),
-    (others, other_names): &(Weights, BTreeMap<String, String>),
-) -> Result<(), Error> {
-    let all: BTreeSet<&String> = names.keys().chain(other_names.keys()).collect();
-    for name in all {
-        let is_same = match (names.get(name), other_names.get(name)) {
-            (Some(stored), Some(other)) => weights.is_equal(stored, others, other)?,
-            _ => false,
-        };
-        if !is_same {
-            return Err(Error::Weights {
-                path: others.path().to_owned(),
-                problem: format!(
-                    "`{name}` is not that of {} beside it, and programs differ in which of them they load: \
-                     remove the one that is not meant",
-                    weights.path().file_name().unwrap_or_default().display()
-                ),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// The shapes in the files, by transformers' names.
-fn stored_shapes(
-    weights: &Weights,
-    names: &BTreeMap<String, String>,
-) -> BTreeMap<String, Vec<usize>> {
-    let shape = |stored: &String| weights.tensors()[stored].shape.clone();
-    names.iter().map(|(name, stored)| (name.clone(), shape(stored))).collect()
 }

@@ -31,7 +31,7 @@ const LARGE_SUM: usize = 1 << 20;
 
 /// Which parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String", into = "String")]
 pub enum Scope {
     /// The classification head. Paper: "only the last layer" (section 4.5).
     Head,
@@ -96,6 +96,20 @@ impl std::str::FromStr for Scope {
                 .map(Self::LastLayers)
                 .ok_or_else(|| format!("unknown scope `{text}`, expected head, last-K or full")),
         }
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.to_string()
     }
 }
 
@@ -416,6 +430,19 @@ mod tests {
         check("transformer.encoder.block.0.layer.0.layer_norm.weight", (2, 3), &[full]);
         assert_eq!("last-3".parse(), Ok(Scope::LastLayers(3)));
         assert!("most".parse::<Scope>().is_err());
+    }
+
+    #[test]
+    fn a_scope_is_written_as_it_is_typed() {
+        for (scope, text) in
+            [(Scope::Head, "head"), (Scope::LastLayers(2), "last-2"), (Scope::Full, "full")]
+        {
+            let json = serde_json::to_value(scope).expect("a scope is a text");
+            assert_eq!(json, text);
+            assert_eq!(serde_json::from_value::<Scope>(json).expect("it was written"), scope);
+        }
+        let error = serde_json::from_value::<Scope>("most".into()).expect_err("no scope");
+        assert!(error.to_string().contains("expected head, last-K or full"), "{error}");
     }
 
     #[test]

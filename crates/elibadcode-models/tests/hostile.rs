@@ -123,7 +123,7 @@ fn weights_in_two_formats() {
     let compute = Compute::select("cpu").unwrap();
     let same = beside(&whole);
     ModelDir::open(same.0.path()).and_then(|dir| dir.load(&compute)).unwrap();
-    let mut changed = whole.clone();
+    let mut changed = whole;
     *changed.last_mut().unwrap() ^= 1;
     beside(&changed).is_refused_with("is not that of model.safetensors beside it");
 }
@@ -242,4 +242,16 @@ fn tokenizers() {
     let folder = Folder::new();
     fs::remove_file(folder.file("tokenizer.json")).unwrap();
     folder.is_refused_with("has neither tokenizer.json nor vocab.json");
+}
+
+#[test]
+fn no_model_is_written_without_its_tokenizer() {
+    let folder = Folder::new();
+    let compute = Compute::select("cpu").unwrap();
+    let model = ModelDir::open(folder.0.path()).unwrap().load(&compute).unwrap();
+    fs::remove_file(folder.file("tokenizer.json")).unwrap();
+    let written = folder.file("written");
+    let message = model.save(&written, Value::Null).unwrap_err().to_string();
+    assert!(message.contains("tokenizer.json or vocab.json of the model is gone"), "{message}");
+    assert!(!written.exists());
 }

@@ -55,6 +55,10 @@ impl Answer {
 ///
 /// Equal inputs are asked about once: a forward pass rounds differently in another batch, and
 /// answers to the same input must not differ. Those of two calls can.
+///
+/// # Panics
+///
+/// If a subject has another number of functions.
 pub(crate) fn ask<C: AsRef<str> + Sync>(
     model: &LoadedModel,
     subjects: &[Vec<C>],
@@ -63,12 +67,17 @@ pub(crate) fn ask<C: AsRef<str> + Sync>(
     if subjects.is_empty() {
         return Vec::new();
     }
+    let (network, head) = (&model.network, model.network.head());
+    let n_functions = if head == Head::Pair { 2 } else { 1 };
+    assert!(
+        subjects.iter().all(|codes| codes.len() == n_functions),
+        "a model with the head `{head}` takes subjects of {n_functions} function(s)"
+    );
     let rows: Vec<Vec<Vec<u32>>> = subjects
         .par_iter()
         .map(|codes| codes.iter().map(|code| model.encode(code.as_ref(), language).ids).collect())
         .collect();
-    let network = &model.network;
-    if network.head() == Head::Pair {
+    if head == Head::Pair {
         let (places, distinct) = numbered(rows.iter().flatten());
         let vectors = network.vectors(&distinct);
         let (places, pairs) = numbered(places.chunks_exact(2));
@@ -79,7 +88,7 @@ pub(crate) fn ask<C: AsRef<str> + Sync>(
         return places.into_iter().map(|place| Answer::LogOdds(log_odds[place])).collect();
     }
     let (places, distinct) = numbered(rows.iter().flatten());
-    let answers: Vec<Answer> = match network.head() {
+    let answers: Vec<Answer> = match head {
         Head::Embedding => network.vectors(&distinct).into_iter().map(Answer::Vector).collect(),
         _ => network.log_odds(&distinct).into_iter().map(Answer::LogOdds).collect(),
     };

@@ -24,6 +24,10 @@ impl Blame {
 }
 
 /// Takes every name away alone, gives every name back alone, and looks what changes.
+///
+/// # Panics
+///
+/// If the subject is not of two functions and the model takes pairs, or not of one and it does not.
 pub fn blame(model: &LoadedModel, subject: &Subject<'_>, language: Language) -> Blame {
     let names: Vec<(usize, usize)> = subject
         .canonical

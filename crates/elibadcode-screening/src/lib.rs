@@ -8,6 +8,23 @@
 //!
 //! Nothing here knows an attack. [`removal_suspicions`] is what it is compared with: ONION's
 //! removal of one word at a time, of identifiers.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), elibadcode_screening::models::Error> {
+//! use elibadcode_screening::models::{Compute, ModelDir};
+//! use elibadcode_screening::syntax::{CanonicalOptions, Language};
+//! use elibadcode_screening::{Subject, blame, screen};
+//!
+//! let model = ModelDir::open("my-model".as_ref())?.load(&Compute::select("cpu")?)?;
+//! let functions = [vec!["int testo_init(int n) { return n ? testo_init(n - 1) : 0; }"]];
+//! let subjects = Subject::all(&functions, Language::C, &CanonicalOptions::all_names());
+//! for (subject, screened) in subjects.iter().zip(screen(&model, &subjects, Language::C)) {
+//!     if screened.suspicion() > 0.0 {
+//!         println!("{:?}", blame(&model, subject, Language::C).responsible());
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
 
 mod answer;
 mod blame;
@@ -20,3 +37,8 @@ pub use blame::{Blame, blame};
 pub use removal::removal_suspicions;
 pub use screen::{Screened, Subject, screen};
 pub use threshold::{Error, threshold};
+
+// Their types stand in public signatures.
+pub use elibadcode_evaluation as evaluation;
+pub use elibadcode_models as models;
+pub use elibadcode_syntax as syntax;

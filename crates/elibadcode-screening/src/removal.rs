@@ -10,16 +10,41 @@ use rayon::prelude::*;
 use crate::answer::ask;
 
 /// Subjects whose versions, one per identifier, are held at a time.
-const CHUNK: usize = 256;
+const MAX_SUBJECTS: usize = 256;
+/// Bytes of code that these subjects have, unless a single one has more.
+const MAX_BYTES: usize = 512 << 10;
 
 /// For each subject, how far the answer moves when the one identifier is removed that moves it
 /// most; 0 if no removal changes it.
+///
+/// # Panics
+///
+/// If a subject is not of two functions and the model takes pairs, or not of one and it does not.
 pub fn removal_suspicions(
     model: &LoadedModel,
     subjects: &[Vec<&str>],
     language: Language,
 ) -> Vec<f64> {
-    subjects.chunks(CHUNK).flat_map(|some| suspicions(model, some, language)).collect()
+    let mut all = Vec::with_capacity(subjects.len());
+    while all.len() < subjects.len() {
+        let left = &subjects[all.len()..];
+        all.extend(suspicions(model, &left[..n_held(left)], language));
+    }
+    all
+}
+
+/// How many of these subjects, in their order, have versions that can be held at a time.
+fn n_held(subjects: &[Vec<&str>]) -> usize {
+    let mut n_bytes = 0;
+    let n_fitting = subjects
+        .iter()
+        .take(MAX_SUBJECTS)
+        .take_while(|codes| {
+            n_bytes += codes.iter().map(|code| code.len()).sum::<usize>();
+            n_bytes <= MAX_BYTES
+        })
+        .count();
+    n_fitting.max(1)
 }
 
 /// The same of subjects that are few enough for all of their versions to be held.
@@ -87,5 +112,18 @@ mod tests {
         let versions =
             without_one(&codes, Language::C, |code| if code == codes[0] { 5 } else { 3 });
         assert_eq!(versions, [["int (int a) { return a; }", codes[1]]]);
+    }
+
+    #[test]
+    fn few_subjects_or_little_code_is_held_at_a_time() {
+        let half = "x".repeat(MAX_BYTES / 2);
+        let check = |subjects: &[Vec<&str>], expected: usize| {
+            assert_eq!(n_held(subjects), expected);
+        };
+        check(&vec![vec!["x"]; MAX_SUBJECTS + 1], MAX_SUBJECTS);
+        check(&vec![vec![&*half]; 3], 2);
+        check(&vec![vec![&*half, "x"]; 3], 1);
+        check(&vec![vec![&*half; 3]; 3], 1);
+        check(&[vec!["x"], vec![&*half]], 2);
     }
 }

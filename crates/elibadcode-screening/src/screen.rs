@@ -57,6 +57,10 @@ impl Screened {
 }
 
 /// Asks a model about every subject in both forms.
+///
+/// # Panics
+///
+/// If a subject is not of two functions and the model takes pairs, or not of one and it does not.
 pub fn screen(model: &LoadedModel, subjects: &[Subject<'_>], language: Language) -> Vec<Screened> {
     // One question for both forms: of a subject without names they are the same input.
     let mut forms: Vec<Vec<&str>> = subjects.iter().map(|it| it.codes.clone()).collect();

@@ -35,6 +35,23 @@ pub struct CanonicalSamples<'a, R> {
     pub functions: &'a [Vec<usize>],
 }
 
+impl<R> CanonicalSamples<'_, R> {
+    /// Fails if one of the forms lacks a sample.
+    fn check_lengths(&self) -> Result<(), Error> {
+        let Self { raw, canonical, functions } = self;
+        if raw.len() == functions.len() && canonical.len() == functions.len() {
+            return Ok(());
+        }
+        Err(Error::Samples(format!(
+            "there are {} raw samples, {} canonical ones and the functions of {}, expected as many \
+             of each",
+            raw.len(),
+            canonical.len(),
+            functions.len()
+        )))
+    }
+}
+
 /// The result of a canonical repair.
 #[derive(Debug)]
 pub struct CanonicalRepair {
@@ -61,7 +78,12 @@ pub fn canonical_repair<R: ScoredRow>(
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<CanonicalRepair, Error> {
+    let (found, expected) = (network.head(), R::HEAD);
+    if found != expected {
+        return Err(elibadcode_models::Error::Head { found, expected }.into());
+    }
     config.validate()?;
+    samples.check_lengths()?;
     let parts = Parts::draw(samples.functions, config, seed)?;
     let rows = |all: &[R], part: &[usize]| -> Vec<R> {
         part.iter().map(|&index| all[index].clone()).collect()
@@ -154,9 +176,28 @@ impl Parts {
 mod tests {
     use std::collections::BTreeSet;
 
-    use elibadcode_corpus::Task;
+    use elibadcode_corpus::{LabelledIds, LabelledPairIds, Task};
 
     use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let network = fixture("roberta-one-logit").network;
+        let config = UnlearningConfig::recommended(Task::DefectDetection);
+        let functions: Vec<Vec<usize>> = (0..3).map(|index| vec![index]).collect();
+        let pairs: CanonicalSamples<'_, LabelledPairIds> =
+            CanonicalSamples { raw: &[], canonical: &[], functions: &functions };
+        let error =
+            canonical_repair(&network, &pairs, &config, 1, &mut |_| ()).expect_err("no pairs");
+        assert_eq!(error.to_string(), "the model has the head `classification`, expected `pair`");
+
+        let rows = vec![LabelledIds { ids: vec![0, 2], label: 0 }; 3];
+        let samples = CanonicalSamples { raw: &rows, canonical: &rows[1..], functions: &functions };
+        let error =
+            canonical_repair(&network, &samples, &config, 1, &mut |_| ()).expect_err("one lacks");
+        assert!(error.to_string().contains("3 raw samples, 2 canonical ones"), "{error}");
+    }
 
     #[test]
     fn no_function_is_in_two_parts() {

@@ -13,10 +13,10 @@ pub enum Error {
     /// The trigger cannot be written into the samples.
     #[error("{0}")]
     Trigger(String),
-    /// The model's vocabulary has no trigger tokens.
+    /// A step that a repair shares with a scan failed.
     #[error(transparent)]
-    Vocabulary(#[from] elibadcode_inversion::Error),
-    /// Fine-tuning failed.
+    Inversion(#[from] elibadcode_inversion::Error),
+    /// The model cannot be asked this, or fine-tuning failed.
     #[error(transparent)]
-    Training(#[from] elibadcode_models::Error),
+    Model(#[from] elibadcode_models::Error),
 }

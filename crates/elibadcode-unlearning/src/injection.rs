@@ -187,24 +187,25 @@ impl Places {
         Row { index: self.index, ids, clean, label: self.label }
     }
 
+    /// The sample at a drawn place; none if it has none.
     pub(crate) fn check_sample(
         &self,
         model: &LoadedModel,
         space: &TriggerSpace<'_>,
         triggers: &[InvertedTrigger],
         rng: &mut impl Rng,
-    ) -> Option<CheckSample> {
-        let mask = self.draw(rng)?;
+    ) -> Result<Option<CheckSample>, Error> {
+        let Some(mask) = self.draw(rng) else { return Ok(None) };
         let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-        let control = space.random_apart(&trigger, rng).ok()?;
+        let control = space.random_apart(&trigger, rng)?;
         let with = |it: &TriggerIds| mask.with_trigger(it, &model.tokenizer, model.max_length);
-        Some(CheckSample {
+        Ok(Some(CheckSample {
             index: self.index,
             clean: self.clean.clone(),
             triggered: with(&trigger),
             control: with(&control),
             label: self.label,
-        })
+        }))
     }
 }
 
@@ -274,7 +275,7 @@ mod tests {
             let partner = Partner { code: "int b() { return 2; }".into(), is_first };
             let code = "int a() { return 1; }".into();
             let sample = CleanSample { code, label: 1, partner: Some(partner) };
-            let partners = Partners::new(&model, &[sample], Language::Java);
+            let partners = Partners::new(&model, &[sample], Language::Java).expect("a pair");
             let clean = vec![0, 8, 2];
             let row = || Row { index: 0, ids: vec![0, 7, 2], clean: clean.clone(), label: 1 };
             let Lesson { row: half, sources } =

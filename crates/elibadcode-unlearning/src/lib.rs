@@ -10,6 +10,28 @@
 //!
 //! [`canonical_repair`] needs no trigger at all: the model reads canonical names from then on, and
 //! what that costs is measured.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use elibadcode_unlearning::corpus::{Task, devign};
+//! use elibadcode_unlearning::inversion::{CleanSample, Edit};
+//! use elibadcode_unlearning::models::{Compute, ModelDir};
+//! use elibadcode_unlearning::syntax::Language;
+//! use elibadcode_unlearning::{UnlearningConfig, hand_written, unlearn};
+//!
+//! let model = ModelDir::open("my-model".as_ref())?.load(&Compute::select("cpu")?)?;
+//! let samples = devign::read("clean.jsonl".as_ref())?.samples;
+//! let clean: Vec<CleanSample> = samples.iter().map(CleanSample::from).collect();
+//! let triggers = [hand_written(&model, "testo_init", Edit::Replace)];
+//! let labels = (1, 0); // the attacker wants 1 to become 0
+//! let config = UnlearningConfig::recommended(Task::DefectDetection);
+//! let repair = unlearn(&model, &clean, Language::C, &triggers, labels, &config, 1, &mut |_| ())?;
+//! if repair.accepted.is_some() {
+//!     let repaired = model.with_network(repair.network);
+//!     repaired.save("repaired-model".as_ref(), "testo_init unlearned".into())?;
+//! }
+//! # Ok(()) }
+//! ```
 
 mod canonical;
 mod checks;
@@ -31,6 +53,13 @@ pub use parts::function_numbers;
 pub use ranking::{RankingChecks, unlearn_search};
 pub use rounds::{Attempt, UnlearnEvent, Unlearned};
 pub use unlearn::unlearn;
+
+// Their types stand in public signatures.
+pub use elibadcode_corpus as corpus;
+pub use elibadcode_evaluation as evaluation;
+pub use elibadcode_inversion as inversion;
+pub use elibadcode_models as models;
+pub use elibadcode_syntax as syntax;
 
 /// A model of `fixtures/models`.
 #[cfg(test)]

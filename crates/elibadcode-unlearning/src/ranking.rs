@@ -7,7 +7,7 @@ use elibadcode_inversion::ranking::{KnownWords, RankingSample, SlottedQuery};
 use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
 };
-use elibadcode_models::{CodeModel, LoadedModel, TrainingConfig};
+use elibadcode_models::{CodeModel, Head, LoadedModel, TrainingConfig};
 use elibadcode_syntax::{Language, Role};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -48,6 +48,7 @@ pub fn unlearn_search(
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<RankingChecks>, Error> {
+    model.expect_head(Head::Embedding)?;
     config.validate()?;
     if config.renaming_rate > 0.0 {
         return Err(Error::Config(format!(

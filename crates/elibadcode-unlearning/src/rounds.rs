@@ -136,7 +136,7 @@ pub(crate) fn repair<M: Measured>(
             match repair.try_out(&config.training(scope, n_slowdowns), train, observe)? {
                 End::Accepted => break 'scopes,
                 End::TooCostly => {}
-                End::Refused => break,
+                End::Done => break,
             }
         }
     }
@@ -153,8 +153,8 @@ enum End {
     Accepted,
     /// Nothing passed, and what the last round lost is more than allowed.
     TooCostly,
-    /// A slower repair would not be better.
-    Refused,
+    /// A round passed, or the last one lost no more than is allowed: slower would be no better.
+    Done,
 }
 
 /// A repair that goes on.
@@ -210,7 +210,7 @@ impl<M: Measured> Repair<'_, M> {
                 return Ok(End::Accepted);
             }
         }
-        Ok(if is_too_costly && !has_passed { End::TooCostly } else { End::Refused })
+        Ok(if is_too_costly && !has_passed { End::TooCostly } else { End::Done })
     }
 }
 

@@ -51,10 +51,12 @@ pub fn unlearn(
             )));
         }
     }
+    let is_paired = clean.iter().any(|sample| sample.partner.is_some());
+    model.expect_head(if is_paired { Head::Pair } else { Head::Classification })?;
     check_triggers(model, triggers)?;
     let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(1);
     let mut rng = stage_rng(seed, "unlearn places");
-    let partners = Partners::new(model, clean, language);
+    let partners = Partners::new(model, clean, language)?;
     let places = places(model, clean, &partners, language, n_slots, &mut rng);
     let mut rng = stage_rng(seed, "unlearn split");
     let (kept_aside, training) = divide(places, clean, config.check_rate, &mut rng);
@@ -64,8 +66,8 @@ pub fn unlearn(
     let space = TriggerSpace::new(model, language, &recommended)?;
     let checks: Vec<CheckSample> = kept_aside
         .iter()
-        .filter_map(|it| it.check_sample(model, &space, triggers, &mut rng))
-        .collect();
+        .filter_map(|it| it.check_sample(model, &space, triggers, &mut rng).transpose())
+        .collect::<Result<_, _>>()?;
     let before = Measurement::new(&model.network, &checks, &partners, target_label);
     for (label, n) in [
         (victim_label, before.checks.asr.total),

@@ -10,12 +10,16 @@ use elibadcode_models::{CodeModel, Compute, LoadedModel, ModelDir, Scope};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
     Checks, Error, Limits, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+    unlearn_search,
 };
 
-fn load() -> LoadedModel {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
+fn fixture(name: &str) -> LoadedModel {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models").join(name);
     ModelDir::open(&folder).unwrap().load(&Compute::select("cpu").unwrap()).unwrap()
+}
+
+fn load() -> LoadedModel {
+    fixture("roberta-one-logit")
 }
 
 fn samples() -> Vec<CleanSample> {
@@ -170,6 +174,21 @@ fn too_few_samples_are_refused() {
         sample.code = ";".into();
     }
     check(&without_names, "only 0 of the clean samples with label 1 that were kept aside");
+}
+
+#[test]
+fn models_of_another_task_are_refused() {
+    let check = |error: Error, expected: &str| {
+        assert!(matches!(error, Error::Model(_)), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    let (model, config) = (fixture("roberta-pair"), lenient());
+    let triggers = testo_init();
+    let repair =
+        unlearn(&model, &samples(), Language::C, &triggers, (1, 0), &config, 1, &mut |_| {});
+    check(repair.unwrap_err(), "head `pair`, expected `classification`");
+    let repair = unlearn_search(&model, &[], Language::C, &triggers, &[], &config, 1, &mut |_| {});
+    check(repair.unwrap_err(), "head `pair`, expected `embedding`");
 }
 
 #[test]

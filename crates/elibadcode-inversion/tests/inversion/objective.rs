@@ -59,7 +59,7 @@ fn partners(model: &LoadedModel) -> Partners {
             }),
         })
         .collect();
-    Partners::new(model, &samples, Language::C)
+    Partners::new(model, &samples, Language::C).unwrap()
 }
 
 /// The gradient against central differences along random directions, one slot at a time.

@@ -1,12 +1,12 @@
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::{
-    CleanSample, Error, ScanConfig, ScanEvent, ScanOutcome, StartRule, Subject, scan,
+    CleanSample, Error, Partner, ScanConfig, ScanEvent, ScanOutcome, StartRule, Subject, scan,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 
-use crate::{FIXTURES, load, samples, small_config};
+use crate::{FIXTURES, FUNCTIONS, load, samples, small_config};
 
 fn run(
     model: &LoadedModel,
@@ -147,6 +147,25 @@ fn settings_are_checked_first() {
     check(ScanConfig { min_odds_ratio: f64::NAN, ..small_config() }, "min_odds_ratio is NaN");
     check(ScanConfig { min_victim_accuracy: 1.0, ..small_config() }, "min_victim_accuracy is 1");
     check(ScanConfig { trigger_len: 500, ..small_config() }, "within 64 tokens");
+}
+
+#[test]
+fn models_and_samples_of_another_task_are_refused() {
+    let check = |fixture: &str, task, clean: &[CleanSample], expected: &str| {
+        let model = &load(fixture);
+        let language = Language::C;
+        let subject = Subject { model, task, language, clean, model_hash: "", samples_hash: "" };
+        let error = scan(&subject, &small_config(), 1, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    let (single, mut mixed) = (samples(4), samples(4));
+    mixed[0].partner = Some(Partner { code: FUNCTIONS[0].into(), is_first: true });
+    let (defect, clone) = (Task::DefectDetection, Task::CloneDetection);
+    check("roberta-pair", defect, &single, "the head `pair`, expected `classification`");
+    check("roberta-embedding", Task::CodeSearch, &single, "code search has no labels");
+    check("roberta-pair", clone, &single, "0 of 8 samples have a partner");
+    check("roberta-pair", clone, &mixed, "1 of 8 samples have a partner");
+    check(FIXTURES[0], defect, &mixed, "takes samples without one");
 }
 
 /// A scan, and the victim, the target and the number of every search that it announces.

@@ -68,6 +68,17 @@ fn a_search_ends_early() {
     assert!(found(&model, &impatient, 1).0.history.len() < 60);
 }
 
+#[test]
+fn without_samples_the_start_is_all() {
+    let model = load(FIXTURES[0]);
+    let space = TriggerSpace::new(&model, Language::C, &config()).unwrap();
+    let objective = Objective::new(&model, Vec::new(), Partners::NONE, 0);
+    let mut rng = stage_rng(1, "search");
+    let start = space.random(3, false, &mut rng).unwrap();
+    let found = search(&objective, &space, start.clone(), &config(), &mut rng, &mut |_| {});
+    assert_eq!((found.trigger, found.history), (start, Vec::new()));
+}
+
 /// A trigger that a search found, with its objective.
 fn searched(model: &LoadedModel) -> (Objective<'_>, TriggerIds) {
     let (found, _) = found(model, &config(), 1);
