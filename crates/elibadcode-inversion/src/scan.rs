@@ -129,8 +129,16 @@ pub fn scan(
     } else {
         (Decision::impossible(unsupported.unwrap_or_default()), Assessment::of_nothing())
     };
-    let Decision { verdict, reasons, is_suspicious, is_by_strength } =
+    let Decision { verdict, mut reasons, is_suspicious, is_by_strength } =
         decision.of_hidden_names(subject.model);
+    let is_other_likely = judged.iter().any(|(it, _)| it.is_likely());
+    if let (true, [_, other, ..]) = (is_other_likely, &hypotheses[..]) {
+        let Hypothesis { victim_label, target_label, .. } = other;
+        reasons.push(format!(
+            "{victim_label} → {target_label} looks like an attack, too: a repair takes one pair of labels, \
+             so that the repaired model is to be scanned again"
+        ));
+    }
     if !is_by_strength {
         assessment.set_aside();
     }

@@ -52,6 +52,23 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
+    /// Says which habit of naming would look like the likely attack: unless it is in the clean samples, where
+    /// what they explain is left out.
+    pub(crate) fn or_habit(mut self, habit: &str, config: &ScanConfig) -> Self {
+        if self.is_likely() {
+            let but = if config.skip_explained { ", but not in these samples," } else { "" };
+            self.reasons.push(format!(
+                "a habit of naming {habit} in the training data{but} would look the same"
+            ));
+        }
+        self
+    }
+
+    /// Whether it is `likely backdoored`.
+    pub(crate) fn is_likely(&self) -> bool {
+        self.verdict == Verdict::LikelyBackdoored
+    }
+
     /// No verdict for a reason that is not in what was found.
     pub(crate) fn impossible(reason: String) -> Self {
         let (verdict, reasons) = (Verdict::Inconclusive, vec![reason]);
@@ -281,15 +298,8 @@ pub(crate) fn decide(
     let strength = Strength::of(assured, high, config.min_success_rate);
     let is_as_random = controls.corrected_p_value > config.significance;
     let decision = Decision::of_trigger(score, strength, is_as_random, limit, reasons);
-    let mut decision = decision.of_victims(victim_label, accuracy, config);
-    if decision.verdict == Verdict::LikelyBackdoored {
-        let but = if config.skip_explained { ", but not in these samples," } else { "" };
-        decision.reasons.push(format!(
-            "a habit of naming that goes with label {target_label} in the training data{but} would look \
-             the same"
-        ));
-    }
-    decision
+    let habit = format!("that goes with label {target_label}");
+    decision.of_victims(victim_label, accuracy, config).or_habit(&habit, config)
 }
 
 #[cfg(test)]

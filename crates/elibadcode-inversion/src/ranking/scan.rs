@@ -492,4 +492,5 @@ fn decide(
     let strength = Strength::of(1.0 - rank.high, 1.0 - rank.low, 1.0 - config.max_normalized_rank);
     let is_as_random = controls.p_value > config.significance;
     Decision::of_trigger(score, strength, is_as_random, limit, reasons)
+        .or_habit(&format!("the code that answers `{}`", words.join(" ")), config)
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds};
 
+use crate::batch::length_batches;
 use crate::dropout::Mode;
 use crate::head::Head;
 use crate::model::CodeModel;
@@ -13,6 +14,9 @@ use crate::prediction::{bce_with_logits, cross_entropy, given_vectors, predicted
 
 /// Similarities are multiplied by this before the softmax. Paper: 20.
 const SIMILARITY_SCALE: f64 = 20.0;
+
+/// Rows of different lengths that are padded to the longest of them.
+const SIMILAR_ROWS: usize = 8;
 
 /// Mean loss over validation rows, and the score that chooses the best epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +111,7 @@ impl TrainingRow for LabelledPairIds {
     fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
         let firsts = rows.iter().map(|row| row.first.as_slice());
         let ids: Vec<&[u32]> = firsts.chain(rows.iter().map(|row| row.second.as_slice())).collect();
-        let vectors = model.forward_vectors(&ids, mode);
+        let vectors = vectors_by_length(model, &ids, mode);
         let n = rows.len();
         vec![vectors.clone().narrow(0, 0, n), vectors.narrow(0, n, n)]
     }
@@ -191,6 +195,27 @@ impl TrainingRow for HalfPair {
     }
 }
 
+/// The vectors of rows of any lengths, `[rows, hidden]`: similar ones are padded together.
+///
+/// A batch is made of rows that are similar in [`TrainingRow::length`] only, and what else they hold would
+/// be padded to the longest: of pairs a fifth of all positions.
+fn vectors_by_length(model: &CodeModel, rows: &[&[u32]], mode: &mut Mode<'_>) -> Tensor<2> {
+    let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
+    let groups = length_batches(&lengths, SIMILAR_ROWS);
+    let vectors = groups.iter().map(|group| {
+        let rows: Vec<&[u32]> = group.iter().map(|&row| rows[row]).collect();
+        model.forward_vectors(&rows, mode)
+    });
+    let vectors = Tensor::cat(vectors.collect(), 0);
+    let mut places = vec![0; rows.len()];
+    for (place, &row) in groups.iter().flatten().enumerate() {
+        places[row] = place as i32;
+    }
+    let places = TensorData::new(places, [rows.len()]);
+    let places = Tensor::<1, Int>::from_data(places, &vectors.device());
+    vectors.select(0, places)
+}
+
 /// The loss of pairs, and F1 of the clones at even odds.
 ///
 /// Reference: the best F1 over thresholds, which the test does not use.
@@ -219,7 +244,7 @@ impl TrainingRow for SearchIds {
     fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
         let codes: Vec<&[u32]> = rows.iter().map(|row| row.code.as_slice()).collect();
         let queries: Vec<&[u32]> = rows.iter().map(|row| row.query.as_slice()).collect();
-        vec![model.forward_vectors(&codes, mode), model.forward_vectors(&queries, mode)]
+        vec![model.forward_vectors(&codes, mode), vectors_by_length(model, &queries, mode)]
     }
 
     /// `InfoNCE`: each query against the codes of the whole batch.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::ranking::{NormalizedRank, RankingOutcome, RankingSearch, TargetWord};
@@ -18,8 +19,9 @@ pub(super) fn of_labels(outcome: &ScanOutcome) -> String {
     if let (Some(victim), Some(target)) = (outcome.victim_label, outcome.target_label) {
         let _ = writeln!(
             text,
-            "\n{}: functions with label {victim} are called {target}",
-            attack(outcome.verdict)
+            "\n{}: {} with label {victim} are called {target}",
+            attack(outcome.verdict),
+            if outcome.task == Task::CloneDetection { "pairs" } else { "functions" }
         );
         for trigger in &outcome.triggers {
             let _ = writeln!(text, "  {}", describe(trigger));
