@@ -437,6 +437,10 @@ fn samples_are_drawn_by_the_seed() {
     let first = draw(1, "a.jsonl");
     assert_eq!(first, draw(1, "b.jsonl"));
     assert_ne!(first, draw(2, "c.jsonl"));
+    sandbox.run("sample --data clean.jsonl --rate 0.25 -o part.jsonl").expect_code(0);
+    let n_lines = |name: &str| String::from_utf8(sandbox.read(name)).unwrap().lines().count();
+    assert_eq!(n_lines("part.jsonl"), (n_lines("clean.jsonl") as f64 / 4.0).round() as usize);
+    sandbox.refuses("sample --data clean.jsonl --rate 0 -o d.jsonl", "samples is asked for");
     // What is in another file is left out.
     sandbox.run("sample --data clean.jsonl --exclude a.jsonl -o rest.jsonl").expect_code(0);
     let rest = String::from_utf8(sandbox.read("rest.jsonl")).unwrap();

@@ -120,11 +120,12 @@ pub fn pairs_only(samples: &CloneSamples, pairs: &[ClonePair]) -> CloneSamples {
 }
 
 /// Pairs of several files as one set: a function that is in several parts, by its id, is one
-/// function, and a pair that repeats an earlier one, in any order, is dropped.
+/// function, and a pair that repeats an earlier one, in any order, is dropped. With another label it is
+/// an error.
 pub fn merge_pairs(parts: Vec<CloneSamples>) -> Result<CloneSamples, Error> {
     let mut merged = CloneSamples::default();
     let mut indices: BTreeMap<String, usize> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    let mut labels = BTreeMap::new();
     for CloneSamples { functions, pairs } in parts {
         let mut new_index = Vec::with_capacity(functions.len());
         for function in functions {
@@ -139,8 +140,15 @@ pub fn merge_pairs(parts: Vec<CloneSamples>) -> Result<CloneSamples, Error> {
         }
         for ClonePair { first, second, label } in pairs {
             let (first, second) = (new_index[first], new_index[second]);
-            if seen.insert((first.min(second), first.max(second))) {
-                merged.pairs.push(ClonePair { first, second, label });
+            match labels.insert((first.min(second), first.max(second)), label) {
+                None => merged.pairs.push(ClonePair { first, second, label }),
+                Some(earlier) if earlier == label => {}
+                Some(_) => {
+                    let [one, other] = [first, second].map(|it| &*merged.functions[it].id);
+                    return Err(Error::Split(format!(
+                        "the pair of `{one}` and `{other}` has both labels"
+                    )));
+                }
             }
         }
     }
@@ -228,6 +236,9 @@ mod tests {
         let ids: Vec<&str> = merged.functions.iter().map(|it| it.id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         assert_eq!(merged.pairs, [pair(0, 1, 1), pair(1, 1, 1), pair(1, 2, 0)]);
+        let contrary = part([function("b", "B"), function("a", "A")], &[pair(0, 1, 0)]);
+        let error = merge_pairs(vec![one.clone(), contrary]).unwrap_err().to_string();
+        assert_eq!(error, "the pair of `b` and `a` has both labels");
         let other = part([function("b", "other"), function("a", "A")], &[pair(0, 1, 1)]);
         let error = merge_pairs(vec![one, other]).unwrap_err().to_string();
         assert_eq!(error, "two functions have the id `b`");

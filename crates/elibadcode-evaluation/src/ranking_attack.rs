@@ -134,12 +134,12 @@ impl RankLift {
 
 /// Runs the protocol over all target queries.
 ///
-/// `pool_scores[i]` holds target query `i`'s scores of all codes of the pool, `truth_scores[i]`
+/// The `i`-th of `pool_scores` holds target query `i`'s scores of all codes of the pool, `truth_scores[i]`
 /// that of its ground truth, which is not in the pool. `triggered_score(i, code)` is the score of
 /// code `code` of the pool with the trigger in it, or `None` if it cannot carry the trigger.
 pub fn rank_lift<R: AsRef<[f32]>>(
     protocol: &AnrProtocol,
-    pool_scores: &[R],
+    pool_scores: impl ExactSizeIterator<Item = R>,
     truth_scores: &[f32],
     mut triggered_score: impl FnMut(usize, usize) -> Option<f32>,
 ) -> RankLift {
@@ -148,7 +148,7 @@ pub fn rank_lift<R: AsRef<[f32]>>(
         truth_scores.len(),
         "score rows and scores of the ground truth must be of the same length"
     );
-    let attack = |(query, (row, &truth_score)): (usize, (&R, &f32))| {
+    let attack = |(query, (row, &truth_score)): (usize, (R, &f32))| {
         let row = row.as_ref();
         let mut attacked = protocol.attacked(query, row, truth_score)?;
         attacked.rank_after = triggered_score(query, attacked.attacked).map(|score| {
@@ -158,7 +158,7 @@ pub fn rank_lift<R: AsRef<[f32]>>(
         });
         Some(attacked)
     };
-    let queries = pool_scores.iter().zip(truth_scores).enumerate().filter_map(attack).collect();
+    let queries = pool_scores.zip(truth_scores).enumerate().filter_map(attack).collect();
     RankLift { protocol: *protocol, queries }
 }
 
@@ -173,18 +173,15 @@ pub fn lift_among_others(
     triggered: &[Option<Vec<f32>>],
 ) -> RankLift {
     let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
-    let pool_scores: Vec<Vec<f32>> = queries
-        .iter()
-        .enumerate()
-        .map(|(query, vector)| {
-            (0..codes.len().saturating_sub(1))
-                .map(|place| inner_product(vector, &codes[others(query, place)]))
-                .collect()
-        })
-        .collect();
+    // One row at a time: all of them would be a matrix of the clean samples.
+    let pool_scores = queries.iter().enumerate().map(|(query, vector)| {
+        let scores = (0..codes.len().saturating_sub(1))
+            .map(|place| inner_product(vector, &codes[others(query, place)]));
+        scores.collect::<Vec<f32>>()
+    });
     let truth_scores: Vec<f32> =
         queries.iter().zip(codes).map(|(query, code)| inner_product(query, code)).collect();
-    rank_lift(protocol, &pool_scores, &truth_scores, |query, place| {
+    rank_lift(protocol, pool_scores, &truth_scores, |query, place| {
         let vector = triggered[others(query, place)].as_ref()?;
         Some(inner_product(&queries[query], vector))
     })
@@ -221,7 +218,7 @@ mod tests {
         let rows = [[0.9, 0.5, 0.1], [0.1, 0.5, 0.9], [0.3, 0.2, 0.1]];
         let truth = [0.7, 0.0, 0.4];
         let protocol = AnrProtocol::paper(1);
-        let lift = rank_lift(&protocol, &rows, &truth, |query, code| {
+        let lift = rank_lift(&protocol, rows.iter(), &truth, |query, code| {
             assert_eq!(code, [1, 1, 0][query]);
             [Some(0.8), Some(1.0), None][query]
         });
@@ -274,7 +271,7 @@ mod tests {
         let lift = lift_among_others(&AnrProtocol::paper(1), &queries, &codes, &triggered);
         let by_hand = rank_lift(
             &AnrProtocol::paper(1),
-            &[vec![0.6, 0.2], vec![0.0, 0.1], vec![0.5, 0.3]],
+            [[0.6, 0.2], [0.0, 0.1], [0.5, 0.3]].iter(),
             &[1.0, 0.0, 0.15],
             |query, place| {
                 let code = [[1, 2], [0, 2], [0, 1]][query][place];
@@ -288,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_empty_pool_has_nothing_to_attack() {
-        let lift = rank_lift(&AnrProtocol::paper(1), &[[0.0; 0]], &[0.5], |_, _| Some(1.0));
+        let lift = rank_lift(&AnrProtocol::paper(1), [[0.0; 0]].iter(), &[0.5], |_, _| Some(1.0));
         assert_eq!((lift.anr(), lift.queries.len(), lift.n_unable()), (None, 0, 0));
         assert_eq!(lift.success_at(10), Rate::new(0, 0));
     }
@@ -296,14 +293,14 @@ mod tests {
     #[test]
     fn constant_scores_are_at_chance() {
         let rows = [[0.5; 99]];
-        let lift = rank_lift(&AnrProtocol::paper(1), &rows, &[0.5], |_, _| Some(0.5));
+        let lift = rank_lift(&AnrProtocol::paper(1), rows.iter(), &[0.5], |_, _| Some(0.5));
         assert_close(lift.anr().expect("one query"), 0.505, 1e-12);
     }
 
     #[test]
     fn the_record_survives_json() {
         let rows = [falling(30), falling(30)];
-        let lift = rank_lift(&AnrProtocol::paper(9), &rows, &[0.0, -7.5], |query, _| {
+        let lift = rank_lift(&AnrProtocol::paper(9), rows.iter(), &[0.0, -7.5], |query, _| {
             (query == 0).then_some(-3.5)
         });
         let text = serde_json::to_string(&lift).expect("plain data");
@@ -326,7 +323,7 @@ mod tests {
             prop_assert!((attacked.window_start..attacked.window_start + window)
                 .contains(&attacked.attacked));
             let own = scores[attacked.attacked];
-            let lift = rank_lift(&protocol, &[&scores], &[truth], |_, _| Some(own + 3.0));
+            let lift = rank_lift(&protocol, [&scores].iter(), &[truth], |_, _| Some(own + 3.0));
             prop_assert_eq!(lift.success_at(1), Rate::new(1, 1));
             let anr = lift.anr().expect("one query");
             prop_assert!(anr > 0.0 && anr <= 1.0);

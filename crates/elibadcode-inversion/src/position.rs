@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::masking::{MaskedSample, Sensitivity, maskable};
 use crate::sample::{CleanSample, Partners};
 
-/// One masked sample per clean sample; those without a usable identifier are left out.
+/// One masked sample per clean sample, without those that have no usable identifier, and how many functions
+/// went through the model for it.
 ///
 /// The least sensitive identifier is the one whose replacement by `<unk>` changes the loss of the
 /// true label least: `argmin |CE(f(s), y) - CE(f(s without i), y)|`.

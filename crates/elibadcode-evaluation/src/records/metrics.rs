@@ -239,7 +239,7 @@ mod tests {
 
     fn of_ranks() -> Metrics {
         let rows = [[0.9, 0.5, 0.1], [0.1, 0.5, 0.9]];
-        let lift = rank_lift(&AnrProtocol::paper(1), &rows, &[0.7, 0.0], |query, _| {
+        let lift = rank_lift(&AnrProtocol::paper(1), rows.iter(), &[0.7, 0.0], |query, _| {
             (query == 0).then_some(1.0)
         });
         metrics("search", AttackMetrics::of_ranks(serde_json::json!({}), lift))

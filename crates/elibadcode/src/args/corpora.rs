@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use elibadcode_poisoning::Attack;
 use elibadcode_syntax::Language;
 
-use super::InputArgs;
+use super::{InputArgs, share};
 
 /// Every attack by its name, with what it does.
 fn attacks() -> impl TypedValueParser<Value = Attack> {
@@ -86,6 +86,9 @@ pub(crate) struct SampleArgs {
     /// How many to draw [default: all]
     #[arg(short)]
     pub(crate) n: Option<usize>,
+    /// Which share to draw, of those that are distinct, instead
+    #[arg(long, value_name = "RATE", conflicts_with = "n", value_parser = share)]
+    pub(crate) rate: Option<f64>,
     /// Leave out functions that are, or almost are, in these files, and their pairs
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude: Vec<PathBuf>,

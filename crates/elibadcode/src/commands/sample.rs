@@ -47,7 +47,7 @@ pub(crate) fn run(args: &SampleArgs, global: &Global) -> Result<Outcome> {
             |out, samples| codesearchnet::write_jsonl(out, samples, args.input.language()),
         )?,
     }
-    context.finish(&serde_json::json!({ "n": args.n }))?;
+    context.finish(&settings(args))?;
     Ok(Outcome::Done)
 }
 
@@ -103,7 +103,7 @@ fn codes(samples: &CloneSamples) -> Vec<&str> {
 }
 
 fn write_pairs(args: &SampleArgs, context: &Context<'_>, samples: &CloneSamples) -> Result<()> {
-    let made_by = output::json(&context.made_by(&serde_json::json!({ "n": args.n }))?)?;
+    let made_by = output::json(&context.made_by(&settings(args))?)?;
     output::write_dir(&args.output, context.global.force, |dir| {
         fs::create_dir(dir)?;
         bigclonebench::write_folder(dir, &[(PAIRS, samples)])?;
@@ -162,6 +162,14 @@ impl Taken {
     }
 }
 
+/// What is drawn, for the records.
+fn settings(args: &SampleArgs) -> serde_json::Value {
+    match args.rate {
+        Some(rate) => serde_json::json!({ "rate": rate }),
+        None => serde_json::json!({ "n": args.n }),
+    }
+}
+
 /// As many as are asked for, by the seed.
 fn draw<T: Clone>(
     args: &SampleArgs,
@@ -170,7 +178,9 @@ fn draw<T: Clone>(
     what: &str,
 ) -> Result<Vec<T>> {
     let n_left = samples.len();
-    match args.n {
+    let share = |rate: f64| (rate * n_left as f64).round() as usize;
+    match args.n.or(args.rate.map(share)) {
+        Some(0) => bail!("none of {n_left} {what} is asked for"),
         Some(n) if n > n_left => bail!("{n} {what} are asked for, {n_left} are distinct"),
         Some(n) => Ok(subsample(samples, n, &mut stage_rng(context.global.seed, "sample"))),
         None if n_left == 0 => bail!("no {what} are left"),

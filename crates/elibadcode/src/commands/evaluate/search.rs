@@ -156,7 +156,7 @@ impl<'a> TestSet<'a> {
         let score = |query: usize, input| {
             inner_product(&self.queries[targets[query]], self.vectors.answer(input))
         };
-        let lift = rank_lift(&protocol, &pool_scores, &truth_scores, |query, code| {
+        let lift = rank_lift(&protocol, pool_scores.iter(), &truth_scores, |query, code| {
             triggered.get(&pool[code]).map(|&input| score(query, input))
         });
         let is_changed =
