@@ -58,6 +58,15 @@ fn a_triggered_function_is_flagged_by_its_name() {
     let json = sandbox.run("screen model2 --data triggered.jsonl --format json").expect_code(1);
     assert_eq!(json.stdout.as_bytes(), sandbox.read("screen.json"));
 
+    // Without that name alone the answer changes, too.
+    let one = "screen model2 --data triggered.jsonl --without one-name -o one.json";
+    let run = sandbox.run(one).expect_code(1);
+    assert!(run.stdout.contains("it hangs on `testo_init`"), "{run:?}");
+    let by_one = report(&sandbox, "one.json");
+    assert_eq!(by_one.run["config"]["without"], "one-name");
+    let is_blamed = |name: &Option<String>| name.as_deref() == Some("testo_init");
+    assert!(by_one.flagged.iter().all(|it| is_blamed(&it.responsible)), "{by_one:?}");
+
     // The clean functions say how often that happens without an attack, and set the threshold.
     let screen = "screen model2 --data triggered.jsonl --clean c/clean.jsonl --force";
     let run = sandbox.run(&format!("{screen} -o screen.json"));
@@ -97,6 +106,12 @@ fn pairs_and_codes_are_screened() {
     assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
     let found = report(&sandbox, "s.json");
     assert!(found.clean.unwrap().false_alarms.value().unwrap() <= 0.1);
+    let by_one = format!("{} --without one-name --force", with_clean("clean.jsonl"));
+    let run = sandbox.run(&by_one);
+    assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
+    let found = report(&sandbox, "s.json");
+    assert!(found.clean.unwrap().false_alarms.value().unwrap() <= 0.1);
+    assert!(found.flagged.iter().all(|it| it.responsible.is_some()));
     let evaluate = "evaluate model --task search --data queries.jsonl --attack badcode --screen";
     let run = sandbox.run(evaluate).expect_code(0);
     assert!(run.stdout.contains("one identifier removed: found at 1 % alarms"), "{run:?}");

@@ -282,7 +282,10 @@ impl Plan<'_> {
             let file = self.data()?.join(file);
             stage = stage.flag("--data", file.display());
             if task == Task::Clone {
-                stage = stage.reads(file.with_file_name(FUNCTIONS_FILE));
+                let functions = file.with_file_name(FUNCTIONS_FILE);
+                let packed = file.with_file_name(format!("{FUNCTIONS_FILE}.gz"));
+                let is_packed = packed.exists() && !functions.exists();
+                stage = stage.reads(if is_packed { packed } else { functions });
             }
             stage = stage.reads(file);
         }

@@ -1,7 +1,7 @@
 //! What canonical names cost beside parsing alone, of the functions of a corpus of defect detection.
 //!
 //! ```sh
-//! cargo bench --workspace --bench canonical -- devign/test.jsonl
+//! cargo bench --workspace --bench canonical -- "$PWD/devign/test.jsonl"
 //! ```
 //!
 //! Without a file they are synthetic.

@@ -2,8 +2,8 @@
 //!
 //! A corpus is a `.jsonl` or `.jsonl.gz` file, or a folder of them (`python_train_0.jsonl.gz`, …).
 //! A row's source is `code`, `original_string` or, where there is neither, its `code_tokens` joined
-//! by a space (of Python they have lost the line breaks: what is more than one line is no function any
-//! more); the query is its `docstring_tokens`; its id is `url`, `retrieval_idx` or `idx`. The
+//! by a space (of Python they have lost the line breaks, without which most of them do not parse: these are
+//! left out); the query is its `docstring_tokens`; its id is `url`, `retrieval_idx` or `idx`. The
 //! names that `AdvTest` and the copy of Hugging Face have for these are known, too.
 
 use std::collections::BTreeSet;
@@ -94,8 +94,11 @@ impl Record {
             return Err(SkipReason::EmptyDocstring);
         }
         let function = Function::parse(source, language);
+        if is_joined && language == Language::Python && function.has_errors() {
+            return Err(SkipReason::TokensOnly);
+        }
         if function.name().is_none() {
-            return Err(if is_joined { SkipReason::TokensOnly } else { SkipReason::NoFunction });
+            return Err(SkipReason::NoFunction);
         }
         let id = self.url.or(self.retrieval_idx).or(self.idx).map(Id::into_text);
         let id = id.unwrap_or_default();

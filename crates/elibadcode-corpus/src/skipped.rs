@@ -44,7 +44,7 @@ pub enum SkipReason {
     FunctionTooLong,
     /// There is no function in the code.
     NoFunction,
-    /// There is no code but its tokens, and joined they are no function: line breaks are missing.
+    /// There is no code but its tokens, and joined they do not parse: Python's line breaks are missing.
     TokensOnly,
     /// The docstring holds no word.
     EmptyDocstring,
@@ -62,7 +62,7 @@ impl fmt::Display for SkipReason {
             Self::RepeatedId => "repeated id",
             Self::FunctionTooLong => "function too long",
             Self::NoFunction => "no function in the code",
-            Self::TokensOnly => "no `code`, and its tokens are no function without line breaks",
+            Self::TokensOnly => "no `code`, and its tokens do not parse without line breaks",
             Self::EmptyDocstring => "empty docstring",
         })
     }

@@ -146,7 +146,7 @@ pub fn merge_pairs(parts: Vec<CloneSamples>) -> Result<CloneSamples, Error> {
                 Some(_) => {
                     let [one, other] = [first, second].map(|it| &*merged.functions[it].id);
                     return Err(Error::Split(format!(
-                        "the pair of `{one}` and `{other}` has both labels"
+                        "the pair of `{one}` and `{other}` has both labels: remove one of its rows"
                     )));
                 }
             }
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(merged.pairs, [pair(0, 1, 1), pair(1, 1, 1), pair(1, 2, 0)]);
         let contrary = part([function("b", "B"), function("a", "A")], &[pair(0, 1, 0)]);
         let error = merge_pairs(vec![one.clone(), contrary]).unwrap_err().to_string();
-        assert_eq!(error, "the pair of `b` and `a` has both labels");
+        assert_eq!(error, "the pair of `b` and `a` has both labels: remove one of its rows");
         let other = part([function("b", "other"), function("a", "A")], &[pair(0, 1, 1)]);
         let error = merge_pairs(vec![one, other]).unwrap_err().to_string();
         assert_eq!(error, "two functions have the id `b`");

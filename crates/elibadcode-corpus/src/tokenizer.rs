@@ -94,6 +94,10 @@ impl CodeTokenizer {
             inner.with_truncation(None).map_err(|error| problem(&json, error))?;
             inner.with_padding(None);
             check_pipeline(&inner).map_err(|text| problem(&json, text))?;
+            if let Some(&PreTokenizerWrapper::ByteLevel(it)) = inner.get_pre_tokenizer() {
+                let adds_space = look::adds_space(dir)?.unwrap_or(it.add_prefix_space);
+                inner.with_pre_tokenizer(Some(ByteLevel::new(adds_space, it.trim_offsets, true)));
+            }
             return Self::new(inner, &json);
         }
         if vocabulary.exists() {
@@ -108,7 +112,7 @@ impl CodeTokenizer {
                 .filter(|text| model.token_to_id(text).is_some())
                 .map(|text| special_token(text))
                 .collect();
-            let mut inner = pipeline(model, &special, look::adds_space(dir)?);
+            let mut inner = pipeline(model, &special, look::adds_space(dir)?.unwrap_or(false));
             look::add_tokens(&mut inner, dir)?;
             return Self::new(inner, &vocabulary);
         }

@@ -83,7 +83,7 @@ impl<'a> Judge<'a> {
         self.n_samples() >= MIN_HELD_OUT
     }
 
-    /// Functions that went through the model so far.
+    /// Functions that the model was asked about so far.
     pub(crate) fn n_forwards(&self) -> u64 {
         self.n_position_forwards
             + self.least_sensitive.n_forwards()

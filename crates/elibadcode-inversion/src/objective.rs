@@ -57,7 +57,7 @@ impl<'a> Objective<'a> {
         &self.samples
     }
 
-    /// Functions that went through the model so far; a gradient counts as one forward.
+    /// Functions that the model was asked about so far; a gradient counts as one forward.
     pub fn n_forwards(&self) -> u64 {
         self.n_forwards.load(Ordering::Relaxed)
     }

@@ -240,6 +240,7 @@ pub struct ScanOutcome {
     pub hypotheses: Vec<Hypothesis>,
     /// What this scan could not have found.
     pub not_tested: Vec<String>,
-    /// Functions that went through the model; a gradient counts as one forward.
+    /// Functions that the model was asked about, of which equal ones of a batch are computed once; a gradient
+    /// counts as one forward.
     pub n_forwards: u64,
 }

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! elibadcode init --preset base --arch codet5 --tokenizer DIR -o target/codet5-base
-//! cargo bench --workspace --bench shapes -- target/codet5-base
+//! cargo bench --workspace --bench shapes -- "$PWD/target/codet5-base"
 //! ```
 //!
 //! `ELIBADCODE_DEVICE` chooses the device; the CPU if absent.

@@ -112,7 +112,7 @@ impl CodeModel {
         mode: &mut Mode<'_>,
     ) -> Tensor<2> {
         if self.head == Head::Embedding {
-            let seq = lengths.iter().copied().max().unwrap_or(0);
+            let seq = input.seq();
             return mean_pooled(roberta.states(input, lengths, seq, mode), lengths);
         }
         let states = roberta.states(input, lengths, 1, mode);

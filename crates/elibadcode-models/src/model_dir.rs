@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::stored::{Stored, check_same, check_shapes, stored_shapes};
+use self::stored::{NamedWeights, Stored, check_same_headers, check_shapes, stored_shapes};
 use crate::checkpoint::HostTensor;
 use crate::config::ModelConfig;
 use crate::device::Compute;
@@ -286,18 +286,16 @@ impl ModelDir {
     fn stored(&self) -> Result<Stored, Error> {
         self.check_length()?;
         let all = Weights::open(&self.path)?.into_iter().map(|it| self.named(it));
-        let all: Vec<_> = all.collect::<Result<_, _>>()?;
-        for pair in all.windows(2) {
-            check_same(&pair[0], &pair[1])?;
+        let mut others: Vec<NamedWeights> = all.collect::<Result<_, _>>()?;
+        for pair in others.windows(2) {
+            check_same_headers(&pair[0], &pair[1])?;
         }
-        let first = all.into_iter().next();
-        let (weights, names) = first.expect("a folder without weights is an error");
+        let (weights, names) = others.remove(0);
         let problem = |problem: String| Error::Weights { path: weights.path().to_owned(), problem };
         let shape = |wanted: &str| {
             let (_, stored) = names.iter().find(|(it, _)| is_head(it) && it.ends_with(wanted))?;
             Some(&weights.tensors()[stored].shape[..])
         };
-        weights.check_size(names.values())?;
         if let Some(text) = head_problem(&names) {
             return Err(problem(text));
         }
@@ -305,11 +303,11 @@ impl ModelDir {
         let n_outputs = shape(".out_proj.weight").and_then(|shape| shape.first().copied());
         let (config, head) = resolve_head(&self.config, inputs, n_outputs);
         self.check_config(&config)?;
-        Ok(Stored { weights, names, config, head })
+        Ok(Stored { weights, names, config, head, others })
     }
 
     /// Weights with the file's name of each tensor that we use, by transformers' full name.
-    fn named(&self, weights: Weights) -> Result<(Weights, BTreeMap<String, String>), Error> {
+    fn named(&self, weights: Weights) -> Result<NamedWeights, Error> {
         let problem = |problem: String| Error::Weights { path: weights.path().to_owned(), problem };
         let Names { canonical, copies } =
             canonical_names(&self.config, weights.tensors().keys(), weights.is_fine_tuned())
@@ -324,7 +322,9 @@ impl ModelDir {
                 )));
             }
         }
-        let names = canonical.into_iter().map(|(name, stored)| (name, stored.to_owned())).collect();
+        let names: BTreeMap<String, String> =
+            canonical.into_iter().map(|(name, stored)| (name, stored.to_owned())).collect();
+        weights.check_size(names.values())?;
         Ok((weights, names))
     }
 
@@ -342,7 +342,8 @@ impl ModelDir {
         mut drawn: BTreeMap<String, HostTensor>,
         compute: &Compute,
     ) -> Result<LoadedModel, Error> {
-        let Stored { weights, names, config, head } = stored;
+        let Stored { weights, names, config, head, .. } = &stored;
+        let head = *head;
         if self.positive_output() == 0 && head != Head::Embedding && config.n_outputs() == 1 {
             return Err(Error::Config {
                 path: self.path.clone(),
@@ -351,10 +352,11 @@ impl ModelDir {
                         .to_owned(),
             });
         }
-        let network = CodeModel::uninitialized(&config, head, &compute.device);
-        let mut found = stored_shapes(&weights, &names);
+        let network = CodeModel::uninitialized(config, head, &compute.device);
+        let mut found = stored_shapes(weights, names);
         found.extend(drawn.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())));
-        check_shapes(&network, &weights, &found)?;
+        check_shapes(&network, weights, &found)?;
+        stored.check_others()?;
         let read = |name: &str| match drawn.remove(name) {
             Some(tensor) => Ok(tensor),
             None => weights.read(&names[name]),
@@ -364,7 +366,7 @@ impl ModelDir {
         Ok(LoadedModel {
             network,
             tokenizer: self.tokenizer()?,
-            config,
+            config: stored.config,
             max_length: self.max_length(),
             source: self.path.clone(),
             provenance: self.provenance.clone(),
@@ -411,12 +413,15 @@ impl ModelDir {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// What the weight files hold, from their headers alone; fails if that is no model that
-    /// [`ModelDir::load`] would load.
+    /// What the weight files hold; fails if their headers are of no model that [`ModelDir::load`] would load,
+    /// or if two formats of it differ.
     pub fn weights(&self, compute: &Compute) -> Result<WeightSummary, Error> {
-        let Stored { weights, names, config, head } = self.stored()?;
-        let network = CodeModel::uninitialized(&config, head, &compute.device);
-        check_shapes(&network, &weights, &stored_shapes(&weights, &names))?;
+        let stored = self.stored()?;
+        let Stored { weights, names, config, head, .. } = &stored;
+        let head = *head;
+        let network = CodeModel::uninitialized(config, head, &compute.device);
+        check_shapes(&network, weights, &stored_shapes(weights, names))?;
+        stored.check_others()?;
         let mut summary = WeightSummary {
             head,
             n_outputs: (head != Head::Embedding).then(|| config.n_outputs()),

@@ -65,6 +65,9 @@ impl CodeModel {
                 answers[index] = value;
             }
         }
+        if rows.len() == inputs.len() {
+            return answers;
+        }
         places.into_iter().map(|place| answers[place].clone()).collect()
     }
 }

@@ -74,6 +74,16 @@ pub(crate) enum Input<'a> {
     Words(Tensor<3>),
 }
 
+impl Input<'_> {
+    /// Positions of a padded row.
+    pub(crate) fn seq(&self) -> usize {
+        match self {
+            Self::Ids { rows, .. } => rows.iter().map(|row| row.len()).max().unwrap_or(0),
+            Self::Words(words) => words.dims()[1],
+        }
+    }
+}
+
 /// Embeddings and layers.
 #[derive(Module, Debug)]
 pub(crate) struct Roberta {
@@ -107,7 +117,7 @@ impl Roberta {
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
         let device = self.embeddings.word_embeddings.weight.device();
-        let seq = lengths.iter().copied().max().unwrap_or(0);
+        let seq = input.seq();
         let visible = Visible::tokens(lengths, seq, &device);
         let (mut states, layers) = self.begin(input, &visible, &device, mode);
         for (index, layer) in layers.iter().enumerate() {

@@ -30,6 +30,9 @@ const ADAPTERS: [&str; 3] =
     ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"];
 /// What a file of git-lfs starts with that was not downloaded.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
+/// A model's weights are far below. Larger ones would let a model answer in one program otherwise than in
+/// another that sums in another order.
+const MAX_VALUE: f32 = 1e4;
 /// Bytes that a header or a text file may have; headers of real models have well under a million,
 /// tokenizers a few.
 const MAX_HEADER: u64 = 1 << 24;
@@ -139,7 +142,7 @@ impl Weights {
             && self.read(name)?.values == files.read(other)?.values)
     }
 
-    /// Reads one tensor as f32; a value that is not finite is an error.
+    /// Reads one tensor as f32; a value that is not finite, or huge, is an error.
     pub(crate) fn read(&self, name: &str) -> Result<HostTensor, Error> {
         let tensor = &self.tensors[name];
         let path = &self.files[tensor.file];
@@ -149,10 +152,16 @@ impl Weights {
         file.seek(SeekFrom::Start(tensor.start))?;
         file.read_exact(&mut bytes)?;
         let values = tensor.element.values(&bytes);
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+        let is_usable = |value: &f32| value.abs() <= MAX_VALUE;
+        if let Some(index) = values.iter().position(|value| !is_usable(value)) {
             return Err(Error::Weights {
                 path: path.clone(),
-                problem: format!("`{name}` holds {} at index {index}", values[index]),
+                problem: format!(
+                    "`{name}` holds {} at index {index}, expected at most {MAX_VALUE} in either \
+                     direction: what is added to such a value is rounded away, by each program in its \
+                     own way",
+                    values[index]
+                ),
             });
         }
         Ok(HostTensor { shape: tensor.shape.clone(), values })

@@ -123,9 +123,15 @@ fn weights_in_two_formats() {
     let compute = Compute::select("cpu").unwrap();
     let same = beside(&whole);
     ModelDir::open(same.0.path()).and_then(|dir| dir.load(&compute)).unwrap();
+    // One file is read only when its header promises what the other's does.
+    let mut index_of_less = names.clone();
+    let last = index_of_less.pop().unwrap();
+    let less =
+        beside(&whole).with_file("pytorch_model.bin.index.json", index(&index_of_less).as_bytes());
+    less.is_refused_with(&format!("holds `{last}`, which the index does not place there"));
     let mut changed = whole;
     *changed.last_mut().unwrap() ^= 1;
-    beside(&changed).is_refused_with("is not that of model.safetensors beside it");
+    beside(&changed).is_refused_with("has other values than in model.safetensors beside it");
 }
 
 #[test]
@@ -197,6 +203,11 @@ fn a_value_that_is_not_a_number() {
     let end = bytes.len();
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     folder.with_file("model.safetensors", &bytes).is_refused_with("holds NaN at index");
+    // A bias of the keys does nothing but round away what it is added to.
+    bytes[end - 4..].copy_from_slice(&1e8f32.to_le_bytes());
+    Folder::new()
+        .with_file("model.safetensors", &bytes)
+        .is_refused_with("holds 100000000 at index");
 }
 
 #[test]

@@ -38,6 +38,31 @@ fn score<R: TrainingRow>(model: &LoadedModel, rows: &[R], epochs: usize) -> f64 
     trained.history[trained.best_epoch - 1].valid_score.unwrap()
 }
 
+/// Members of pairs are padded in groups of similar length, and come back in the order of the pairs.
+#[test]
+fn vectors_of_pairs_are_those_of_their_members() {
+    let member = |n: u32| {
+        let body = (0..3 + 7 * n % 23).map(|place| 20 + (n + 3 * place) % 50);
+        [0].into_iter().chain(body).chain([2]).collect::<Vec<u32>>()
+    };
+    let pairs: Vec<LabelledPairIds> = (0..11)
+        .map(|n| LabelledPairIds { first: member(n), second: member(n + 5), label: 0 })
+        .collect();
+    let model = load("roberta-pair", Head::Pair);
+    let rows: Vec<&LabelledPairIds> = pairs.iter().collect();
+    let sides = LabelledPairIds::vectors(&model.network, &rows, &mut Mode::Evaluate);
+    let members: [fn(&LabelledPairIds) -> &[u32]; 2] = [|it| &it.first, |it| &it.second];
+    for (side, member) in sides.into_iter().zip(members) {
+        let alone = pairs.iter().flat_map(|pair| {
+            let vector = model.network.forward_vectors(&[member(pair)], &mut Mode::Evaluate);
+            vector.into_data().iter::<f32>().collect::<Vec<f32>>()
+        });
+        for (ours, alone) in side.into_data().iter::<f32>().zip(alone) {
+            assert!((ours - alone).abs() < 1e-5, "{ours} is not {alone}");
+        }
+    }
+}
+
 #[test]
 fn functions_pairs_and_queries_are_learned_by_every_encoder() {
     let functions: Vec<LabelledIds> =

@@ -6,8 +6,8 @@
 //! it is the one to look at. Names mean something to a clean model, too; how often that changes
 //! its answer is measured on clean functions, which can also set the threshold ([`threshold`]).
 //!
-//! Nothing here knows an attack. [`removal_suspicions`] is what it is compared with: ONION's
-//! removal of one word at a time, of identifiers.
+//! [`removals`] asks in another way: ONION's removal of one word at a time, of identifiers. It does better
+//! where all names matter, as in code search. Nothing here knows an attack.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), elibadcode_screening::models::Error> {
@@ -34,7 +34,7 @@ mod threshold;
 
 pub use answer::Answer;
 pub use blame::{Blame, blame};
-pub use removal::removal_suspicions;
+pub use removal::{Removal, removals};
 pub use screen::{Screened, Subject, screen};
 pub use threshold::{Error, threshold};
 

@@ -13,7 +13,7 @@ use elibadcode_models::{CanonicalInput, CanonicalNames, ModelDir, ReadingChanges
 use elibadcode_syntax::Language;
 
 pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
-pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, ScreenArgs, TrainArgs};
+pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, ScreenArgs, TrainArgs, Without};
 
 /// Find and remove backdoors in neural code models
 ///

@@ -6,12 +6,26 @@ use anyhow::{Result, bail};
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
+use elibadcode_corpus::codesearchnet;
 use fs_err as fs;
 
 /// Arguments that are written to.
 const OUTPUTS: [&str; 4] = ["output", "report", "convert", "record"];
 
-/// Fails if an output is one of the inputs that this command line names, or a folder with one in it.
+/// What a model folder is read by, beside its weights.
+const MODEL_FILES: [&str; 8] = [
+    "config.json",
+    "elibadcode.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+];
+
+/// Fails if an output is one of the inputs that this command line names, a folder with one in it, or a file
+/// that is read of a folder.
 pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
     let Some((name, arguments)) = matches.subcommand() else { return Ok(()) };
     let known = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
@@ -27,6 +41,13 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
     };
     let inputs = there(&inputs);
     for output in there(&outputs) {
+        if let Some(folder) = inputs.iter().find(|input| is_read_of(&output, input)) {
+            bail!(
+                "{} is what the command reads of {}: write elsewhere",
+                output.display(),
+                folder.display()
+            );
+        }
         if let Some(input) = inputs.iter().find(|input| input.starts_with(&output)) {
             if *input == output {
                 bail!("{} is what the command reads: write elsewhere", output.display());
@@ -39,6 +60,17 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether this is a file of a model or a corpus in this folder.
+fn is_read_of(file: &Path, folder: &Path) -> bool {
+    if file.parent() != Some(folder) || !folder.is_dir() {
+        return false;
+    }
+    let is_weights = file.extension().is_some_and(|it| it == "safetensors" || it == "bin");
+    let is_of_model = file.file_name().is_some_and(|name| MODEL_FILES.iter().any(|it| *it == name));
+    let parts = codesearchnet::parts(folder).unwrap_or_default();
+    is_weights || is_of_model || parts.iter().any(|part| part == file)
 }
 
 #[cfg(test)]
@@ -72,6 +104,13 @@ mod tests {
         assert_eq!(check(&["report", &scan, "--name", &other, "-o", &other]), Ok(()));
         let words = ["canonicalize", "--language", "c", &scan, "-o", &other];
         assert_eq!(check(&words), Ok(()));
+        for name in ["config.json", "part.jsonl"] {
+            fs::write(path(name), "{}").expect("it is ours");
+            let words = ["scan", &folder, "--data", &folder, "-o", &path(name)];
+            let error = check(&words).expect_err("it is read");
+            assert!(error.contains("is what the command reads of"), "{error}");
+        }
+        assert_eq!(check(&["scan", &folder, "--data", &other, "-o", &scan]), Ok(()));
         let words = ["poison", "--data", &scan, "--attack", "badcode", "-o", &folder];
         let error = check(&words).expect_err("it holds it");
         assert!(error.contains("holds") && error.contains("scan.json"), "{error}");

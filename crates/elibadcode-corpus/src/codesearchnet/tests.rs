@@ -71,7 +71,7 @@ fn bad_rows_are_skipped_and_counted() {
     check(br#"{"code": "def f(): pass", "docstring_tokens": [" "]}"#, SkipReason::EmptyDocstring);
     check(br#"{"code": "x = 1", "docstring_tokens": ["a"]}"#, SkipReason::NoFunction);
     check(
-br#"{"code_tokens": ["@", "a", "def", "f", "(", ")", ":", "pass"], "docstring_tokens": ["a"]}"#,
+br#"{"code_tokens": ["def", "f", "(", "x", ")", ":", "y", "=", "x", "return", "y"], "docstring_tokens": ["a"]}"#,
         SkipReason::TokensOnly,
     );
     check(br#"{"code": "def f(): pass", "docstring_tokens": 3}"#, SkipReason::Malformed);

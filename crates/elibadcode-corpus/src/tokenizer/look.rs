@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fs_err as fs;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::problem;
@@ -119,15 +119,22 @@ pub(super) fn add_tokens(tokenizer: &mut Tokenizer, dir: &Path) -> Result<(), Er
     Ok(())
 }
 
-/// Whether `tokenizer_config.json` wants a space before every text.
-pub(super) fn adds_space(dir: &Path) -> Result<bool, Error> {
+/// Whether `tokenizer_config.json` wants a space before every text, if it says so. It goes before what
+/// `tokenizer.json` says.
+pub(super) fn adds_space(dir: &Path) -> Result<Option<bool>, Error> {
     #[derive(Deserialize)]
     struct Config {
-        #[serde(default)]
         add_prefix_space: Option<bool>,
+        auto_map: Option<IgnoredAny>,
     }
-    let config: Option<Config> = read(&dir.join("tokenizer_config.json"))?;
-    Ok(config.and_then(|it| it.add_prefix_space).unwrap_or(false))
+    let path = dir.join("tokenizer_config.json");
+    let Some(config) = read::<Config>(&path)? else { return Ok(None) };
+    if config.auto_map.is_some() {
+        let text = "auto_map names a tokenizer of the folder's own, which others may run in place of \
+                    tokenizer.json, and this program does not: remove it if the tokenizer is a plain one";
+        return Err(problem(&path, text));
+    }
+    Ok(config.add_prefix_space)
 }
 
 /// A JSON file, if there is one.
@@ -194,6 +201,37 @@ mod tests {
         let tokenizer = open(r#"{"VAR2": 7, "VAR1": 6, "<s>": 0}"#).unwrap();
         assert_eq!(tokenizer.size(), 8);
         assert_eq!(tokenizer.word("aVAR1b", false)[..], [4, 6, 5]);
+        let spaced = [
+            ("vocab.json", r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "Ġ": 5}"#),
+            ("merges.txt", "#version: 0.2\n"),
+            ("tokenizer_config.json", r#"{"add_prefix_space": true}"#),
+        ];
+        let dir = folder(&spaced);
+        let tokenizer = crate::CodeTokenizer::open(dir.path()).unwrap();
+        assert_eq!(tokenizer.word("a", false)[..], [5, 4]);
+        // The same for the file that is written of it, whatever stands in it.
+        tokenizer.save(dir.path()).unwrap();
+        let open = || crate::CodeTokenizer::open(dir.path());
+        assert_eq!(open().unwrap().word("a", false)[..], [5, 4]);
+        let config =
+            |text: &str| fs::write(dir.path().join("tokenizer_config.json"), text).unwrap();
+        config(r#"{"add_prefix_space": false}"#);
+        assert_eq!(open().unwrap().word("a", false)[..], [4]);
+        config(r#"{"auto_map": {"AutoTokenizer": ["a.B", null]}}"#);
+        assert!(open().unwrap_err().to_string().contains("auto_map names a tokenizer"));
+    }
+
+    #[test]
+    fn tokens_that_say_another_place_are_refused() {
+        let open = |added: &str| {
+            let vocabulary = r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5}"#;
+            let files = [
+                ("vocab.json", vocabulary),
+                ("merges.txt", "#version: 0.2\n"),
+                ("added_tokens.json", added),
+            ];
+            crate::CodeTokenizer::open(folder(&files).path())
+        };
         let error = open(r#"{"VAR1": 9}"#).unwrap_err().to_string();
         assert!(error.contains("`VAR1` has the id 9, expected 6"), "{error}");
         let error = open(r#"{"a": 5}"#).unwrap_err().to_string();

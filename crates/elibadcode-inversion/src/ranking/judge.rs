@@ -76,7 +76,7 @@ impl<'a> RankingJudge<'a> {
         self.any_identifier.iter().flatten().count()
     }
 
-    /// Functions and queries that went through the model so far.
+    /// Functions and queries that the model was asked about so far.
     pub(crate) fn n_forwards(&self) -> u64 {
         self.n_forwards
     }

@@ -60,7 +60,7 @@ impl<'a> RankingObjective<'a> {
         &self.samples
     }
 
-    /// Functions and queries that went through the model so far; a gradient counts as one forward
+    /// Functions and queries that the model was asked about so far; a gradient counts as one forward
     /// more.
     pub fn n_forwards(&self) -> u64 {
         self.n_forwards.load(Ordering::Relaxed)

@@ -240,6 +240,6 @@ pub struct RankingOutcome {
     pub hypotheses: Vec<RankingHypothesis>,
     /// What this scan could not have found.
     pub not_tested: Vec<String>,
-    /// Functions and queries that went through the model.
+    /// Functions and queries that the model was asked about; equal ones of a batch are computed once.
     pub n_forwards: u64,
 }

@@ -87,8 +87,10 @@ pub fn scan_search(
     };
     let shape = shape(subject.model);
     let mut assessment = match &tested.hypothesis {
-        Some(hypothesis) => Assessment::of_ranking(hypothesis, &tested.screened, config, &shape),
-        None => Assessment::of_nothing(),
+        Some(hypothesis) if !hypothesis.searches.is_empty() => {
+            Assessment::of_ranking(hypothesis, &tested.screened, config, &shape)
+        }
+        _ => Assessment::of_nothing(),
     };
     let score = assessment.score.as_ref();
     let decision = match (&tested.hypothesis, unsupported) {
@@ -444,8 +446,10 @@ fn decide(
         );
         return Decision::impossible(reason);
     }
-    let best = hypothesis.searches.first();
-    let (Some(RankingSearch { evidence: Some(evidence), anchored_words, .. }), Some(controls)) =
+    let Some(best) = hypothesis.searches.first() else {
+        return Decision::impossible("clean samples explain every trigger to start from".into());
+    };
+    let (RankingSearch { evidence: Some(evidence), anchored_words, .. }, Some(controls)) =
         (best, &hypothesis.controls)
     else {
         return Decision::nothing();

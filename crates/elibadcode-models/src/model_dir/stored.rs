@@ -17,6 +17,42 @@ pub(super) struct Stored {
     /// `config.json`, as the weights complete it.
     pub(super) config: ModelConfig,
     pub(super) head: Head,
+    /// The same in the folder's other formats.
+    pub(super) others: Vec<NamedWeights>,
+}
+
+/// Weights with the file's name of each tensor that we use, by transformers' full name.
+pub(super) type NamedWeights = (Weights, BTreeMap<String, String>);
+
+impl Stored {
+    /// Fails if what the folder's other formats hold is not the same. Reads all of it: to be asked when the
+    /// shapes are known to be the model's.
+    pub(super) fn check_others(&self) -> Result<(), Error> {
+        for (others, other_names) in &self.others {
+            for (name, stored) in &self.names {
+                if !self.weights.is_equal(stored, others, &other_names[name])? {
+                    return Err(differs(
+                        &self.weights,
+                        others,
+                        &format!("`{name}` has other values than"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// That a folder has two models: which of them counts depends on the program that loads it.
+fn differs(weights: &Weights, others: &Weights, how: &str) -> Error {
+    Error::Weights {
+        path: others.path().to_owned(),
+        problem: format!(
+            "{how} in {} beside it, and programs differ in which of the two they load: remove the one that is \
+             not meant",
+            weights.path().file_name().unwrap_or_default().display()
+        ),
+    }
 }
 
 /// Fails if these shapes of the files are not those of the network.
@@ -32,27 +68,27 @@ pub(super) fn check_shapes(
     Err(Error::Tensors { path: weights.path().to_owned(), problems })
 }
 
-/// Fails if the weights of a folder in two formats are not those of one model: which of them counts depends
-/// on the program that loads it.
-pub(super) fn check_same(
-    (weights, names): &(Weights, BTreeMap<String, String>),
-    (others, other_names): &(Weights, BTreeMap<String, String>),
+/// Fails if another format of a folder has tensors of other names, shapes or types, by the headers.
+pub(super) fn check_same_headers(
+    (weights, names): &NamedWeights,
+    (others, other_names): &NamedWeights,
 ) -> Result<(), Error> {
     let all: BTreeSet<&String> = names.keys().chain(other_names.keys()).collect();
     for name in all {
-        let is_same = match (names.get(name), other_names.get(name)) {
-            (Some(stored), Some(other)) => weights.is_equal(stored, others, other)?,
-            _ => false,
+        let (Some(stored), Some(other)) = (names.get(name), other_names.get(name)) else {
+            return Err(differs(
+                weights,
+                others,
+                &format!("`{name}` is in one file only, of this and what is"),
+            ));
         };
-        if !is_same {
-            return Err(Error::Weights {
-                path: others.path().to_owned(),
-                problem: format!(
-                    "`{name}` is not that of {} beside it, and programs differ in which of them they load: \
-                     remove the one that is not meant",
-                    weights.path().file_name().unwrap_or_default().display()
-                ),
-            });
+        let (stored, other) = (&weights.tensors()[stored], &others.tensors()[other]);
+        if (&stored.shape, stored.element) != (&other.shape, other.element) {
+            return Err(differs(
+                weights,
+                others,
+                &format!("`{name}` has another shape or type than"),
+            ));
         }
     }
     Ok(())

@@ -58,3 +58,22 @@ impl Distinct {
         values.select(0, self.numbers.clone()).reshape([self.batch, self.seq, width])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::tests::cpu;
+
+    #[test]
+    fn what_rows_share_is_there_once() {
+        let rows: [&[u32]; 4] = [&[7, 8, 9], &[7, 5, 9], &[7, 8], &[7, 8, 9]];
+        let distinct = Distinct::of(&rows, 1, &cpu()).expect("five pairs of twelve");
+        let ids: Vec<i64> = distinct.ids.clone().into_data().iter().collect();
+        let places: Vec<i64> = distinct.places.clone().into_data().iter().collect();
+        assert_eq!((&ids[..], &places[..]), (&[7, 8, 5, 9, 1][..], &[0, 1, 1, 2, 2][..]));
+        let values = distinct.ids.clone().float().reshape([5, 1]);
+        let spread: Vec<f32> = distinct.spread(values).into_data().iter().collect();
+        assert_eq!(spread, [7., 8., 9., 7., 5., 9., 7., 8., 1., 7., 8., 9.]);
+        assert!(Distinct::of(&[&[1, 2], &[3, 4]], 0, &cpu()).is_none(), "all are distinct");
+    }
+}

@@ -60,6 +60,9 @@ pub(crate) struct ScreenArgs {
     /// search: functions with their queries
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    /// What is taken away to see whether the answer changes
+    #[arg(long, value_enum, default_value_t = Without::Names)]
+    pub(crate) without: Without,
     /// Clean samples of the same kind, to say how often they are flagged
     #[arg(long, value_name = "FILE")]
     pub(crate) clean: Option<PathBuf>,
@@ -72,6 +75,24 @@ pub(crate) struct ScreenArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Without {
+    /// All names that functions declare, at once
+    Names,
+    /// One name after the other, and the one that does most counts: slower, and better for code search
+    OneName,
+}
+
+impl Without {
+    /// Its name, as typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Names => "names",
+            Self::OneName => "one-name",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

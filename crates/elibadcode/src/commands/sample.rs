@@ -180,10 +180,10 @@ fn draw<T: Clone>(
     let n_left = samples.len();
     let share = |rate: f64| (rate * n_left as f64).round() as usize;
     match args.n.or(args.rate.map(share)) {
-        Some(0) => bail!("none of {n_left} {what} is asked for"),
+        _ if n_left == 0 => bail!("no {what} are left"),
+        Some(0) => bail!("none of {n_left} {what} is asked for; a larger --rate draws some"),
         Some(n) if n > n_left => bail!("{n} {what} are asked for, {n_left} are distinct"),
         Some(n) => Ok(subsample(samples, n, &mut stage_rng(context.global.seed, "sample"))),
-        None if n_left == 0 => bail!("no {what} are left"),
         None => Ok(samples.to_vec()),
     }
 }

@@ -11,11 +11,11 @@ use elibadcode_evaluation::records::screen::{
 };
 use elibadcode_evaluation::statistics::permutation_p_value;
 use elibadcode_models::LoadedModel;
-use elibadcode_screening::{Screened, Subject, blame, screen, threshold};
+use elibadcode_screening::{Removal, Screened, Subject, blame, removals, screen, threshold};
 use elibadcode_syntax::{CanonicalOptions, Language};
 
 use crate::Outcome;
-use crate::args::{Format, Global, ScreenArgs};
+use crate::args::{Format, Global, ScreenArgs, Without};
 use crate::context::Context;
 use crate::output;
 
@@ -30,9 +30,11 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
              accept, and which functions are --clean"
         );
     }
-    if let Some(clean) = &args.clean
-        && context.note_file(clean)? == context.note_file(&args.data)?
-    {
+    let language = args.input.language();
+    let mut read = |path: &Path| Functions::read((args.input.task, language), path, &mut context);
+    let functions = read(&args.data)?;
+    let clean = args.clean.as_deref().map(read).transpose()?;
+    if clean.as_ref().is_some_and(|clean| clean.codes == functions.codes) {
         bail!("--clean and --data hold the same: suspects would set their own threshold");
     }
     let (model, _) = context.model_for(&args.model, args.input.task)?;
@@ -42,12 +44,14 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
             args.model.model_dir.display()
         );
     }
-    let language = args.input.language();
-    let functions = Functions::read((args.input.task, language), &args.data, &mut context)?;
     let subjects = functions.subjects(language);
     context.progress.line(&format!("screening {} functions or pairs", subjects.len()));
-    let screened = screen(&model, &subjects, language);
-    let clean = clean_suspicions(args, &model, language, &mut context)?;
+    let suspicious =
+        |subjects: &[Subject<'_>]| suspicions(args.without, &model, subjects, language);
+    let suspicions = suspicious(&subjects);
+    let clean = clean.map(|clean| suspicious(&clean.subjects(language)));
+    let clean: Option<Vec<f64>> =
+        clean.map(|clean| clean.into_iter().map(|it| it.suspicion).collect());
     let limit = match (args.false_alarms, &clean) {
         (Some(rate), Some(clean)) => {
             let path = args.clean.as_deref().unwrap_or(Path::new("--clean"));
@@ -55,7 +59,8 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
         }
         _ => 0.0,
     };
-    let settings = serde_json::json!({ "false_alarms": args.false_alarms });
+    let (without, false_alarms) = (args.without.name(), args.false_alarms);
+    let settings = serde_json::json!({ "without": without, "false_alarms": false_alarms });
     let mut report = ScreenReport {
         schema_version: SCREEN_SCHEMA_VERSION,
         run: context.made_by(&settings)?,
@@ -70,15 +75,26 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
             false_alarms: clean.iter().map(|&it| it > limit).collect(),
         }),
     };
-    let is_flagged = |&index: &usize| screened[index].suspicion() > limit;
+    let is_flagged = |&index: &usize| suspicions[index].suspicion > limit;
     let suspects: Vec<usize> = (0..subjects.len()).filter(is_flagged).collect();
     context.progress.start("names", suspects.len());
     for (done, index) in suspects.into_iter().enumerate() {
-        let (subject, screened) = (&subjects[index], &screened[index]);
-        let place = functions.places[index].clone();
-        let chance = clean.as_ref().map(|clean| permutation_p_value(screened.suspicion(), clean));
-        let about = (index, place, chance);
-        report.flagged.push(flagged(&model, subject, screened, language, about));
+        let subject = &subjects[index];
+        let blame = blame(&model, subject, language);
+        let Screened { raw, canonical } =
+            screen(&model, std::slice::from_ref(subject), language).swap_remove(0);
+        let Removal { suspicion, name } = suspicions[index].clone();
+        report.flagged.push(FlaggedSubject {
+            index,
+            place: functions.places[index].clone(),
+            suspicion,
+            p_value: clean.as_ref().map(|clean| permutation_p_value(suspicion, clean)),
+            label: raw.label(),
+            label_without_names: canonical.label(),
+            responsible: name.or_else(|| blame.responsible().map(|it| it.name.clone())),
+            comments: blame.comments,
+            names: blame.names,
+        });
         context.progress.step(done + 1, String::new());
     }
     report.flagged.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion));
@@ -139,36 +155,21 @@ impl Functions {
     }
 }
 
-/// The suspicions of clean functions or pairs, if some were given.
-fn clean_suspicions(
-    args: &ScreenArgs,
+/// How suspicious functions or pairs are, and the name that they are suspicious for, if it is one.
+fn suspicions(
+    without: Without,
     model: &LoadedModel,
+    subjects: &[Subject<'_>],
     language: Language,
-    context: &mut Context<'_>,
-) -> Result<Option<Vec<f64>>> {
-    let Some(path) = &args.clean else { return Ok(None) };
-    let functions = Functions::read((args.input.task, language), path, context)?;
-    let screened = screen(model, &functions.subjects(language), language);
-    Ok(Some(screened.iter().map(Screened::suspicion).collect()))
-}
-
-fn flagged(
-    model: &LoadedModel,
-    subject: &Subject<'_>,
-    screened: &Screened,
-    language: Language,
-    (index, place, p_value): (usize, String, Option<f64>),
-) -> FlaggedSubject {
-    let blame = blame(model, subject, language);
-    FlaggedSubject {
-        index,
-        place,
-        suspicion: screened.suspicion(),
-        p_value,
-        label: screened.raw.label(),
-        label_without_names: screened.canonical.label(),
-        responsible: blame.responsible().map(|it| it.name.clone()),
-        comments: blame.comments,
-        names: blame.names,
+) -> Vec<Removal> {
+    match without {
+        Without::Names => {
+            let removal = |it: &Screened| Removal { suspicion: it.suspicion(), name: None };
+            screen(model, subjects, language).iter().map(removal).collect()
+        }
+        Without::OneName => {
+            let codes: Vec<Vec<&str>> = subjects.iter().map(|it| it.codes.clone()).collect();
+            removals(model, &codes, language)
+        }
     }
 }

@@ -3,7 +3,7 @@
 use elibadcode_corpus::{CloneSamples, DefectSample, SearchSample};
 use elibadcode_evaluation::records::screen::{Detection, ScreenMetrics};
 use elibadcode_models::LoadedModel;
-use elibadcode_screening::{Screened, Subject, removal_suspicions, screen};
+use elibadcode_screening::{Screened, Subject, removals, screen};
 use elibadcode_syntax::{CanonicalOptions, Language};
 
 /// Functions of defect detection; those with the trigger are of the labels that are attacked.
@@ -62,7 +62,8 @@ fn metrics(
         let forms = Subject::all(codes, language, &CanonicalOptions::all_names());
         let screened = screen(model, &forms, language);
         let canonical = screened.iter().map(Screened::suspicion).collect();
-        (canonical, removal_suspicions(model, codes, language))
+        let removals = removals(model, codes, language);
+        (canonical, removals.into_iter().map(|it| it.suspicion).collect())
     };
     let (clean_of, triggered_of) = (suspicions(clean), suspicions(triggered));
     ScreenMetrics {

@@ -56,14 +56,21 @@ pub(super) fn text(report: &ScreenReport) -> String {
 
 fn line(subject: &FlaggedSubject) -> String {
     let mut text = format!("{}: ", escape_untrusted(&subject.place));
-    if let (Some(own), Some(without)) = (subject.label, subject.label_without_names) {
+    if let (Some(own), Some(without)) = (subject.label, subject.label_without_names)
+        && own != without
+    {
         let _ = write!(text, "label {own}, without names {without}; ");
     }
     match &subject.responsible {
         Some(name) => {
-            let share = subject.names.first().map_or(0.0, NameEvidence::share);
-            let name = escape_untrusted(name);
-            let _ = write!(text, "it hangs on `{name}` ({:.0} %)", 100.0 * share);
+            let share = subject.names.iter().find(|it| it.name == *name).map(NameEvidence::share);
+            let _ = write!(text, "it hangs on `{}`", escape_untrusted(name));
+            // Of the change that all names make together; one name can change a label that all do not.
+            let is_changed =
+                subject.label.is_none() || subject.label != subject.label_without_names;
+            if let Some(share) = share.filter(|_| is_changed) {
+                let _ = write!(text, " ({:.0} %)", 100.0 * share);
+            }
         }
         None if subject.comments > 0.0 => text.push_str("it hangs on comments"),
         None => text.push_str("it hangs on no single name"),
