@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::code_token_texts;
 use crate::error::Error;
-use crate::rows::{Id, Rows};
+use crate::rows::{Id, Rows, has_extension};
 use crate::sample::SearchSample;
 use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
@@ -125,21 +125,18 @@ pub fn parts(path: &Path) -> Result<Vec<PathBuf>, Error> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let has_extension = |path: &Path, wanted: &str| path.extension().is_some_and(|it| it == wanted);
     let mut parts = Vec::new();
     for entry in fs::read_dir(path)? {
         let part = entry?.path();
-        let unpacked =
-            if has_extension(&part, "gz") { part.with_extension("") } else { part.clone() };
-        if has_extension(&unpacked, "jsonl") {
+        if has_extension(&part, "jsonl") {
             parts.push(part);
         }
     }
     parts.sort_unstable();
     // `gunzip -k` leaves both.
-    let unpacked: BTreeSet<PathBuf> = parts.iter().cloned().collect();
-    parts
-        .retain(|part| !(has_extension(part, "gz") && unpacked.contains(&part.with_extension(""))));
+    let all: BTreeSet<PathBuf> = parts.iter().cloned().collect();
+    let is_packed = |part: &Path| part.extension().is_some_and(|it| it == "gz");
+    parts.retain(|part| !(is_packed(part) && all.contains(&part.with_extension(""))));
     if parts.is_empty() {
         let problem = "holds no .jsonl or .jsonl.gz file".to_owned();
         return Err(Error::Corpus { path: path.to_owned(), problem });

@@ -1,9 +1,9 @@
 //! Devign, as `CodeXGLUE` distributes it.
 //!
 //! Three layouts are read: rows (`.jsonl`, also `.gz`), the original `function.json`, one array, and
-//! the indices of a split of it, one per line, in a `.txt` file beside it, all of them also `.gz`. Rows name the source `func` or
-//! `code` and the label `target` or `label`. Functions that are too long are left out and counted; any
-//! other flaw of a row is an error.
+//! the indices of a split of it, one per line, in a `.txt` file beside it, all of them also `.gz`. Rows
+//! name the source `func` or `code` and the label `target` or `label`. Functions that are too long are left
+//! out and counted; any other flaw of a row is an error.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +14,7 @@ use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows::{Id, Rows, open_text, plain_or_packed};
+use crate::rows::{Id, Rows, has_extension, open_text, plain_or_packed};
 use crate::sample::DefectSample;
 use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
@@ -97,13 +97,6 @@ pub fn read(path: &Path) -> Result<Loaded<Vec<DefectSample>>, Error> {
 pub fn functions_of(path: &Path) -> Option<PathBuf> {
     let functions = plain_or_packed(path.with_file_name(FUNCTIONS_FILE));
     (has_extension(path, "txt") && functions.exists()).then_some(functions)
-}
-
-/// Whether this is how the file's name ends, before the `.gz` of a packed one.
-fn has_extension(path: &Path, wanted: &str) -> bool {
-    let is_packed = path.extension().is_some_and(|it| it == "gz");
-    let unpacked = if is_packed { path.with_extension("") } else { path.to_owned() };
-    unpacked.extension().is_some_and(|it| it == wanted)
 }
 
 /// Whether a file holds one array instead of rows.
@@ -377,10 +370,8 @@ mod tests {
 
         let pack = |name: &str| {
             let path = dir.path().join(name);
-            let packed = fs::File::create(dir.path().join(format!("{name}.gz"))).unwrap();
-            let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
-            packed.write_all(&fs::read(&path).unwrap()).unwrap();
-            packed.finish().unwrap();
+            let packed = dir.path().join(format!("{name}.gz"));
+            fs::write(packed, crate::rows::gzip(&fs::read(&path).unwrap())).unwrap();
             fs::remove_file(path).unwrap();
         };
         pack("function.json");

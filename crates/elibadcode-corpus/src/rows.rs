@@ -37,6 +37,21 @@ pub(crate) fn plain_or_packed(path: PathBuf) -> PathBuf {
     if !path.exists() && packed.exists() { packed } else { path }
 }
 
+/// Whether this is how the file's name ends, before the `.gz` of a packed one.
+pub(crate) fn has_extension(path: &Path, wanted: &str) -> bool {
+    let is_packed = path.extension().is_some_and(|it| it == "gz");
+    let unpacked = if is_packed { path.with_extension("") } else { path.to_owned() };
+    unpacked.extension().is_some_and(|it| it == wanted)
+}
+
+/// What gzip makes of a text.
+#[cfg(test)]
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, text).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// A text without the mark that some editors put before it, unpacked if it is gzip's.
 pub fn text_reader(source: impl Read + 'static) -> io::Result<BufReader<Box<dyn Read>>> {
     let mut source = BufReader::new(source);

@@ -100,7 +100,7 @@ pub fn scan(
     if subject.task == Task::CodeSearch {
         return Err(Error::Config("code search has no labels to scan for".into()));
     }
-    subject.model.expect_head(Head::of_task(subject.task))?;
+    subject.model.network.expect_head(Head::of_task(subject.task))?;
     config.validate()?;
     check_length(subject.model, config)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;

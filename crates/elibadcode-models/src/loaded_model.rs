@@ -41,12 +41,6 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Fails if the model has another head.
-    pub fn expect_head(&self, expected: Head) -> Result<(), Error> {
-        let found = self.network.head();
-        if found == expected { Ok(()) } else { Err(Error::Head { found, expected }) }
-    }
-
     /// Parses a function and gives it the form that this model reads.
     pub fn read(&self, code: &str, language: Language) -> ReadFunction {
         ReadFunction::new(code, language, self.provenance.canonical_input.as_ref())

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::batch::padded_ids;
 use crate::config::{EncoderConfig, ModelConfig};
 use crate::dropout::Mode;
+use crate::error::Error;
 use crate::head::{DenseHead, Head};
 use crate::roberta::{Input, Roberta};
 use crate::t5::T5;
@@ -74,6 +75,12 @@ impl CodeModel {
     /// What the model does with the vector of a row.
     pub fn head(&self) -> Head {
         self.head
+    }
+
+    /// Fails if the model has another head.
+    pub fn expect_head(&self, expected: Head) -> Result<(), Error> {
+        let found = self.head;
+        if found == expected { Ok(()) } else { Err(Error::Head { found, expected }) }
     }
 
     /// Word embeddings of right-padded rows: `[batch, seq, hidden]`.

@@ -393,16 +393,22 @@ impl ModelDir {
         Ok(tokenizer)
     }
 
+    /// The files of a folder that decide what the model in it answers; an error if there is none.
+    pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+        let mut paths = vec![folder.join("config.json"), folder.join(PROVENANCE)];
+        paths.extend(locate(folder)?.into_iter().flat_map(|it| it.files));
+        paths.extend(TOKENIZER_FILES.iter().map(|name| folder.join(name)));
+        paths.retain(|path| path.exists());
+        Ok(paths)
+    }
+
     /// A hash over everything that decides the model's answers: the folder's files, and what
     /// [`ModelDir::with_reading`] reads otherwise than they say.
     pub fn hash(&self) -> Result<String, Error> {
-        let mut paths = vec![self.path.join("config.json"), self.path.join(PROVENANCE)];
-        paths.extend(locate(&self.path)?.into_iter().flat_map(|it| it.files));
-        paths.extend(TOKENIZER_FILES.iter().map(|name| self.path.join(name)));
         let mut hasher = blake3::Hasher::new();
-        for path in paths.iter().filter(|path| path.exists()) {
+        for path in Self::files(&self.path)? {
             let mut file_hasher = blake3::Hasher::new();
-            file_hasher.update_reader(open_regular(path)?)?;
+            file_hasher.update_reader(open_regular(&path)?)?;
             let name = path.file_name().unwrap_or_default();
             hasher.update(name.as_encoded_bytes());
             hasher.update(file_hasher.finalize().as_bytes());

@@ -87,12 +87,11 @@ pub(crate) fn ask<C: AsRef<str> + Sync>(
         let log_odds = network.pair_log_odds(&member(0), &member(1));
         return places.into_iter().map(|place| Answer::LogOdds(log_odds[place])).collect();
     }
-    let (places, distinct) = numbered(rows.iter().flatten());
-    let answers: Vec<Answer> = match head {
-        Head::Embedding => network.vectors(&distinct).into_iter().map(Answer::Vector).collect(),
-        _ => network.log_odds(&distinct).into_iter().map(Answer::LogOdds).collect(),
-    };
-    places.into_iter().map(|place| answers[place].clone()).collect()
+    let rows: Vec<&Vec<u32>> = rows.iter().flatten().collect();
+    match head {
+        Head::Embedding => network.vectors(&rows).into_iter().map(Answer::Vector).collect(),
+        _ => network.log_odds(&rows).into_iter().map(Answer::LogOdds).collect(),
+    }
 }
 
 /// Each item's number among the distinct ones, and these, in the order of their first occurrence.

@@ -78,10 +78,7 @@ pub fn canonical_repair<R: ScoredRow>(
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<CanonicalRepair, Error> {
-    let (found, expected) = (network.head(), R::HEAD);
-    if found != expected {
-        return Err(elibadcode_models::Error::Head { found, expected }.into());
-    }
+    network.expect_head(R::HEAD)?;
     config.validate()?;
     samples.check_lengths()?;
     let parts = Parts::draw(samples.functions, config, seed)?;

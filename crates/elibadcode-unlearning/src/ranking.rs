@@ -48,7 +48,7 @@ pub fn unlearn_search(
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<RankingChecks>, Error> {
-    model.expect_head(Head::Embedding)?;
+    model.network.expect_head(Head::Embedding)?;
     config.validate()?;
     if config.renaming_rate > 0.0 {
         return Err(Error::Config(format!(

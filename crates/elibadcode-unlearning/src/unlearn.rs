@@ -52,7 +52,8 @@ pub fn unlearn(
         }
     }
     let is_paired = clean.iter().any(|sample| sample.partner.is_some());
-    model.expect_head(if is_paired { Head::Pair } else { Head::Classification })?;
+    let head = if is_paired { Head::Pair } else { Head::Classification };
+    model.network.expect_head(head)?;
     check_triggers(model, triggers)?;
     let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(1);
     let mut rng = stage_rng(seed, "unlearn places");

@@ -7,22 +7,11 @@ use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use elibadcode_corpus::codesearchnet;
+use elibadcode_models::ModelDir;
 use fs_err as fs;
 
 /// Arguments that are written to.
 const OUTPUTS: [&str; 4] = ["output", "report", "convert", "record"];
-
-/// What a model folder is read by, beside its weights.
-const MODEL_FILES: [&str; 8] = [
-    "config.json",
-    "elibadcode.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// Fails if an output is one of the inputs that this command line names, a folder with one in it, or a file
 /// that is read of a folder.
@@ -67,10 +56,9 @@ fn is_read_of(file: &Path, folder: &Path) -> bool {
     if file.parent() != Some(folder) || !folder.is_dir() {
         return false;
     }
-    let is_weights = file.extension().is_some_and(|it| it == "safetensors" || it == "bin");
-    let is_of_model = file.file_name().is_some_and(|name| MODEL_FILES.iter().any(|it| *it == name));
-    let parts = codesearchnet::parts(folder).unwrap_or_default();
-    is_weights || is_of_model || parts.iter().any(|part| part == file)
+    let of_model = ModelDir::files(folder).unwrap_or_default();
+    let of_corpus = codesearchnet::parts(folder).unwrap_or_default();
+    of_model.iter().chain(&of_corpus).any(|it| it == file)
 }
 
 #[cfg(test)]
@@ -104,8 +92,11 @@ mod tests {
         assert_eq!(check(&["report", &scan, "--name", &other, "-o", &other]), Ok(()));
         let words = ["canonicalize", "--language", "c", &scan, "-o", &other];
         assert_eq!(check(&words), Ok(()));
-        for name in ["config.json", "part.jsonl"] {
+        let of_folder = ["config.json", "model.safetensors", "part.jsonl"];
+        for name in of_folder {
             fs::write(path(name), "{}").expect("it is ours");
+        }
+        for name in of_folder {
             let words = ["scan", &folder, "--data", &folder, "-o", &path(name)];
             let error = check(&words).expect_err("it is read");
             assert!(error.contains("is what the command reads of"), "{error}");

@@ -20,10 +20,7 @@ const DATA: &[u8] = br#"{"func": "int a() { }", "idx": "1"}
 #[test]
 fn functions_may_be_packed() {
     let folder = folder(b"", b"3\t2\t0\n");
-    let packed = fs::File::create(folder.path().join("data.jsonl.gz")).unwrap();
-    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
-    packed.write_all(DATA).unwrap();
-    packed.finish().unwrap();
+    fs::write(folder.path().join("data.jsonl.gz"), crate::rows::gzip(DATA)).unwrap();
     fs::remove_file(folder.path().join(FUNCTIONS_FILE)).unwrap();
     assert_eq!(read_pairs(&folder.path().join("train.txt")).unwrap().samples.functions.len(), 2);
 }

@@ -1,19 +1,11 @@
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
 use super::*;
+use crate::rows::gzip;
 
 fn read_text(text: &[u8]) -> Result<Loaded<Vec<SearchSample>>, Error> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("rows.jsonl");
     fs::write(&path, text).unwrap();
     read(&path, Language::Python)
-}
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
 }
 
 const GOOD: &[u8] = br#"{"code": "def f(x):\n    '''Doc.'''\n    return x  # same\n", "docstring_tokens": ["Gives", "x", "."], "func_name": "A.f", "url": "u1"}

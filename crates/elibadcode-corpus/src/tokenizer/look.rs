@@ -187,31 +187,39 @@ mod tests {
         check(r#"{"model": {}, "model": {"type": "BPE"}}"#, "duplicate field");
     }
 
+    fn open_with(added: &str) -> Result<crate::CodeTokenizer, Error> {
+        let vocabulary = r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5}"#;
+        let files = [
+            ("vocab.json", vocabulary),
+            ("merges.txt", "#version: 0.2\n"),
+            ("added_tokens.json", added),
+        ];
+        crate::CodeTokenizer::open(folder(&files).path())
+    }
+
     #[test]
     fn tokens_beside_a_vocabulary_are_added_where_they_say() {
-        let open = |added: &str| {
-            let vocabulary = r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5}"#;
-            let files = [
-                ("vocab.json", vocabulary),
-                ("merges.txt", "#version: 0.2\n"),
-                ("added_tokens.json", added),
-            ];
-            crate::CodeTokenizer::open(folder(&files).path())
-        };
-        let tokenizer = open(r#"{"VAR2": 7, "VAR1": 6, "<s>": 0}"#).unwrap();
+        let tokenizer = open_with(r#"{"VAR2": 7, "VAR1": 6, "<s>": 0}"#).unwrap();
         assert_eq!(tokenizer.size(), 8);
         assert_eq!(tokenizer.word("aVAR1b", false)[..], [4, 6, 5]);
-        let spaced = [
+        let error = open_with(r#"{"VAR1": 9}"#).unwrap_err().to_string();
+        assert!(error.contains("`VAR1` has the id 9, expected 6"), "{error}");
+        let error = open_with(r#"{"a": 5}"#).unwrap_err().to_string();
+        assert!(error.contains("`a` has the id 5, expected 4"), "{error}");
+    }
+
+    #[test]
+    fn the_configuration_says_whether_a_space_is_added() {
+        let dir = folder(&[
             ("vocab.json", r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "Ġ": 5}"#),
             ("merges.txt", "#version: 0.2\n"),
             ("tokenizer_config.json", r#"{"add_prefix_space": true}"#),
-        ];
-        let dir = folder(&spaced);
-        let tokenizer = crate::CodeTokenizer::open(dir.path()).unwrap();
+        ]);
+        let open = || crate::CodeTokenizer::open(dir.path());
+        let tokenizer = open().unwrap();
         assert_eq!(tokenizer.word("a", false)[..], [5, 4]);
         // The same for the file that is written of it, whatever stands in it.
         tokenizer.save(dir.path()).unwrap();
-        let open = || crate::CodeTokenizer::open(dir.path());
         assert_eq!(open().unwrap().word("a", false)[..], [5, 4]);
         let config =
             |text: &str| fs::write(dir.path().join("tokenizer_config.json"), text).unwrap();
@@ -219,22 +227,5 @@ mod tests {
         assert_eq!(open().unwrap().word("a", false)[..], [4]);
         config(r#"{"auto_map": {"AutoTokenizer": ["a.B", null]}}"#);
         assert!(open().unwrap_err().to_string().contains("auto_map names a tokenizer"));
-    }
-
-    #[test]
-    fn tokens_that_say_another_place_are_refused() {
-        let open = |added: &str| {
-            let vocabulary = r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5}"#;
-            let files = [
-                ("vocab.json", vocabulary),
-                ("merges.txt", "#version: 0.2\n"),
-                ("added_tokens.json", added),
-            ];
-            crate::CodeTokenizer::open(folder(&files).path())
-        };
-        let error = open(r#"{"VAR1": 9}"#).unwrap_err().to_string();
-        assert!(error.contains("`VAR1` has the id 9, expected 6"), "{error}");
-        let error = open(r#"{"a": 5}"#).unwrap_err().to_string();
-        assert!(error.contains("`a` has the id 5, expected 4"), "{error}");
     }
 }

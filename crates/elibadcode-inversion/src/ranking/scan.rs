@@ -66,7 +66,7 @@ pub fn scan_search(
     seed: u64,
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<RankingOutcome, Error> {
-    subject.model.expect_head(Head::Embedding)?;
+    subject.model.network.expect_head(Head::Embedding)?;
     config.validate()?;
     check_length(subject.model, config)?;
     // `<s>` before them and `</s>` behind them.
