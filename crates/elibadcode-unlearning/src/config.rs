@@ -1,6 +1,7 @@
 //! Every constant of the repair, in one place.
 
 use elibadcode_corpus::Task;
+use elibadcode_inversion::InvertedTrigger;
 use elibadcode_models::{Scope, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,14 @@ pub struct UnlearningConfig {
     /// Chance of each later slot to hold a token of a later slot of any of the triggers, so that
     /// what several searches found in part is unlearned together. Paper: 0.
     pub mixing_rate: f64,
+    /// Tokens that a trigger is made longer by, at most, anew for every sample: the other slots' kinds,
+    /// behind its own. A planted name can have more tokens than the search has slots, of which it finds a
+    /// part. Of clone models CodePoisoner (seed 1) kept 40.6 % success without and 21.8 with 5 (another
+    /// seed of the repair: 44.0 and 21.4), longer names of 5 and 10 tokens 30.0 and 52.8, and 14.2 and
+    /// 43.2; of defect detection those of 5 and 7 tokens 17.2 and 19.2, and 10.2 and 13.4. Tokens between
+    /// the trigger's own, too, did not help (41.0). Not for code search, where it cost 0.8 points of mean
+    /// reciprocal rank, and left the planted trigger 2 points of the ranking higher. Paper: 0.
+    pub extension: usize,
     /// Share of the samples without a trigger, drawn anew for every pass, whose variables all get
     /// names of other clean functions: an attacker can spread what a trigger does over all names of a
     /// function, of which the scan exchanges one at a time. AFRAIDOOR does; of the model of defect
@@ -99,6 +108,7 @@ impl UnlearningConfig {
             keeps_originals: false,
             variation_rate: 0.0,
             mixing_rate: 0.0,
+            extension: 0,
             renaming_rate: 0.0,
             keeps_vectors: false,
             task_weight: 1.0,
@@ -131,8 +141,8 @@ impl UnlearningConfig {
             ..Self::paper()
         };
         match task {
-            Task::DefectDetection => Self { renaming_rate: 0.75, ..common },
-            Task::CloneDetection => Self { task_weight: 0.0, ..common },
+            Task::DefectDetection => Self { renaming_rate: 0.75, extension: 5, ..common },
+            Task::CloneDetection => Self { task_weight: 0.0, extension: 5, ..common },
             Task::CodeSearch => Self {
                 rounds: 6,
                 min_rounds: 6,
@@ -142,6 +152,11 @@ impl UnlearningConfig {
                 ..common
             },
         }
+    }
+
+    /// Slots of the longest trigger that is made of these.
+    pub(crate) fn n_slots(&self, triggers: &[InvertedTrigger]) -> usize {
+        triggers.iter().map(|it| it.ids.len()).max().unwrap_or(1) + self.extension
     }
 
     /// Says what makes the configuration unusable, if anything does.

@@ -209,8 +209,8 @@ impl Places {
     }
 }
 
-/// One of the triggers, with tokens of the others at the configured rate, and random legal ones at
-/// another.
+/// One of the triggers, with tokens of the others at the configured rate, random legal ones at
+/// another, and more tokens of these two kinds behind it.
 pub(crate) fn varied(
     triggers: &[InvertedTrigger],
     space: &TriggerSpace<'_>,
@@ -219,12 +219,19 @@ pub(crate) fn varied(
 ) -> TriggerIds {
     let mut trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
     let later: Vec<u32> = triggers.iter().flat_map(later_slots).copied().collect();
-    for slot in 0..trigger.ids.len() {
+    let n_own = trigger.ids.len();
+    for slot in 0..n_own + rng.random_range(0..=config.extension) {
         let is_later = slot > 0 || trigger.keeps_name;
-        if is_later && !later.is_empty() && rng.random_bool(config.mixing_rate) {
-            trigger.ids[slot] = later[rng.random_range(0..later.len())];
-        } else if rng.random_bool(config.variation_rate) {
-            trigger.ids[slot] = space.random_id(slot, trigger.keeps_name, rng);
+        let id = if is_later && !later.is_empty() && rng.random_bool(config.mixing_rate) {
+            later[rng.random_range(0..later.len())]
+        } else if slot >= n_own || rng.random_bool(config.variation_rate) {
+            space.random_id(slot, trigger.keeps_name, rng)
+        } else {
+            continue;
+        };
+        match trigger.ids.get_mut(slot) {
+            Some(own) => *own = id,
+            None => trigger.ids.push(id),
         }
     }
     trigger
@@ -266,6 +273,25 @@ mod tests {
         assert_eq!(renamed(code, &["x"]), Some(ids("int f(int x) { int b = g(x); return b; }")));
         assert_eq!(renamed(code, &["a", "b"]), None);
         assert_eq!(renamed("int f(void) { return 1; }", &["x", "y"]), None);
+    }
+
+    #[test]
+    fn a_trigger_gets_longer_behind_its_own_tokens() {
+        let model = fixture("roberta-one-logit");
+        let recommended = ScanConfig::recommended(Task::DefectDetection);
+        let space = TriggerSpace::new(&model, Language::C, &recommended).expect("legal tokens");
+        let rng = &mut elibadcode_corpus::stage_rng(1, "test");
+        let config = UnlearningConfig { extension: 3, ..UnlearningConfig::paper() };
+        for edit in [Edit::Replace, Edit::Append] {
+            let own = hand_written(&model, "testo_init", edit);
+            let mut n_of_length = [0; 4];
+            for _ in 0..100 {
+                let longer = varied(std::slice::from_ref(&own), &space, &config, rng);
+                assert!(longer.ids.starts_with(&own.ids), "{longer:?}");
+                n_of_length[longer.ids.len() - own.ids.len()] += 1;
+            }
+            assert!(n_of_length.iter().all(|&n| n > 10), "{n_of_length:?}");
+        }
     }
 
     #[test]

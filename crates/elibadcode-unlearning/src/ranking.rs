@@ -77,7 +77,7 @@ pub fn unlearn_search(
     }
     let scan = ScanConfig::recommended(Task::CodeSearch);
     let searched = if config.searches > 0 { KnownWords::n_slots(&scan) } else { 1 };
-    let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).fold(searched, usize::max);
+    let n_slots = searched.max(config.n_slots(triggers));
     let mut rng = stage_rng(seed, "unlearn places");
     let places: Vec<Places> =
         clean.iter().map(|sample| open(model, sample, language, n_slots, &mut rng)).collect();

@@ -55,7 +55,7 @@ pub fn unlearn(
     let head = if is_paired { Head::Pair } else { Head::Classification };
     model.network.expect_head(head)?;
     check_triggers(model, triggers)?;
-    let n_slots = triggers.iter().map(|trigger| trigger.ids.len()).max().unwrap_or(1);
+    let n_slots = config.n_slots(triggers);
     let mut rng = stage_rng(seed, "unlearn places");
     let partners = Partners::new(model, clean, language)?;
     let places = places(model, clean, &partners, language, n_slots, &mut rng);
