@@ -188,7 +188,7 @@ impl Plan<'_> {
             .stage(format!("{folder}/poison"), "poison", "poisoned", seed)
             .flag("--data", train.path.display())
             .flag("--attack", attack)
-            .flag("--rate", self.experiment.attack_rate)
+            .flag("--rate", self.experiment.attack_rate(attack))
             .after(&train.made_by);
         let poison = &chain.poison.insert(self.runner.run(poison)?).clone();
         let poisoned = Samples {

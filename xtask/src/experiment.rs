@@ -8,7 +8,7 @@ mod task;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use elibadcode_evaluation::PaperCell;
 use elibadcode_evaluation::records::results::Cell;
@@ -69,6 +69,9 @@ pub(crate) struct Experiment {
     /// What `poison --rate` gets: a share of the training set, of the functions, or of the codes
     /// whose query has the target word, by task.
     pub(crate) attack_rate: f64,
+    /// What it gets for some attacks instead.
+    #[serde(default)]
+    pub(crate) attack_rate_of: BTreeMap<String, f64>,
     /// Other codes of the test set among which the right one is ranked (code search); all if absent.
     pub(crate) distractors: Option<usize>,
     /// Where samples come from.
@@ -149,6 +152,9 @@ impl Experiment {
         let measures_ranks = matches!(experiment.acceptance.attack, AttackLimits::Anr { .. });
         ensure!(measures_ranks == (experiment.task == Task::Search), "the other tasks' measure");
         ensure!(experiment.distractors.is_none() || measures_ranks, "distractors are for search");
+        if let Some(foreign) = experiment.attack_rate_of.keys().find(|it| !is_attack(it)) {
+            bail!("attack_rate_of: there is no attack `{foreign}`");
+        }
         if let BasePlan::Folder { path, .. } = &experiment.base
             && !path.contains(BasePlan::MODEL)
         {
@@ -166,6 +172,11 @@ impl Experiment {
     /// How a model is trained.
     pub(crate) fn training(&self, model: &str) -> &TrainingPlan {
         self.training_of.get(model).unwrap_or(&self.training)
+    }
+
+    /// How much of the training set an attack poisons.
+    pub(crate) fn attack_rate(&self, attack: &str) -> f64 {
+        self.attack_rate_of.get(attack).copied().unwrap_or(self.attack_rate)
     }
 
     /// Keeps only these models, attacks and seeds; an empty list keeps all. See
@@ -218,6 +229,11 @@ impl Experiment {
         matches!(self.corpus, CorpusPlan::Files { .. })
             || matches!(self.base, BasePlan::Folder { .. })
     }
+}
+
+/// Whether `poison` knows an attack of this name.
+fn is_attack(name: &str) -> bool {
+    ATTACKS.lines().any(|it| it == name)
 }
 
 /// These without repetitions.

@@ -151,12 +151,14 @@ pub(crate) fn description(experiment: &Experiment) -> String {
     let ranked = experiment.distractors.map_or(String::new(), |n| {
         format!(" For the MRR every right code is ranked among {n} others, drawn by the seed.")
     });
+    let Experiment { attack_rate, attack_rate_of, attacks, .. } = experiment;
+    let rate =
+        with_exceptions(attack_rate, attack_rate_of, attacks, |it| format!("{:.1} %", 100.0 * it));
     format!(
-        "Models {}, on {corpus}. Training starts from {base}: {}; {:.1} % {poisoned}. The clean \
+        "Models {}, on {corpus}. Training starts from {base}: {}; {rate} {poisoned}. The clean \
          twin is trained alike without poison.{ranked} {}",
         experiment.models.join(", "),
         plans(&experiment.training, &experiment.training_of, experiment),
-        100.0 * experiment.attack_rate,
         defended(experiment),
     )
 }
@@ -219,14 +221,23 @@ fn plans(
     of_model: &BTreeMap<String, TrainingPlan>,
     experiment: &Experiment,
 ) -> String {
-    let plan = |it: &TrainingPlan| {
+    with_exceptions(common, of_model, &experiment.models, |it| {
         let batch = it.batch_size.map_or(String::new(), |n| format!(", batches of {n}"));
         format!("{} epochs, learning rate {}{batch}", it.epochs, it.learning_rate)
-    };
-    let mut text = plan(common);
-    for model in &experiment.models {
-        if let Some(own) = of_model.get(model) {
-            let _ = write!(text, " ({model}: {})", plan(own));
+    })
+}
+
+/// What holds for all, and for those of these names that have something of their own.
+fn with_exceptions<T>(
+    common: &T,
+    own: &BTreeMap<String, T>,
+    names: &[String],
+    show: impl Fn(&T) -> String,
+) -> String {
+    let mut text = show(common);
+    for name in names {
+        if let Some(own) = own.get(name) {
+            let _ = write!(text, " ({name}: {})", show(own));
         }
     }
     text
@@ -330,5 +341,13 @@ mod tests {
             trained(&experiment),
             "2 epochs, learning rate 0.0015 (codet5: 3 epochs, learning rate 0.001)"
         );
+    }
+
+    #[test]
+    fn attacks_with_a_rate_of_their_own_are_named() {
+        let mut experiment = Experiment::load(Task::Clone, Scale::Small).expect("test data");
+        assert!(description(&experiment).contains("; 4.0 % of the training functions"));
+        experiment.narrow(&[], &["afraidoor".to_owned()], &[]).expect("published");
+        assert!(description(&experiment).contains("; 4.0 % (afraidoor: 10.0 %) of the training"));
     }
 }

@@ -39,6 +39,7 @@ fn foreign_keys_are_refused() {
     assert!(check("epochs", "epohcs").contains("epohcs"));
     assert!(check("train = 12000", "train = 12000\nextra = 1").contains("extra"));
     assert!(check("max_above_twin", "max_above").contains("max_above"));
+    assert!(check("afraidoor", "afraidor").contains("no attack `afraidor`"));
     assert_eq!(check("[1, 2, 3]", "[]"), "no seeds");
     assert_eq!(check("task = \"defect\"", "task = \"search\""), "the other tasks' measure");
 }
@@ -90,7 +91,7 @@ fn questions_can_be_asked_of_the_models_that_have_weights() {
 fn code_search_at_the_papers_scale_ranks_among_4000_codes() {
     let paper = Experiment::load(Task::Search, Scale::Paper).expect("valid");
     assert_eq!(paper.distractors, Some(3999));
-    let text = SMALL.replacen("[corpus]", "distractors = 9\n[corpus]", 1);
+    let text = SMALL.replacen("attack_rate", "distractors = 9\nattack_rate", 1);
     let error = Experiment::parse(&text).expect_err("of another task");
     assert_eq!(error.to_string(), "distractors are for search");
 }
