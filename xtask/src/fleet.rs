@@ -14,6 +14,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -79,12 +80,15 @@ pub(crate) struct Programs {
     pub(crate) runner: Runner,
     /// Scans them.
     pub(crate) scanner: Runner,
+    /// A hash of the latter; none if no program is named, as for `--report`.
+    pub(crate) scanned_by: Option<String>,
 }
 
 impl Programs {
     /// Programs that only tell the fingerprints of their stages; none if one of them is unknown.
     fn planner(&self) -> Option<Self> {
-        Some(Self { runner: self.runner.planner()?, scanner: self.scanner.planner()? })
+        let (runner, scanner) = (self.runner.planner()?, self.scanner.planner()?);
+        Some(Self { runner, scanner, scanned_by: self.scanned_by.clone() })
     }
 }
 
@@ -109,11 +113,14 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         Some(file) => file.canonicalize().with_context(|| file.display().to_string())?,
         None => binary.clone(),
     };
+    let names_program = args.binary.is_some() || !args.report;
+    let scanned_by = names_program.then(|| program::digest(&scanner)).transpose()?;
     let mut is_complete = true;
     for (name, fleet) in &fleets {
         let runner =
             |program| Runner::new(program, args.out.join(name), &args.device, args.dry_run);
-        let programs = Programs { runner: runner(&binary), scanner: runner(&scanner) };
+        let (runner, scanner) = (runner(&binary), runner(&scanner));
+        let programs = Programs { runner, scanner, scanned_by: scanned_by.clone() };
         if !args.report {
             is_complete &= make(fleet, &programs, args)?;
         }
@@ -241,6 +248,7 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
         task: fleet.task.name().to_owned(),
         n_planned: wanted.len(),
         n_left_out,
+        n_programs: n_programs(&members),
         rules,
         members,
     };
@@ -256,10 +264,22 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
             document.members.len(),
             document.n_planned
         );
+        ensure!(
+            document.n_programs <= 1,
+            "nothing was fitted: the models were scanned by {} programs; scan them by one",
+            document.n_programs
+        );
         let calibration = fit::calibrate(&document, fleet, validated.as_ref())?;
         update(fleet.task, calibration)?;
     }
     Ok(())
+}
+
+/// How many programs scanned these. One that a record does not name is another than those that are named.
+fn n_programs(members: &[MemberRecord]) -> usize {
+    let programs: BTreeSet<Option<&str>> =
+        members.iter().map(|it| it.scanned_by.as_deref()).collect();
+    programs.len()
 }
 
 /// Whether a record is of another program or plan; unknown without a program, as for `--report`.

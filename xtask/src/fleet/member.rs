@@ -67,6 +67,7 @@ impl Maker<'_> {
             scan: None,
             train_seconds: None,
             scan_seconds: None,
+            scanned_by: self.programs.scanned_by.clone(),
             fingerprints: None,
         };
         let made = self.stages(member).and_then(|stages| {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Member;
 
 /// Version of `fleet.json`.
-pub(crate) const FLEET_SCHEMA_VERSION: u32 = 3;
+pub(crate) const FLEET_SCHEMA_VERSION: u32 = 4;
 /// A model that is counted.
 pub(crate) const OK: &str = "ok";
 /// How the status of a model that could not be made begins.
@@ -49,6 +49,9 @@ pub(crate) struct MemberRecord {
     pub(crate) train_seconds: Option<f64>,
     /// Seconds of the scan.
     pub(crate) scan_seconds: Option<f64>,
+    /// A hash of the program that scanned it; records of an earlier version do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scanned_by: Option<String>,
     /// By which program and plan it was made; records of an earlier version do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fingerprints: Option<Fingerprints>,
@@ -154,6 +157,8 @@ pub(crate) struct FleetDocument {
     pub(crate) n_planned: usize,
     /// Models that are there, but were made by another program or plan: they are left out.
     pub(crate) n_left_out: usize,
+    /// Programs that scanned the models that are there, as far as these say.
+    pub(crate) n_programs: usize,
     /// Ways to decide.
     pub(crate) rules: Vec<Rule>,
     /// Every model that is there.

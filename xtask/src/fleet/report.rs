@@ -49,11 +49,18 @@ fn setup(document: &FleetDocument, fleet: &Fleet) -> String {
         1 => " Another one was made by another program or plan, and is left out.".to_owned(),
         n => format!(" {n} others were made by another program or plan, and are left out."),
     };
+    let mixed = match document.n_programs {
+        0 | 1 => String::new(),
+        n => format!(
+            " **They were scanned by {n} programs**: the figures below are of none of them. Say \
+             `--binary` to see those of one."
+        ),
+    };
     format!(
         "{} of {} models are there, {n_counted} of them counted: the others could not be made, or \
          miss the least {} of {:.0} % or the least success of the planted trigger. Models with a \
          habit of naming (`{}`) are clean, but where the clean samples do not show the habit nothing tells \
-         it from a planted trigger: they stand apart.{out_of_reach}{left_out} Each model is made and scanned by the \
+         it from a planted trigger: they stand apart.{out_of_reach}{left_out}{mixed} Each model is made and scanned by the \
          released command; a scan sees the model and clean samples.",
         members.len(),
         document.n_planned,

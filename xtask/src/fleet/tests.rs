@@ -47,6 +47,7 @@ fn member(seed: u64, kind: &str, is_backdoored: bool, value: f64) -> MemberRecor
         }),
         train_seconds: Some(5.0),
         scan_seconds: Some(20.0),
+        scanned_by: None,
         fingerprints: None,
     }
 }
@@ -75,6 +76,7 @@ fn document(members: Vec<MemberRecord>) -> FleetDocument {
         task: "defect".to_owned(),
         n_planned: 54,
         n_left_out: 0,
+        n_programs: 1,
         rules: measure::rules(&members, validated.as_ref(), None),
         members,
     }
@@ -348,6 +350,20 @@ fn the_smallest_loss_of_code_search_has_words_of_its_own() {
     check(r#""target_words": [{"text": "file"}]"#, true);
     let anchored = r#""target_words": [{"text": "file"}], "anchored_words": [{"text": "list"}]"#;
     check(anchored, false);
+}
+
+#[test]
+fn a_fleet_of_several_programs_says_so() {
+    let by = |program: Option<&str>| MemberRecord {
+        scanned_by: program.map(str::to_owned),
+        ..member(1, "badcode", true, 0.9)
+    };
+    assert_eq!(n_programs(&[by(None), by(None)]), 1);
+    assert_eq!(n_programs(&[by(Some("a")), by(Some("a"))]), 1);
+    assert_eq!(n_programs(&[by(Some("a")), by(Some("b")), by(None)]), 3);
+    let mixed = FleetDocument { n_programs: 3, ..document(members()) };
+    let text = report::markdown(&mixed, &fleet("defect"), None);
+    assert!(text.contains("**They were scanned by 3 programs**"), "{text}");
 }
 
 #[test]
