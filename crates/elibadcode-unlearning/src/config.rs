@@ -23,7 +23,10 @@ pub struct UnlearningConfig {
     pub rounds: usize,
     /// Rounds before a repair can end: the checks see the inverted triggers only, and the planted one,
     /// which shares some of their tokens, takes longer to go. An earlier round that passed is kept if
-    /// all of the later ones are refused. Paper: 1.
+    /// all of the later ones are refused. How much is left of it differs from repair to repair after two
+    /// rounds of clone detection (CodePoisoner, seed 1: 19 to 38 % in seven repairs, 21 to 44 without
+    /// [`Self::extension`] in three), less after four (9 to 19 % in three, without it 15 and 18), at no
+    /// more loss of F1. Paper: 1.
     pub min_rounds: usize,
     /// Share of the victim-class samples that get the trigger. Paper: 0.2 (Fig. 7).
     pub injection_rate: f64,
@@ -42,11 +45,10 @@ pub struct UnlearningConfig {
     pub mixing_rate: f64,
     /// Tokens that a trigger is made longer by, at most, anew for every sample: the other slots' kinds,
     /// behind its own. A planted name can have more tokens than the search has slots, of which it finds a
-    /// part. Of clone models CodePoisoner (seed 1) kept 40.6 % success without and 21.8 with 5 (another
-    /// seed of the repair: 44.0 and 21.4), longer names of 5 and 10 tokens 30.0 and 52.8, and 14.2 and
-    /// 43.2; of defect detection those of 5 and 7 tokens 17.2 and 19.2, and 10.2 and 13.4. Tokens between
-    /// the trigger's own, too, did not help (41.0). Not for code search, where it cost 0.8 points of mean
-    /// reciprocal rank, and left the planted trigger 2 points of the ranking higher. Paper: 0.
+    /// part. After two rounds names of 5 and 10 tokens kept 30.0 and 52.8 % success without it in clone
+    /// detection, and 14.2 and 43.2 with 5; in defect detection those of 5 and 7 tokens 17.2 and 19.2, and
+    /// 10.2 and 13.4. Tokens between the trigger's own did not help, nor did the strongest of four versions
+    /// of a sample. Not for code search, where it cost 0.8 points of mean reciprocal rank. Paper: 0.
     pub extension: usize,
     /// Share of the samples without a trigger, drawn anew for every pass, whose variables all get
     /// names of other clean functions: an attacker can spread what a trigger does over all names of a
@@ -142,7 +144,9 @@ impl UnlearningConfig {
         };
         match task {
             Task::DefectDetection => Self { renaming_rate: 0.75, extension: 5, ..common },
-            Task::CloneDetection => Self { task_weight: 0.0, extension: 5, ..common },
+            Task::CloneDetection => {
+                Self { task_weight: 0.0, extension: 5, rounds: 4, min_rounds: 4, ..common }
+            }
             Task::CodeSearch => Self {
                 rounds: 6,
                 min_rounds: 6,
