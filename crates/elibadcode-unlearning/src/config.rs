@@ -45,9 +45,10 @@ pub struct UnlearningConfig {
     pub mixing_rate: f64,
     /// Tokens that a trigger is made longer by, at most, anew for every sample: the other slots' kinds,
     /// behind its own. A planted name can have more tokens than the search has slots, of which it finds a
-    /// part. After two rounds names of 5 and 10 tokens kept 30.0 and 52.8 % success without it in clone
-    /// detection, and 14.2 and 43.2 with 5; in defect detection those of 5 and 7 tokens 17.2 and 19.2, and
-    /// 10.2 and 13.4. Tokens between the trigger's own did not help, nor did the strongest of four versions
+    /// part. Names of 5, 7 and 10 tokens kept 17.2, 19.2 and 24.2 % success without it in defect detection,
+    /// and 6.8, 6.4 and 24.0 with 5 (a clean model: 9.0, 13.6 and 19.8). Of clone detection that of 10
+    /// tokens kept 52.8 without, and after two rounds 43.2 with it. Tokens between the trigger's own, too,
+    /// did not help, nor did the strongest of four versions
     /// of a sample. Not for code search, where it cost 0.8 points of mean reciprocal rank. Paper: 0.
     pub extension: usize,
     /// Share of the samples without a trigger, drawn anew for every pass, whose variables all get
