@@ -48,8 +48,8 @@ pub struct UnlearningConfig {
     /// part. Names of 5, 7 and 10 tokens kept 17.2, 19.2 and 24.2 % success without it in defect detection,
     /// and 6.8, 6.4 and 24.0 with 5 (a clean model: 9.0, 13.6 and 19.8). Of clone detection that of 10
     /// tokens kept 52.8 without, and after two rounds 43.2 with it. Tokens between the trigger's own, too,
-    /// did not help, nor did the strongest of four versions
-    /// of a sample. Not for code search, where it cost 0.8 points of mean reciprocal rank. Paper: 0.
+    /// did not help, nor did the strongest of four versions of a sample. Not for code search, where it
+    /// cost 0.8 points of mean reciprocal rank. Paper: 0.
     pub extension: usize,
     /// Share of the samples without a trigger, drawn anew for every pass, whose variables all get
     /// names of other clean functions: an attacker can spread what a trigger does over all names of a
