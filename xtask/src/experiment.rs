@@ -152,7 +152,10 @@ impl Experiment {
         let measures_ranks = matches!(experiment.acceptance.attack, AttackLimits::Anr { .. });
         ensure!(measures_ranks == (experiment.task == Task::Search), "the other tasks' measure");
         ensure!(experiment.distractors.is_none() || measures_ranks, "distractors are for search");
-        if let Some(foreign) = experiment.attack_rate_of.keys().find(|it| !is_attack(it)) {
+        let known = known_attacks();
+        if let Some(foreign) =
+            experiment.attack_rate_of.keys().find(|it| !known.contains(&it.as_str()))
+        {
             bail!("attack_rate_of: there is no attack `{foreign}`");
         }
         if let BasePlan::Folder { path, .. } = &experiment.base
@@ -189,9 +192,8 @@ impl Experiment {
     ) -> Result<()> {
         let models = if models.is_empty() { &self.models } else { models };
         let attacks = if attacks.is_empty() { &self.attacks } else { attacks };
-        let known_attacks: Vec<&str> = ATTACKS.lines().collect();
         for (what, chosen, known) in
-            [("model", models, MODELS), ("attack", attacks, &known_attacks)]
+            [("model", models, MODELS), ("attack", attacks, &known_attacks())]
         {
             let foreign = chosen.iter().find(|name| !known.contains(&name.as_str()));
             ensure!(
@@ -231,9 +233,9 @@ impl Experiment {
     }
 }
 
-/// Whether `poison` knows an attack of this name.
-fn is_attack(name: &str) -> bool {
-    ATTACKS.lines().any(|it| it == name)
+/// The attacks of `poison`, by name.
+fn known_attacks() -> Vec<&'static str> {
+    ATTACKS.lines().collect()
 }
 
 /// These without repetitions.

@@ -14,7 +14,6 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -248,7 +247,6 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
         task: fleet.task.name().to_owned(),
         n_planned: wanted.len(),
         n_left_out,
-        n_programs: n_programs(&members),
         rules,
         members,
     };
@@ -265,21 +263,14 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
             document.n_planned
         );
         ensure!(
-            document.n_programs <= 1,
+            document.n_programs() <= 1,
             "nothing was fitted: the models were scanned by {} programs; scan them by one",
-            document.n_programs
+            document.n_programs()
         );
         let calibration = fit::calibrate(&document, fleet, validated.as_ref())?;
         update(fleet.task, calibration)?;
     }
     Ok(())
-}
-
-/// How many programs scanned these. One that a record does not name is another than those that are named.
-fn n_programs(members: &[MemberRecord]) -> usize {
-    let programs: BTreeSet<Option<&str>> =
-        members.iter().map(|it| it.scanned_by.as_deref()).collect();
-    programs.len()
 }
 
 /// Whether a record is of another program or plan; unknown without a program, as for `--report`.

@@ -393,7 +393,7 @@ impl ModelDir {
         Ok(tokenizer)
     }
 
-    /// The files of a folder that decide what the model in it answers; an error if there is none.
+    /// The files of a folder that decide what the model in it answers; an error if it has no weights.
     pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let mut paths = vec![folder.join("config.json"), folder.join(PROVENANCE)];
         paths.extend(locate(folder)?.into_iter().flat_map(|it| it.files));

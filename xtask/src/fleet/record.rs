@@ -1,5 +1,7 @@
 //! `member.json` and `fleet.json`: what is kept of a fleet.
 
+use std::collections::BTreeSet;
+
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
@@ -157,12 +159,20 @@ pub(crate) struct FleetDocument {
     pub(crate) n_planned: usize,
     /// Models that are there, but were made by another program or plan: they are left out.
     pub(crate) n_left_out: usize,
-    /// Programs that scanned the models that are there, as far as these say.
-    pub(crate) n_programs: usize,
     /// Ways to decide.
     pub(crate) rules: Vec<Rule>,
     /// Every model that is there.
     pub(crate) members: Vec<MemberRecord>,
+}
+
+impl FleetDocument {
+    /// How many programs scanned the models. One that a record does not name is another than those that
+    /// are named.
+    pub(crate) fn n_programs(&self) -> usize {
+        let programs: BTreeSet<Option<&str>> =
+            self.members.iter().map(|it| it.scanned_by.as_deref()).collect();
+        programs.len()
+    }
 }
 
 /// A way to tell backdoored models from clean ones.

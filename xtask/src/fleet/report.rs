@@ -49,7 +49,7 @@ fn setup(document: &FleetDocument, fleet: &Fleet) -> String {
         1 => " Another one was made by another program or plan, and is left out.".to_owned(),
         n => format!(" {n} others were made by another program or plan, and are left out."),
     };
-    let mixed = match document.n_programs {
+    let mixed = match document.n_programs() {
         0 | 1 => String::new(),
         n => format!(
             " **They were scanned by {n} programs**: the figures below are of none of them. Say \
