@@ -69,7 +69,7 @@ fn pairs() {
     check(
         b"a\tb\t1\n",
         whole,
-        "1 of 1 rows unusable: 1 unknown function id (first: bad.txt, line 1)",
+        "1 of 1 rows unusable: 1 no usable function of this id (first: bad.txt, line 1)",
     );
     check(&good.replace("\t1\n", "\t7\n").into_bytes(), whole, "label other than 0 and 1");
     check(&good.replace("\t1\n", "\n").into_bytes(), whole, "missing field");
@@ -138,7 +138,10 @@ fn a_few_broken_rows_are_counted_and_passed_over() {
     text += "nobody\tknows\t1\n";
     sandbox.write("pairs.txt", text);
     let run = sandbox.run("evaluate model --task clone --data pairs.txt").expect_code(0);
-    assert!(run.stderr.contains("1 unknown function id (first: pairs.txt, line 41)"), "{run:?}");
+    assert!(
+        run.stderr.contains("1 no usable function of this id (first: pairs.txt, line 41)"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -325,7 +328,23 @@ fn tokenizers() {
     check("model", random, "its model is of another kind than BPE without dropout");
     let mut added = tokenizer["added_tokens"].clone();
     added[0]["content"] = json!("if (");
-    check("added_tokens", added, "tokenizer.json: ");
+    check("added_tokens", added, "its added token `if (` has white space within");
+    let special = |content: &str| {
+        let mut added = tokenizer["added_tokens"].clone();
+        let mut token = added[0].clone();
+        token["content"] = json!(content);
+        token["id"] = json!(tokenizer["model"]["vocab"].as_object().unwrap().len());
+        added.as_array_mut().unwrap().push(token);
+        added
+    };
+    check("added_tokens", special("testo_init"), "`testo_init` can be a part of code");
+    check("added_tokens", special(" testo_init"), "` testo_init` has white space within");
+    let mut stripping = special("<new>");
+    stripping.as_array_mut().unwrap().last_mut().unwrap()["rstrip"] = json!(true);
+    check("added_tokens", stripping, "`<new>` takes the space behind it along");
+    let mut twice = tokenizer["model"].clone();
+    twice["vocab"]["zz_twice"] = json!(100);
+    check("model", twice, "have the same id 100");
     let strip = json!({"type": "Strip", "content": "a", "start": 0, "stop": 9});
     check("decoder", strip, "its decoder is of another kind than ByteLevel");
     let words = json!({"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"});

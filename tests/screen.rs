@@ -98,12 +98,13 @@ fn pairs_and_codes_are_screened() {
     let screen = "screen model --task search --data queries.jsonl";
     sandbox.refuses(screen, "--false-alarms");
     let with_clean = |file| format!("{screen} --clean {file} --false-alarms 0.1 -o s.json");
-    sandbox.refuses(&with_clean("queries.jsonl"), "hold the same");
+    sandbox.refuses(&with_clean("queries.jsonl"), "holds all that --data does");
     let queries = String::from_utf8(sandbox.read("queries.jsonl")).unwrap();
     let but_one: Vec<&str> = queries.lines().skip(1).collect();
     sandbox.write("clean.jsonl", but_one.join("\n"));
     let run = sandbox.run(&with_clean("clean.jsonl"));
     assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
+    assert!(run.stderr.contains("functions or pairs are among the --clean ones"), "{run:?}");
     let found = report(&sandbox, "s.json");
     assert!(found.clean.unwrap().false_alarms.value().unwrap() <= 0.1);
     let by_one = format!("{} --without one-name --force", with_clean("clean.jsonl"));

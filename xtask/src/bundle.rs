@@ -121,13 +121,17 @@ impl Bundle {
         let text = fs::read_to_string(&path).with_context(|| {
             format!("{}; expected a results folder of `cargo xtask reproduce`", shown())
         })?;
-        let mut bundle: Self = serde_json::from_str(&text).with_context(shown)?;
-        ensure!(
-            bundle.schema_version == SCHEMA_VERSION,
-            "{}: it has schema version {}, this program knows {SCHEMA_VERSION}",
-            shown(),
-            bundle.schema_version
-        );
+        let document: serde_json::Value = serde_json::from_str(&text).with_context(shown)?;
+        // Anything else that is wrong with it is said by the field.
+        if let Some(version) = document.get("schema_version").and_then(serde_json::Value::as_u64) {
+            ensure!(
+                version == u64::from(SCHEMA_VERSION),
+                "{}: it has schema version {version}, this program knows {SCHEMA_VERSION}; run the shard \
+                 again with this xtask",
+                shown()
+            );
+        }
+        let mut bundle: Self = serde_json::from_value(document).with_context(shown)?;
         bundle.file = path;
         Ok(bundle)
     }

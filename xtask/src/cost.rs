@@ -5,14 +5,13 @@
 //! code search, the profile of a trigger) is not counted. Unknown where the experiment does not say
 //! how many samples there are, or the program does not tell its settings.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::experiment::{CorpusPlan, Experiment, Task, TrainingPlan};
+use crate::settings::{merged, resolved};
 
 /// A step of training against a forward pass.
 const TRAINING: u64 = 3;
@@ -75,14 +74,10 @@ impl Costs {
             CorpusPlan::Synthetic { test, clean, .. } => (Some(*test), Some(*clean)),
             CorpusPlan::Files { test, clean, .. } => (test.expected(), clean.expected()),
         };
-        let scans = experiment
-            .variants
-            .iter()
-            .map(|variant| scan_cost(binary, task, clean, [&experiment.scan, &variant.scan]));
-        let repair = || {
-            let tables = [&experiment.purify, &toml::Table::new()];
-            resolved::<RepairSettings>(binary, "purify", task, tables)
-        };
+        let scans = experiment.variants.iter().map(|variant| {
+            scan_cost(binary, task, clean, &merged(&experiment.scan, &variant.scan))
+        });
+        let repair = || resolved::<RepairSettings>(binary, "purify", task, &experiment.purify).ok();
         Self {
             evaluate: test.map(|n| evaluation_cost(task, n)),
             scans: scans.collect(),
@@ -102,7 +97,7 @@ impl Costs {
         Self {
             per_sample: per_sample(task),
             evaluate: Some(evaluation_cost(task, test)),
-            scans: vec![scan_cost(binary, task, Some(clean), [scan, &toml::Table::new()])],
+            scans: vec![scan_cost(binary, task, Some(clean), scan)],
             ..Self::default()
         }
     }
@@ -137,9 +132,9 @@ fn scan_cost(
     binary: &Path,
     task: Task,
     n_clean: Option<usize>,
-    tables: [&toml::Table; 2],
+    settings: &toml::Table,
 ) -> Option<u64> {
-    let settings: ScanSettings = resolved(binary, "scan", task, tables)?;
+    let settings: ScanSettings = resolved(binary, "scan", task, settings).ok()?;
     Some(settings.forwards(n_clean? as u64, per_sample(task)))
 }
 
@@ -172,42 +167,6 @@ impl RepairSettings {
         let rows = (n_clean as f64 * copies).ceil() as u64;
         let training = per_sample * TRAINING * self.epochs * rows;
         self.rounds * (training + self.searches * REPAIR_SEARCH)
-    }
-}
-
-/// The settings of a command as the program resolves them.
-fn resolved<T: DeserializeOwned>(
-    binary: &Path,
-    command: &str,
-    task: Task,
-    tables: [&toml::Table; 2],
-) -> Option<T> {
-    let [mut settings, more] = tables.map(Clone::clone);
-    settings.extend(more);
-    let file = Scratch::new(command, &toml::to_string(&settings).ok()?)?;
-    let mut asked = Command::new(binary);
-    asked.args([command, "--task", task.name(), "--print-config", "--config"]);
-    let output = asked.arg(&file.0).output().ok()?;
-    let text = output.status.success().then_some(output.stdout)?;
-    toml::from_str(&String::from_utf8(text).ok()?).ok()
-}
-
-/// A file that is removed again.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, text: &str) -> Option<Self> {
-        let name = format!("xtask-{name}-{}.toml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, text).ok()?;
-        Some(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays in the temporary folder does no harm.
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 

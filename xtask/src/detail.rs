@@ -77,11 +77,12 @@ struct Purification {
     accepted_attempt: Option<usize>,
 }
 
-/// What tells its rounds from those of others.
-#[derive(Clone, PartialEq, Deserialize)]
+#[derive(Deserialize)]
 struct Attempt {
+    /// From 1, in every scope and at every learning rate.
+    #[serde(default)]
+    round: Option<usize>,
     scope: Option<String>,
-    learning_rate: Option<f64>,
 }
 
 impl Detail {
@@ -100,18 +101,14 @@ impl Detail {
         }
         if let Some(repair) = chain.purify.as_ref().filter(|_| !chain.is_fine_tuned) {
             let is_accepted = repair.exit_code == 0;
-            let mut attempts = Vec::new();
+            let mut decisive = None;
             if is_accepted && repair.file(RepairReport::UNLEARNING_FILE).exists() {
                 let file = repair.file(RepairReport::UNLEARNING_FILE);
-                let record: Purification = collect::read(&file)?;
-                attempts = record.attempts;
-                attempts.truncate(record.accepted_attempt.map_or(attempts.len(), |it| it + 1));
+                let Purification { accepted_attempt, mut attempts } = collect::read(&file)?;
+                attempts.truncate(accepted_attempt.map_or(attempts.len(), |it| it + 1));
+                decisive = attempts.pop();
             }
-            // A wider scope starts from the original network again, and so does a slower repair.
-            let last = attempts.last().cloned();
-            attempts.retain(|attempt| Some(attempt) == last.as_ref());
-            let scope = last.and_then(|attempt| attempt.scope);
-            let n_rounds = (!attempts.is_empty()).then_some(attempts.len());
+            let (n_rounds, scope) = decisive.map(|it| (it.round, it.scope)).unwrap_or_default();
             detail.repair = Some(RepairView { is_accepted, n_rounds, scope });
         }
         Ok(detail)

@@ -29,7 +29,7 @@ use crate::experiment::{Experiment, Scale, Task};
 use crate::parallel::{in_parallel, n_cores, n_jobs};
 use crate::shard::Shard;
 use crate::stage::{Runner, write};
-use crate::{collect, program, say};
+use crate::{collect, program, say, settings};
 
 /// What to run, and where.
 #[derive(Debug, Args)]
@@ -103,6 +103,10 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     }
     ensure!(!fleets.is_empty(), "none of the fleets is of the tasks that are asked for");
     ensure!(!args.fit || fleets.len() == 1, "--fit takes one fleet: it writes one calibration");
+    ensure!(
+        !args.fit || !args.report || args.binary.is_some(),
+        "--report --fit needs --binary: without it models of an earlier plan would be taken for this one's"
+    );
     let binary = match (&args.binary, args.report) {
         (Some(binary), _) => binary.canonicalize().with_context(|| binary.display().to_string())?,
         (None, true) => PathBuf::new(),
@@ -114,12 +118,16 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     };
     let names_program = args.binary.is_some() || !args.report;
     let scanned_by = names_program.then(|| program::digest(&scanner)).transpose()?;
+    // Stages are known by their arguments, however the folder was spelled.
+    let out = std::path::absolute(&args.out)?;
     let mut is_complete = true;
     for (name, fleet) in &fleets {
-        let runner =
-            |program| Runner::new(program, args.out.join(name), &args.device, args.dry_run);
+        let runner = |program| Runner::new(program, out.join(name), &args.device, args.dry_run);
         let (runner, scanner) = (runner(&binary), runner(&scanner));
         let programs = Programs { runner, scanner, scanned_by: scanned_by.clone() };
+        if !args.report {
+            check_settings(fleet.task, &fleet.scan, &programs.scanner.binary)?;
+        }
         if !args.report {
             is_complete &= make(fleet, &programs, args)?;
         }
@@ -146,7 +154,7 @@ fn estimate(fleet: &Fleet, programs: &Programs, n_jobs: usize) -> Result<String>
 /// Makes the members that are asked for; those of one seed and architecture one after another,
 /// because they share a corpus and a base model. False if one could not be made.
 fn make(fleet: &Fleet, programs: &Programs, args: &FleetArgs) -> Result<bool> {
-    let settings = programs.scanner.settings_file("scan-settings.toml", &fleet.scan)?;
+    let settings = programs.scanner.settings_file("scan-settings", &fleet.scan)?;
     let mut groups: Vec<Vec<Member>> = fleet.groups();
     if let Some(shard) = args.shard {
         groups = shard.part(groups, |group| group.first().map(|member| member.seed));
@@ -273,6 +281,11 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
     Ok(())
 }
 
+/// Fails if the program refuses the settings of the fleet's scans.
+fn check_settings(task: Task, scan: &toml::Table, binary: &Path) -> Result<()> {
+    settings::resolved::<toml::Table>(binary, "scan", task, scan).map(drop)
+}
+
 /// Whether a record is of another program or plan; unknown without a program, as for `--report`.
 fn is_stale(
     record: &MemberRecord,
@@ -281,7 +294,7 @@ fn is_stale(
     programs: &Programs,
 ) -> Result<bool> {
     let Some(planners) = programs.planner() else { return Ok(false) };
-    let settings = planners.scanner.settings_file("scan-settings.toml", &fleet.scan)?;
+    let settings = planners.scanner.settings_file("scan-settings", &fleet.scan)?;
     let (settings, costs) = (settings.as_deref(), &Costs::default());
     let maker = Maker { fleet, programs: &planners, settings, costs };
     Ok(record.is_stale(&maker.fingerprints(member)?))

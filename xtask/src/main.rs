@@ -21,6 +21,7 @@ mod program;
 mod publish;
 mod report;
 mod reproduce;
+mod settings;
 mod shard;
 mod stage;
 mod tidy;

@@ -69,7 +69,7 @@ fn caution(results: &Results, experiments: &[Experiment]) -> String {
         let task = experiment.task.name();
         let own = results.cells.iter().filter(|it| it.task == task && it.status == CellStatus::Ok);
         let seeds: BTreeSet<u64> = own.map(|cell| cell.seed).collect();
-        format!("{} {}", experiment.task.title().to_lowercase(), seeds.len())
+        format!("{} of {}", seeds.len(), experiment.task.title().to_lowercase())
     };
     let seeds: Vec<String> = experiments.iter().map(n_seeds).collect();
     let corpora = match &*results.scale {
@@ -77,7 +77,7 @@ fn caution(results: &Results, experiments: &[Experiment]) -> String {
         _ => "synthetic corpora and the same attacks",
     };
     format!(
-        "<p>Seeds that ran: {}. The settings were chosen on models of {corpora}, so that none of \
+        "<p>Number of seeds: {}. The settings were chosen on models of {corpora}, so that none of \
          these numbers is a detection rate.</p>",
         seeds.join(", ")
     )

@@ -14,7 +14,7 @@ use crate::parallel::{n_cores, n_jobs};
 use crate::publish::publish;
 use crate::shard::Shard;
 use crate::stage::Runner;
-use crate::{program, say};
+use crate::{program, say, settings};
 
 /// What to run, and where.
 #[derive(Debug, Args)]
@@ -100,7 +100,8 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<bool> {
         Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
         None => program::build(args.features.as_deref())?,
     };
-    let root = args.out.join(args.scale.name());
+    // Stages are known by their arguments, however the folder was spelled.
+    let root = std::path::absolute(&args.out)?.join(args.scale.name());
     let stages = stages_folder(args, &root);
     let prepared: Vec<Prepared<'_>> = experiments
         .iter()
@@ -201,9 +202,12 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let folder = stages.join(experiment.task.name());
         let runner = Runner::new(binary, folder, &args.device, args.dry_run);
-        let settings = experiment.variants.iter();
-        let settings =
-            settings.map(|it| settings_files(experiment, it, &runner)).collect::<Result<_>>()?;
+        let variants = experiment.variants.iter();
+        let settings = variants.map(|variant| {
+            check_settings(experiment, variant, binary)?;
+            settings_files(experiment, variant, &runner)
+        });
+        let settings = settings.collect::<Result<_>>()?;
         let costs =
             if args.dry_run { Costs::of(experiment, binary) } else { Costs::unknown(experiment) };
         Ok(Self { experiment, runner, settings, costs })
@@ -215,23 +219,30 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// Fails if the program refuses the settings of an experiment, before it has worked for hours.
+fn check_settings(experiment: &Experiment, variant: &Variant, binary: &Path) -> Result<()> {
+    let parts = [
+        ("scan", &experiment.scan, &variant.scan),
+        ("purify", &experiment.purify, &variant.purify),
+    ];
+    for (command, base, more) in parts {
+        let settings = settings::merged(base, more);
+        settings::resolved::<toml::Table>(binary, command, experiment.task, &settings)
+            .with_context(|| format!("{}, variant `{}`", experiment.task.name(), variant.name))?;
+    }
+    Ok(())
+}
+
 /// Writes the settings that a variant has on top of the program's own.
 fn settings_files(
     experiment: &Experiment,
     variant: &Variant,
     runner: &Runner,
 ) -> Result<SettingsFiles> {
-    let file = |name: &str, base: &toml::Table, more: &toml::Table| -> Result<Option<PathBuf>> {
-        let mut settings = base.clone();
-        settings.extend(more.clone());
-        // A variant that changes nothing here shares the experiment's file.
-        let name =
-            if more.is_empty() { name.to_owned() } else { format!("{}-{name}", variant.name) };
-        runner.settings_file(&name, &settings)
-    };
+    let file = |name: &str, base, more| runner.settings_file(name, &settings::merged(base, more));
     Ok(SettingsFiles {
-        scan: file("scan-settings.toml", &experiment.scan, &variant.scan)?,
-        purify: file("purify-settings.toml", &experiment.purify, &variant.purify)?,
+        scan: file("scan-settings", &experiment.scan, &variant.scan)?,
+        purify: file("purify-settings", &experiment.purify, &variant.purify)?,
     })
 }
 
@@ -291,18 +302,20 @@ mod tests {
         let files = settings_files(&experiment, &own, &runner).expect("a writable folder");
         assert_eq!(files.purify, None);
         let path = files.scan.expect("the experiment has some");
-        let written = fs::metadata(&path).and_then(|it| it.modified()).expect("a file");
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        let file = fs::File::options().write(true).open(&path).expect("a file");
+        file.set_modified(long_ago).expect("it was made here");
         settings_files(&experiment, &own, &runner).expect("a writable folder");
-        assert_eq!(fs::metadata(&path).and_then(|it| it.modified()).expect("a file"), written);
+        assert_eq!(fs::metadata(&path).and_then(|it| it.modified()).expect("a file"), long_ago);
         let text = fs::read_to_string(&path).expect("a file");
         assert_eq!(text.parse::<toml::Table>().expect("TOML"), experiment.scan);
         let mut variant = Variant { name: "wide".to_owned(), ..own };
         let same = settings_files(&experiment, &variant, &runner).expect("a writable folder");
-        assert_eq!(same.scan, Some(path));
+        assert_eq!(same.scan.as_ref(), Some(&path));
         variant.scan.insert("top_k".to_owned(), 7.into());
         let other = settings_files(&experiment, &variant, &runner).expect("a writable folder");
         let other = other.scan.expect("it has some");
-        assert!(other.ends_with("wide-scan-settings.toml"), "{}", other.display());
+        assert_ne!(other, path);
         let text = fs::read_to_string(&other).expect("a file");
         assert!(text.contains("top_k = 7") && text.contains("iterations"), "{text}");
         fs::remove_dir_all(root).expect("it was made here");

@@ -102,6 +102,11 @@ impl Stage {
         self
     }
 
+    /// What the files that no stage made are known by.
+    fn identities(&self) -> Result<Vec<String>> {
+        self.files.iter().map(|file| identity(file)).collect()
+    }
+
     /// Takes these exit codes as results.
     pub(crate) fn exits(mut self, exit_codes: &'static [i32]) -> Self {
         self.exit_codes = exit_codes;
@@ -206,7 +211,10 @@ impl Runner {
         };
         let finished_before = || {
             let Some(stamp) = finished(&stamp_file, fingerprint, &output) else { return Ok(None) };
-            let done = done(output.clone(), fingerprint, stamp.exit_code, &record)?;
+            // Without its record a stage is not done.
+            let Ok(done) = done(output.clone(), fingerprint, stamp.exit_code, &record) else {
+                return Ok(None);
+            };
             if !self.is_silent {
                 let shown = self.shown(&stage);
                 say(&format!("{shown:<48} done before in {:.1} s", done.wall_seconds));
@@ -237,6 +245,7 @@ impl Runner {
         }
         self.check_program()?;
         check_dependencies(&stage)?;
+        let read = stage.identities()?;
         // The output, too: a refused repair writes none, and an earlier one is not its own.
         for stale in [&stamp_file, &record, &output] {
             let removed = match stale {
@@ -269,18 +278,25 @@ impl Runner {
             .stderr(log("stderr.txt")?)
             .status()
             .with_context(|| format!("running {}", self.binary.display()))?;
-        let exit_code = status.code().ok_or_else(|| anyhow!("stopped by a signal: {status}"))?;
+        let exit_code = status.code().ok_or_else(|| {
+            anyhow!(
+                "stopped by a signal ({status}), perhaps for want of memory: fewer --jobs take less; the \
+                 same command goes on from here"
+            )
+        })?;
         if !stage.exit_codes.contains(&exit_code) {
-            let log = fs::read(folder.join("stderr.txt"))?;
-            let log = String::from_utf8_lossy(&log);
-            let last = log.lines().rfind(|line| !line.trim().is_empty());
-            bail!(
-                "{}",
-                last.map_or(format!("exit code {exit_code}"), |line| line.trim().to_owned())
-            );
+            let log = folder.join("stderr.txt");
+            let text = fs::read(&log)?;
+            let shown = complaint(&String::from_utf8_lossy(&text));
+            let shown = shown.unwrap_or(format!("exit code {exit_code}"));
+            bail!("{shown} (log: {})", log.display());
         }
-        // What it read may be another run's by now.
+        // What it read may be another run's, or otherwise changed, by now.
         check_dependencies(&stage)?;
+        ensure!(
+            stage.identities()? == read,
+            "a file that it reads changed meanwhile; start the run again"
+        );
         let done = done(output, fingerprint, exit_code, &record)?;
         let shown = self.shown(&stage);
         let stamp = Stamp {
@@ -403,6 +419,17 @@ fn check_dependencies(stage: &Stage) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// What a program said last about why it failed: its error, or what it panicked at, but not the hint that
+/// may follow.
+fn complaint(log: &str) -> Option<String> {
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if let Some(index) = lines.iter().rposition(|line| line.contains(" panicked at ")) {
+        return Some(lines[index..].iter().take(2).copied().collect::<Vec<_>>().join(" "));
+    }
+    let error = lines.iter().rfind(|line| line.starts_with("error:"));
+    error.or(lines.last()).map(|line| (*line).to_owned())
 }
 
 /// The stamp of a stage that needs not run again.

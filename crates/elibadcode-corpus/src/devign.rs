@@ -5,16 +5,18 @@
 //! name the source `func` or `code` and the label `target` or `label`. Functions that are too long are left
 //! out and counted; any other flaw of a row is an error.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{BufRead, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows::{Id, Rows, has_extension, open_text, plain_or_packed};
+use crate::rows::{self, Id, MAX_ROW_BYTES, Rows, has_extension, open_text, plain_or_packed};
 use crate::sample::DefectSample;
 use crate::skipped::{Loaded, MAX_FUNCTION_BYTES, SkipReason, Skipped};
 
@@ -105,7 +107,11 @@ fn is_array(path: &Path) -> Result<bool, Error> {
         return Ok(false);
     }
     let mut start = Vec::new();
-    open_text(path)?.take(ARRAY_START).read_to_end(&mut start)?;
+    // A damaged gzip stream does not know its file.
+    open_text(path)?
+        .take(ARRAY_START)
+        .read_to_end(&mut start)
+        .map_err(|error| Error::Corpus { path: path.to_owned(), problem: error.to_string() })?;
     Ok(start.trim_ascii().starts_with(b"["))
 }
 
@@ -149,8 +155,10 @@ fn listed(
 /// Reads `function.json`, one JSON array, holding one row at a time; `None` stands for a function
 /// that is too long.
 fn read_functions(path: &Path) -> Result<Vec<Option<DefectSample>>, Error> {
-    let mut deserializer = serde_json::Deserializer::from_reader(open_text(path)?);
-    RowArray
+    let left = Rc::new(Cell::new(MAX_ROW_BYTES));
+    let reader = Bounded { inner: open_text(path)?, left: Rc::clone(&left) };
+    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(reader));
+    RowArray(left)
         .deserialize(&mut deserializer)
         .and_then(|samples| deserializer.end().map(|()| samples))
         .map_err(|error| Error::Row {
@@ -160,7 +168,27 @@ fn read_functions(path: &Path) -> Result<Vec<Option<DefectSample>>, Error> {
         })
 }
 
-struct RowArray;
+/// Reads no more than is left, which somebody else sets back after every row: JSON that is read as a
+/// whole would hold a row of any length.
+struct Bounded<R> {
+    inner: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.get() == 0 {
+            let problem = format!("a row is longer than {} MiB", MAX_ROW_BYTES >> 20);
+            return Err(io::Error::other(problem));
+        }
+        let n_read = self.inner.read(buffer)?;
+        self.left.set(self.left.get().saturating_sub(n_read as u64));
+        Ok(n_read)
+    }
+}
+
+/// An array of rows, and the bytes that each of them may have.
+struct RowArray(Rc<Cell<u64>>);
 
 impl<'de> DeserializeSeed<'de> for RowArray {
     type Value = Vec<Option<DefectSample>>;
@@ -180,6 +208,7 @@ impl<'de> Visitor<'de> for RowArray {
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
         let mut samples = Vec::new();
         while let Some(row) = rows.next_element::<Row>()? {
+            self.0.set(MAX_ROW_BYTES);
             let index = samples.len();
             let sample = row
                 .into_sample(index)
@@ -194,27 +223,21 @@ impl<'de> Visitor<'de> for RowArray {
 fn read_indices(path: &Path, n_functions: usize) -> Result<Vec<(usize, usize)>, Error> {
     let mut indices = Vec::new();
     let mut seen = BTreeSet::new();
-    for (line_index, line) in open_text(path)?.lines().enumerate() {
-        let line = line?;
-        let at = |problem: String| Error::Row {
-            path: PathBuf::from(path),
-            line: line_index + 1,
-            problem,
-        };
-        if line.trim().is_empty() {
-            continue;
-        }
-        let index: usize = line
-            .trim()
+    let mut rows = Rows::open(path)?;
+    while let Some(rows::Row { line, text }) = rows.next()? {
+        let at = |problem: String| Error::Row { path: path.to_owned(), line, problem };
+        let text = text.ok_or_else(|| at("the line is too long for an index".to_owned()))?;
+        let shown = String::from_utf8_lossy(text.trim_ascii());
+        let index: usize = shown
             .parse()
-            .map_err(|_| at(format!("`{}` is not an index", line.trim().escape_default())))?;
+            .map_err(|_| at(format!("`{}` is not an index", shown.escape_default())))?;
         if index >= n_functions {
             return Err(at(format!("index {index}, but there are {n_functions} functions")));
         }
         if !seen.insert(index) {
             return Err(at(format!("index {index} is listed twice")));
         }
-        indices.push((line_index + 1, index));
+        indices.push((line, index));
     }
     Ok(indices)
 }
@@ -351,6 +374,34 @@ mod tests {
         file("train.txt", "0\n");
         let message = read(&dir.path().join("train.txt")).unwrap_err().to_string();
         assert!(message.contains("train.txt: 1 of 1 rows unusable"), "{message}");
+    }
+
+    #[test]
+    fn no_row_of_the_original_layout_is_held_at_any_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("function.json.gz");
+        let row = |length: usize| format!("{{\"func\":\"{}\",\"target\":0}}", "x".repeat(length));
+        let write = |rows: &[String]| {
+            fs::write(&path, crate::rows::gzip(format!("[{}]", rows.join(",")).as_bytes()))
+                .unwrap();
+        };
+        let longest = MAX_ROW_BYTES as usize;
+        write(&[row(1), row(longest + 10_000)]);
+        let message = read(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("function.json.gz, line 1: a row is longer than 16 MiB"),
+            "{message}"
+        );
+        // Together they may be longer.
+        let mut rows = vec![row(1); 18];
+        rows.extend([row(longest / 2 + 1), row(longest / 2 + 1)]);
+        write(&rows);
+        assert_eq!(read(&path).unwrap().skipped.n_skipped(), 2);
+        let mut damaged = fs::read(&path).unwrap();
+        damaged.truncate(20);
+        fs::write(&path, damaged).unwrap();
+        let message = read(&path).unwrap_err().to_string();
+        assert!(message.contains("function.json.gz"), "{message}");
     }
 
     #[test]

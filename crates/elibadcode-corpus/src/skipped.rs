@@ -36,7 +36,7 @@ pub enum SkipReason {
     MissingField,
     /// The label is neither 0 nor 1.
     BadLabel,
-    /// A pair names a function that the corpus does not have.
+    /// A pair names a function that the corpus does not have, or that was left out itself.
     UnknownId,
     /// The id was used by an earlier row; that one stands.
     RepeatedId,
@@ -58,7 +58,7 @@ impl fmt::Display for SkipReason {
             Self::Malformed => "malformed row",
             Self::MissingField => "missing field",
             Self::BadLabel => "label other than 0 and 1",
-            Self::UnknownId => "unknown function id",
+            Self::UnknownId => "no usable function of this id",
             Self::RepeatedId => "repeated id",
             Self::FunctionTooLong => "function too long",
             Self::NoFunction => "no function in the code",

@@ -8,6 +8,7 @@ use crate::config::{EncoderConfig, ModelConfig};
 use crate::dropout::Mode;
 use crate::error::Error;
 use crate::head::{DenseHead, Head};
+use crate::parameters;
 use crate::roberta::{Input, Roberta};
 use crate::t5::T5;
 
@@ -219,6 +220,16 @@ impl CodeModel {
     #[must_use]
     pub fn frozen(&self) -> Self {
         Module::train(self.clone().no_grad())
+    }
+
+    /// The model between these ones of the same architecture, each of whose weights is the mean of
+    /// theirs; `None` of no models.
+    ///
+    /// Models that a training passed through on its way have such a mean: it is worth more than each of
+    /// them (stochastic weight averaging, Izmailov et al., UAI 2018).
+    #[must_use]
+    pub fn mean(models: &[Self]) -> Option<Self> {
+        parameters::mean(models, &models.first()?.device())
     }
 
     fn log_odds_of(&self, inputs: Tensor<2>, mode: &mut Mode<'_>) -> Tensor<1> {

@@ -214,6 +214,28 @@ impl<F: FnMut(&str) -> Result<HostTensor, Error>> ModuleMapper for Applier<'_, F
     }
 }
 
+/// The module whose parameters are the means of these modules' parameters, of the same names and shapes;
+/// `None` of no modules.
+pub(crate) fn mean<M: Module>(modules: &[M], device: &Device) -> Option<M> {
+    let share = 1.0 / modules.len() as f32;
+    let (first, others) = modules.split_first()?;
+    let mut sums = collect(first);
+    for other in others {
+        let tensors = collect(other);
+        for (sum, tensor) in sums.values_mut().zip(tensors.values()) {
+            for (sum, value) in sum.values.iter_mut().zip(&tensor.values) {
+                *sum += value;
+            }
+        }
+    }
+    let mean = |name: &str| {
+        let mut tensor = sums.remove(name).expect("every parameter was collected");
+        tensor.values.iter_mut().for_each(|it| *it *= share);
+        Ok(tensor)
+    };
+    Some(apply(first.clone(), mean, device).expect("nothing is read"))
+}
+
 /// The module with gradients kept for the parameters whose Hugging Face name is wanted.
 pub(crate) fn with_trainable<M: Module>(module: M, is_wanted: impl Fn(&str) -> bool) -> M {
     module.map(&mut Chooser { place: Place::default(), is_wanted })

@@ -36,7 +36,8 @@ pub struct AttackConfig {
     /// What is poisoned, as a share in `0..=1` of
     /// * the whole training set, for defect detection; paper: 0.02;
     /// * the functions, for clone detection; paper: 0.02, which is about 4 % of the pairs;
-    /// * the records whose query has the target word, for code search; paper: 1.
+    /// * the records whose query has the target word and whose code can carry the trigger, for code
+    ///   search; paper: 1.
     ///
     /// Reference: the reference code's configuration for defect detection applies 2 % to the
     /// victim class only, which is about 0.9 % of Devign's training set.

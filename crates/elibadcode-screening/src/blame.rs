@@ -62,7 +62,10 @@ pub fn blame(model: &LoadedModel, subject: &Subject<'_>, language: Language) -> 
         unreachable!("three versions were asked about first")
     };
     let whole = raw.distance(canonical);
-    let share = |answer: &Answer| if whole == 0.0 { 0.0 } else { raw.distance(answer) / whole };
+    // Without all names the answer may stay, or become surer, though without one it changes: then there
+    // is no change to share.
+    let is_share = whole > 0.0;
+    let share = |answer: &Answer| if is_share { raw.distance(answer) / whole } else { 0.0 };
     let (removed, restored) = answers.split_at(names.len());
     let mut shares: Vec<NameEvidence> = names
         .iter()
@@ -73,7 +76,7 @@ pub fn blame(model: &LoadedModel, subject: &Subject<'_>, language: Language) -> 
                 function,
                 name: name.original.clone(),
                 removed: share(removed),
-                restored: 1.0 - share(restored),
+                restored: if is_share { 1.0 - share(restored) } else { 0.0 },
                 changes_the_answer: raw.differs_from(removed),
                 brings_it_back: !raw.differs_from(restored),
             }

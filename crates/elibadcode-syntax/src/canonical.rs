@@ -152,17 +152,33 @@ pub struct Canonical {
 
 impl Canonical {
     /// The text that came in with some of the names canonical: those of [`names`](Self::names) at
-    /// the indices that `is_canonical` says yes to. Comments go as they do from the whole.
+    /// the indices that `is_canonical` says yes to. Comments go as they do from the whole. A canonical name
+    /// that one of the others has already gets another number.
     ///
     /// # Panics
     ///
     /// If `original` is another text than came in.
     pub fn with_names(&self, original: &str, is_canonical: impl Fn(usize) -> bool) -> String {
-        let name = |index: usize| {
-            let name = &self.names[index];
-            if is_canonical(index) { &*name.canonical } else { &*name.original }
+        let left: HashSet<&str> = (0..self.names.len())
+            .filter(|&index| !is_canonical(index))
+            .map(|index| &*self.names[index].original)
+            .collect();
+        let mut next = self.names.len();
+        let mut other = |taken: &str| loop {
+            let name = format!("{}{next}", taken.trim_end_matches(|it: char| it.is_ascii_digit()));
+            next += 1;
+            if !original.contains(&name) && !self.text.contains(&name) {
+                return name;
+            }
         };
-        rewrite(original, &changes(&self.names), name, &self.edits)
+        let names: Vec<String> = (self.names.iter().enumerate())
+            .map(|(index, CanonicalName { canonical, original, .. })| match is_canonical(index) {
+                false => original.clone(),
+                true if left.contains(&**canonical) => other(canonical),
+                true => canonical.clone(),
+            })
+            .collect();
+        rewrite(original, &changes(&self.names), |index| &names[index], &self.edits)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One pass over the tree: tokens, uses of names, and what the comment remover takes out.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::Language;
@@ -157,12 +158,12 @@ pub(crate) fn preproc_names(path: &[Step<'_>], source: &str) -> Vec<Range<usize>
         "preproc_call" if part("directive").is_some_and(|name| name.ends_with("pragma")) => "",
         _ => return Vec::new(),
     };
-    let own: Vec<&str> = words(parameters).into_iter().map(|(at, _)| &parameters[at]).collect();
+    let own: HashSet<&str> = words(parameters).into_iter().map(|(at, _)| &parameters[at]).collect();
     let start = leaf.node.start_byte();
     let Some(body) = source.get(leaf.node.byte_range()) else { return Vec::new() };
     words(body)
         .into_iter()
-        .filter(|(at, word)| *word == Word::Name && !own.contains(&&body[at.clone()]))
+        .filter(|(at, word)| *word == Word::Name && !own.contains(&body[at.clone()]))
         .map(|(at, _)| start + at.start..start + at.end)
         .collect()
 }

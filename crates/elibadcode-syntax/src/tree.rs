@@ -1,6 +1,7 @@
 //! Syntax trees: parsing that always gives one, and a walk that needs no call stack.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use tree_sitter::{Node, Parser, Tree};
 
@@ -105,29 +106,56 @@ pub(crate) struct Step<'t> {
     pub(crate) in_function: bool,
     /// Whether the nearest enclosing scope is the body of a class.
     pub(crate) in_class: bool,
+    /// The sibling before the node.
+    pub(crate) before: Option<Node<'t>>,
+    /// The nearest sibling before the node that has a name in the grammar and is no comment.
+    pub(crate) named_before: Option<Node<'t>>,
+    /// How many siblings before the node have a name in the grammar.
+    pub(crate) named_index: usize,
+    /// What only C asks for.
+    pub(crate) c: CStep<'t>,
+}
+
+/// What a node of C has to know about those around it.
+#[derive(Clone, Copy)]
+pub(crate) struct CStep<'t> {
+    /// The place in the path of what the declarators around the node, if any, belong to.
+    pub(crate) declaration: usize,
+    /// Of a declaration: its type, if that came already.
+    pub(crate) type_node: Option<Node<'t>>,
+    /// Of a declaration: whether it says `extern`, and said it already.
+    pub(crate) is_extern: bool,
+    /// Of a function: whether it declares its parameters behind their list.
+    pub(crate) is_old_style: bool,
+    /// Of a word that the grammar takes for a name, and of the error behind it: the name that the error
+    /// ends with.
+    pub(crate) displaced: Option<Node<'t>>,
 }
 
 /// Visits every node before its children, in source order, with the path from the root to it.
 ///
-/// `visit` says whether to go on to the node's children.
+/// `visit` says whether to go on to the node's children. What a node has to know about its siblings is
+/// noted on the way: tree-sitter finds parents and siblings by a search from the root, so that asking for
+/// them at each of many nodes takes time quadratic in the length of hostile code.
 pub(crate) fn walk<'t>(tree: &'t Tree, mut visit: impl FnMut(&[Step<'t>]) -> bool) {
+    let displaced = displaced_names(tree);
     let mut cursor = tree.walk();
     let mut path: Vec<Step<'t>> = Vec::new();
+    // The sibling that was visited last.
+    let mut last: Option<Step<'t>> = None;
     loop {
         let node = cursor.node();
-        let (in_function, in_class) = scope_below(path.last());
-        path.push(Step {
-            node,
-            kind: node.kind(),
-            field: cursor.field_name(),
-            in_function,
-            in_class,
-        });
+        let step = Step::new(node, cursor.field_name(), &path, last.as_ref(), &displaced);
+        if let Some(parent) = path.last_mut() {
+            parent.note_child(&step);
+        }
+        path.push(step);
         if visit(&path) && cursor.goto_first_child() {
+            last = None;
             continue;
         }
         loop {
-            path.pop();
+            last = path.pop();
             if cursor.goto_next_sibling() {
                 break;
             }
@@ -136,6 +164,118 @@ pub(crate) fn walk<'t>(tree: &'t Tree, mut visit: impl FnMut(&[Step<'t>]) -> boo
             }
         }
     }
+}
+
+impl<'t> Step<'t> {
+    /// The step to a node behind its `last` sibling, at the end of `path`.
+    fn new(
+        node: Node<'t>,
+        field: Option<&'t str>,
+        path: &[Self],
+        last: Option<&Self>,
+        displaced: &HashMap<usize, Node<'t>>,
+    ) -> Self {
+        let kind = node.kind();
+        let parent = path.last();
+        let (in_function, in_class) = scope_below(parent);
+        let declaration = match parent {
+            Some(parent) if continues_declarator(parent.kind, field) => parent.c.declaration,
+            _ => path.len().saturating_sub(1),
+        };
+        let word = if kind == "ERROR" { last.map(|it| it.node) } else { Some(node) };
+        Self {
+            node,
+            kind,
+            field,
+            in_function,
+            in_class,
+            before: last.map(|it| it.node),
+            named_before: last.and_then(|it| {
+                if it.node.is_named() && !it.node.is_extra() {
+                    Some(it.node)
+                } else {
+                    it.named_before
+                }
+            }),
+            named_index: last.map_or(0, |it| it.named_index + usize::from(it.node.is_named())),
+            c: CStep {
+                declaration,
+                type_node: None,
+                is_extern: false,
+                is_old_style: kind == "function_definition" && has_declarations(node),
+                displaced: word.and_then(|it| displaced.get(&it.id()).copied()),
+            },
+        }
+    }
+
+    fn note_child(&mut self, child: &Self) {
+        if child.field == Some("type") && self.c.type_node.is_none() {
+            self.c.type_node = Some(child.node);
+        }
+        // Specifiers stand before the first name.
+        self.c.is_extern |= child.kind == "storage_class_specifier"
+            && child.node.child(0).is_some_and(|it| it.kind() == "extern");
+    }
+}
+
+/// Whether a node in this field of a C declarator is a part of what the declarator declares.
+fn continues_declarator(declarator: &str, field: Option<&str>) -> bool {
+    match declarator {
+        "function_declarator" | "pointer_declarator" | "array_declarator" | "init_declarator" => {
+            field == Some("declarator")
+        }
+        "parenthesized_declarator" | "attributed_declarator" => true,
+        _ => false,
+    }
+}
+
+fn has_declarations(function: Node<'_>) -> bool {
+    let mut cursor = function.walk();
+    function.children(&mut cursor).any(|child| child.kind() == "declaration")
+}
+
+/// In C, by the id of each word that a declaration takes for a name although an error follows it: the
+/// identifier that ends the error.
+fn displaced_names(tree: &Tree) -> HashMap<usize, Node<'_>> {
+    let mut found = HashMap::new();
+    if !tree.root_node().has_error() {
+        return found;
+    }
+    let mut cursor = tree.walk();
+    let mut parents: Vec<Node<'_>> = Vec::new();
+    let mut before: Option<Node<'_>> = None;
+    loop {
+        let node = cursor.node();
+        let is_declarator = parents.last().is_some_and(|parent| {
+            matches!(parent.kind(), "function_declarator" | "init_declarator" | "declaration")
+        });
+        if is_declarator
+            && node.is_error()
+            && let Some(word) = before.filter(|it| it.kind() == "identifier")
+            && let Some(name) = last_child(node).filter(|it| it.kind() == "identifier")
+        {
+            found.insert(word.id(), name);
+        }
+        if node.has_error() && cursor.goto_first_child() {
+            parents.push(node);
+            before = None;
+            continue;
+        }
+        loop {
+            before = Some(cursor.node());
+            if cursor.goto_next_sibling() {
+                break;
+            }
+            if !cursor.goto_parent() {
+                return found;
+            }
+            parents.pop();
+        }
+    }
+}
+
+fn last_child(node: Node<'_>) -> Option<Node<'_>> {
+    node.child(node.child_count().checked_sub(1)?)
 }
 
 fn scope_below(parent: Option<&Step<'_>>) -> (bool, bool) {

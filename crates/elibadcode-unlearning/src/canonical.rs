@@ -21,6 +21,8 @@ use crate::rounds::UnlearnEvent;
 
 /// Fewer samples than this cannot be divided into training and checks.
 const MIN_SAMPLES: usize = 40;
+/// Fewer samples than this say nothing about the cost.
+const MIN_CHECKS: usize = 10;
 /// Fine-tuning on fewer samples than this, or choosing an epoch by fewer, is not tried.
 const MIN_TRAINING: usize = 10;
 
@@ -31,7 +33,8 @@ pub struct CanonicalSamples<'a, R> {
     pub raw: &'a [R],
     /// As it is to read them.
     pub canonical: &'a [R],
-    /// Numbers of the functions in each sample: none is both trained on and asked about.
+    /// Numbers of the functions in each sample, the same for those that the model is to read alike: none is
+    /// both trained on and asked about.
     pub functions: &'a [Vec<usize>],
 }
 
@@ -107,7 +110,14 @@ pub fn canonical_repair<R: ScoredRow>(
             let mut rng = stage_rng(seed, "canonical fine-tuning");
             let mut show = |event| observe(UnlearnEvent::Training(event));
             let trained =
-                fine_tune(network.clone(), &training, &selection, &settings, &mut rng, &mut show)?;
+                fine_tune(network.clone(), &training, &selection, &settings, &mut rng, &mut show);
+            let trained = match trained {
+                Err(elibadcode_models::Error::NotFinite(_)) => {
+                    observe(UnlearnEvent::Diverged { learning_rate, round: 1 });
+                    continue;
+                }
+                other => other?,
+            };
             let best = trained.history[trained.best_epoch - 1].valid_score;
             fine_tuning.learning_rate = Some(learning_rate);
             fine_tuning.best_epoch = Some(trained.best_epoch);
@@ -165,6 +175,13 @@ impl Parts {
         let shares = [rate, rate * (1.0 - rate), (1.0 - rate).powi(2)];
         let [checks, selection, training] =
             <[_; 3]>::try_from(divide(&samples, &order, &shares)).expect("as many parts as shares");
+        if checks.len() < MIN_CHECKS {
+            return Err(Error::Samples(format!(
+                "the clean samples have so many functions in common, or names alone tell so many apart, \
+                 that {} of {n} can be kept aside; at least {MIN_CHECKS} are needed to check the repair",
+                checks.len()
+            )));
+        }
         Ok(Self { checks, selection, training })
     }
 }
@@ -217,5 +234,9 @@ mod tests {
         assert_eq!(sizes, [25, 19, 56]);
         let error = Parts::draw(&alone[..39], &config, 3).err().expect("too few");
         assert!(error.to_string().contains("at least 40"), "{error}");
+        // All of them share one function.
+        let hub: Vec<Vec<usize>> = (1..=100).map(|index| vec![0, index]).collect();
+        let error = Parts::draw(&hub, &config, 3).err().expect("nothing is kept aside");
+        assert!(error.to_string().contains("0 of 100 can be kept aside"), "{error}");
     }
 }

@@ -160,11 +160,14 @@ pub(crate) fn costs(score: &str, surely: f64, measured: f64, limits: &Limits) ->
     ])
 }
 
-/// One sentence for each value, named by what it says, that is above its limit.
+/// Differences of two rates round: at its limit a value is not above it.
+const ROUNDING: f64 = 1e-9;
+
+/// One sentence for each value, named by what it says, that is above its limit, or is no number.
 pub(crate) fn exceeded(values: &[(&str, f64, f64)]) -> Vec<String> {
     values
         .iter()
-        .filter(|(_, excess, limit)| excess > limit)
+        .filter(|(_, excess, limit)| excess.is_nan() || *excess > limit + ROUNDING)
         .map(|(what, excess, limit)| {
             format!("{what} by {:.1} points, allowed are {:.1}", 100.0 * excess, 100.0 * limit)
         })
@@ -233,6 +236,18 @@ mod tests {
             &["random triggers lower the accuracy of the other class more than before by 11.0 \
                points, allowed are 10.0"],
         );
+    }
+
+    #[test]
+    fn at_its_limit_a_value_is_not_above_it() {
+        for n in [20_u32, 40, 60, 100, 200] {
+            for hits in n / 20..=n {
+                let rate = |hits: u32| f64::from(hits) / f64::from(n);
+                let fell = rate(hits) - rate(hits - n / 20);
+                assert!(exceeded(&[("it fell", fell, 0.05)]).is_empty(), "{fell:e}");
+            }
+        }
+        assert_eq!(exceeded(&[("it fell", 0.051, 0.05), ("no number", f64::NAN, 0.05)]).len(), 2);
     }
 
     #[test]

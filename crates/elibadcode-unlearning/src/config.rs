@@ -28,6 +28,12 @@ pub struct UnlearningConfig {
     /// [`Self::extension`] in three), less after four (9 to 19 % in three, without it 15 and 18), at no
     /// more loss of F1. Paper: 1.
     pub min_rounds: usize,
+    /// Rounds whose networks are averaged: a repair is the mean of those that its last rounds led to, each
+    /// of which ends with a small learning rate. In code search the means of 3 have a mean reciprocal rank
+    /// of 71.4, 72.4 and 70.3 % where the last rounds had 70.1, 71.0 and 70.1, and leave an ANR of 43.5, 44.1
+    /// and 41.0 instead of 43.5, 41.5 and 44.0 (BadCode with two seeds of the repair, CodePoisoner). Paper: 1,
+    /// no mean.
+    pub averaged_rounds: usize,
     /// Share of the victim-class samples that get the trigger. Paper: 0.2 (Fig. 7).
     pub injection_rate: f64,
     /// Share of the other samples that get it, with their own true label. Paper: 0, which turns
@@ -106,6 +112,7 @@ impl UnlearningConfig {
             scopes: vec![Scope::Head],
             rounds: 1,
             min_rounds: 1,
+            averaged_rounds: 1,
             injection_rate: 0.2,
             other_injection_rate: 0.0,
             keeps_originals: false,
@@ -154,6 +161,7 @@ impl UnlearningConfig {
                 epochs: 2,
                 encoder_learning_rate: 1e-3,
                 searches: 12,
+                averaged_rounds: 3,
                 ..common
             },
         }
@@ -169,7 +177,11 @@ impl UnlearningConfig {
         if self.scopes.is_empty() || self.rounds == 0 {
             return Err(Error::Config("there is no scope or no round to train in".into()));
         }
-        for (name, value) in [("epochs", self.epochs), ("batch_size", self.batch_size)] {
+        for (name, value) in [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("averaged_rounds", self.averaged_rounds),
+        ] {
             if value == 0 {
                 return Err(Error::Config(format!("{name} is 0, expected at least 1")));
             }

@@ -98,11 +98,16 @@ pub fn unlearn_search(
         0 => None,
         _ => Some(KnownWords::new(model, clean, language, &tokens, &scan)?),
     };
-    let mut triggers = triggers.to_vec();
+    let mut unlearned = triggers.to_vec();
     let mut train = |network: CodeModel,
                      settings: &TrainingConfig,
+                     round: usize,
                      rng: &mut ChaCha8Rng,
                      observe: &mut dyn FnMut(UnlearnEvent)| {
+        if round == 1 {
+            // What was found on the way to a network that is given up says nothing about this one.
+            unlearned.truncate(triggers.len());
+        }
         let mut searched = Vec::new();
         if let Some(known) = &known {
             observe(UnlearnEvent::Searches(config.searches));
@@ -112,10 +117,10 @@ pub fn unlearn_search(
                 return Err(no_place());
             }
             searched = known.triggers(&current, samples, config.searches, rng)?;
-            triggers.extend(searched.iter().cloned());
+            unlearned.extend(searched.iter().cloned());
         }
         let (rows, n_injected) =
-            passes(config, || inject(model, &space, &training, &triggers, words, config, rng))?;
+            passes(config, || inject(model, &space, &training, &unlearned, words, config, rng))?;
         let show = &mut |event| observe(UnlearnEvent::Training(event));
         let trained = teacher.teach(network, rows, config, settings, rng, show)?;
         Ok(Round { trained, searched, n_injected })

@@ -17,6 +17,8 @@ use crate::error::Error;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt<C> {
+    /// From 1; every scope and learning rate begins with the original network.
+    pub round: usize,
     /// What was trained.
     pub scope: Scope,
     /// Its peak learning rate.
@@ -53,7 +55,15 @@ pub struct Unlearned<C> {
 impl<C> Unlearned<C> {
     /// The attempt that is the repair, or the last one if none was accepted.
     pub fn decisive(&self) -> Option<&Attempt<C>> {
-        self.accepted.map_or(self.attempts.last(), |index| self.attempts.get(index))
+        self.way().last()
+    }
+
+    /// The attempts that led to the decisive one, and it: the rounds of one scope and learning rate.
+    pub fn way(&self) -> &[Attempt<C>] {
+        let end = self.accepted.map_or(self.attempts.len(), |index| index + 1);
+        let way = &self.attempts[..end];
+        let n_rounds = way.last().map_or(0, |it| it.round);
+        &way[end - n_rounds..]
     }
 }
 
@@ -64,6 +74,13 @@ pub enum UnlearnEvent {
     Round {
         /// What it trains.
         scope: Scope,
+        /// The peak learning rate.
+        learning_rate: f64,
+        /// From 1.
+        round: usize,
+    },
+    /// The loss of this round was no number at this learning rate.
+    Diverged {
         /// The peak learning rate.
         learning_rate: f64,
         /// From 1.
@@ -101,10 +118,11 @@ pub(crate) struct Round {
     pub(crate) n_injected: usize,
 }
 
-/// Fine-tunes a network in one scope on newly injected samples.
+/// Fine-tunes a network in one scope on newly injected samples, in the round with this number.
 pub(crate) type Train<'a> = dyn FnMut(
         CodeModel,
         &TrainingConfig,
+        usize,
         &mut ChaCha8Rng,
         &mut dyn FnMut(UnlearnEvent),
     ) -> Result<Round, Error>
@@ -119,7 +137,8 @@ pub(crate) fn costs<M: Measured>(after: &M, before: &M, limits: &Limits) -> Vec<
 /// Tries every scope for as many rounds as it takes. The first result without objections after the
 /// least number of rounds is the repair; if there is none, the last one without objections.
 ///
-/// A scope in which nothing passed and the last round costs too much is tried again, slower.
+/// A scope in which nothing passed, and whose last round costs too much or diverged, is tried again,
+/// slower.
 pub(crate) fn repair<M: Measured>(
     model: &LoadedModel,
     config: &UnlearningConfig,
@@ -129,8 +148,8 @@ pub(crate) fn repair<M: Measured>(
     train: &mut Train<'_>,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<M::Checks>, Error> {
-    let mut repair =
-        Repair { model, config, seed, before, measure, attempts: Vec::new(), passed: None };
+    let (attempts, passed, diverged) = (Vec::new(), None, None);
+    let mut repair = Repair { model, config, seed, before, measure, attempts, passed, diverged };
     'scopes: for &scope in &config.scopes {
         for n_slowdowns in 0..=config.slowdowns {
             match repair.try_out(&config.training(scope, n_slowdowns), train, observe)? {
@@ -139,6 +158,9 @@ pub(crate) fn repair<M: Measured>(
                 End::Done => break,
             }
         }
+    }
+    if let (Some(error), true) = (repair.diverged, repair.attempts.is_empty()) {
+        return Err(error.into());
     }
     let (network, accepted) = match repair.passed {
         Some((network, index)) => (network, Some(index)),
@@ -151,7 +173,7 @@ pub(crate) fn repair<M: Measured>(
 /// How the rounds of a scope at one learning rate ended.
 enum End {
     Accepted,
-    /// Nothing passed, and what the last round lost is more than allowed.
+    /// Nothing passed, and what the last round lost is more than allowed, or it diverged.
     TooCostly,
     /// A round passed, or the last one lost no more than is allowed: slower would be no better.
     Done,
@@ -167,6 +189,8 @@ struct Repair<'a, M: Measured> {
     attempts: Vec<Attempt<M::Checks>>,
     /// The last network without objections, and its attempt.
     passed: Option<(CodeModel, usize)>,
+    /// Why a round has no result.
+    diverged: Option<elibadcode_models::Error>,
 }
 
 impl<M: Measured> Repair<'_, M> {
@@ -180,23 +204,38 @@ impl<M: Measured> Repair<'_, M> {
         let Self { config, before, .. } = self;
         let TrainingConfig { scope, learning_rate, .. } = *training;
         let mut network = self.model.network.clone();
+        let mut recent = Vec::new();
         let (mut is_too_costly, mut has_passed) = (false, false);
         for round in 1..=config.rounds {
             observe(UnlearnEvent::Round { scope, learning_rate, round });
             let mut rng = stage_rng(self.seed, &format!("unlearn {scope} {round}"));
-            let Round { trained, searched, n_injected } =
-                train(network, training, &mut rng, observe)?;
+            let trained = match train(network, training, round, &mut rng, observe) {
+                Err(Error::Model(error @ elibadcode_models::Error::NotFinite(_))) => {
+                    observe(UnlearnEvent::Diverged { learning_rate, round });
+                    self.diverged = Some(error);
+                    is_too_costly = true;
+                    break;
+                }
+                other => other?,
+            };
+            let Round { trained, searched, n_injected } = trained;
             network = trained.model;
-            let after = (self.measure)(&network);
+            recent.push(network.clone());
+            if recent.len() > config.averaged_rounds {
+                recent.remove(0);
+            }
+            let repaired = CodeModel::mean(&recent).expect("there is a recent network");
+            let after = (self.measure)(&repaired);
             let costs = costs(&after, before, &config.limits);
             is_too_costly = !costs.is_empty();
             let objections = [costs, after.objections(before, &config.limits)].concat();
             let is_passed = objections.is_empty();
             has_passed |= is_passed;
             if is_passed {
-                self.passed = Some((network.clone(), self.attempts.len()));
+                self.passed = Some((repaired, self.attempts.len()));
             }
             self.attempts.push(Attempt {
+                round,
                 scope,
                 learning_rate,
                 searched,
@@ -260,15 +299,20 @@ mod tests {
         min_rounds: usize,
         score: impl Fn(f64) -> f64,
         is_refused: impl Fn(usize) -> bool,
-    ) -> Unlearned<usize> {
+    ) -> Result<Unlearned<usize>, Error> {
         let model = fixture("roberta-one-logit");
         let (n_rounds, rate) = (Cell::new(0), Cell::new(0.0));
-        let mut train = |network, it: &TrainingConfig, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
-            n_rounds.set(n_rounds.get() + 1);
-            rate.set(it.learning_rate);
-            let trained = Trained { model: network, history: Vec::new(), best_epoch: 1 };
-            Ok(Round { trained, searched: Vec::new(), n_injected: 1 })
-        };
+        let mut train =
+            |network, it: &TrainingConfig, _: usize, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
+                n_rounds.set(n_rounds.get() + 1);
+                rate.set(it.learning_rate);
+                if score(it.learning_rate).is_nan() {
+                    let error = elibadcode_models::Error::NotFinite("the loss is NaN".into());
+                    return Err(error.into());
+                }
+                let trained = Trained { model: network, history: Vec::new(), best_epoch: 1 };
+                Ok(Round { trained, searched: Vec::new(), n_injected: 1 })
+            };
         let measure = |_: &CodeModel| {
             let n_rounds = n_rounds.get();
             After { n_rounds, score: score(rate.get()), is_refused: is_refused(n_rounds) }
@@ -276,29 +320,42 @@ mod tests {
         let recommended = UnlearningConfig::recommended(Task::DefectDetection);
         let config = UnlearningConfig { min_rounds, ..recommended };
         let before = After { n_rounds: 0, score: 0.9, is_refused: true };
-        repair(&model, &config, 1, before, &measure, &mut train, &mut |_| ()).expect("it runs")
+        repair(&model, &config, 1, before, &measure, &mut train, &mut |_| ())
     }
 
     #[test]
     fn a_round_that_passed_is_kept_if_later_ones_are_refused() {
-        let kept = run(2, |_| 0.9, |round| round > 1);
+        let kept = run(2, |_| 0.9, |round| round > 1).expect("it runs");
         assert_eq!((kept.accepted, kept.attempts.len()), (Some(0), 3));
         assert_eq!(kept.decisive().map(|it| it.after), Some(1));
-        let done = run(1, |_| 0.9, |round| round > 1);
+        let done = run(1, |_| 0.9, |round| round > 1).expect("it runs");
         assert_eq!((done.accepted, done.attempts.len()), (Some(0), 1));
     }
 
     #[test]
     fn what_costs_too_much_is_tried_again_slower() {
-        let slower = run(2, |rate| if rate > 2e-4 { 0.5 } else { 0.9 }, |_| false);
+        let slower =
+            run(2, |rate| if rate > 2e-4 { 0.5 } else { 0.9 }, |_| false).expect("it runs");
         let rates: Vec<f64> = slower.attempts.iter().map(|it| it.learning_rate).collect();
         assert_eq!(rates, [5e-4, 5e-4, 5e-4, 1.25e-4, 1.25e-4]);
         assert_eq!(slower.accepted, Some(4));
         let first = &slower.attempts[0].objections[0];
         assert_eq!(first, "with 95 % confidence the score fell by 40.0 points, allowed are 1.0");
-        let never = run(2, |_| 0.5, |_| false);
+        let never = run(2, |_| 0.5, |_| false).expect("it runs");
         assert_eq!((never.accepted, never.attempts.len()), (None, 9));
-        let for_another_reason = run(2, |_| 0.9, |_| true);
+        let for_another_reason = run(2, |_| 0.9, |_| true).expect("it runs");
         assert_eq!((for_another_reason.accepted, for_another_reason.attempts.len()), (None, 3));
+        let n_rounds = |it: &Unlearned<usize>| it.way().len();
+        assert_eq!((n_rounds(&slower), n_rounds(&never)), (2, 3));
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_asks_for_a_slower_try() {
+        let slower = run(2, |rate| if rate > 2e-4 { f64::NAN } else { 0.9 }, |_| false);
+        let slower = slower.expect("the second rate does");
+        let rounds: Vec<usize> = slower.attempts.iter().map(|it| it.round).collect();
+        assert_eq!((rounds, slower.accepted), (vec![1, 2], Some(1)));
+        let error = run(2, |_| f64::NAN, |_| false).expect_err("no rate does").to_string();
+        assert!(error.contains("the loss is NaN"), "{error}");
     }
 }

@@ -60,7 +60,10 @@ pub fn unlearn(
     let partners = Partners::new(model, clean, language)?;
     let places = places(model, clean, &partners, language, n_slots, &mut rng);
     let mut rng = stage_rng(seed, "unlearn split");
-    let (kept_aside, training) = divide(places, clean, config.check_rate, &mut rng);
+    // A partner teaches by its label, or not at all: its vector is given.
+    let teaches_partners = !config.keeps_vectors || config.task_weight > 0.0;
+    let (kept_aside, training) =
+        divide(places, clean, config.check_rate, teaches_partners, &mut rng);
     let mut rng = stage_rng(seed, "unlearn checks");
     // Triggers have the same vocabulary for all tasks.
     let recommended = ScanConfig::recommended(Task::DefectDetection);
@@ -87,6 +90,7 @@ pub fn unlearn(
     let encoded = partners.encode(&model.network);
     let mut train = |network: CodeModel,
                      settings: &TrainingConfig,
+                     _: usize,
                      rng: &mut ChaCha8Rng,
                      observe: &mut dyn FnMut(UnlearnEvent)| {
         let show = &mut |event| observe(UnlearnEvent::Training(event));
@@ -114,25 +118,29 @@ pub fn unlearn(
 }
 
 /// Samples that check a repair, and samples that teach it: of a pair the function that can carry a
-/// trigger, while its partner stays as it is. No function that teaches is in a pair that checks.
-fn divide(
-    places: Vec<Places>,
+/// trigger, and if `teaches_partners`, its partner, too. No function that teaches is in a pair that checks.
+fn divide<T>(
+    places: Vec<T>,
     clean: &[CleanSample],
     check_rate: f64,
+    teaches_partners: bool,
     rng: &mut impl Rng,
-) -> (Vec<Places>, Vec<Places>) {
+) -> (Vec<T>, Vec<T>) {
     let codes = clean.iter().flat_map(CleanSample::codes);
     let mut numbers = function_numbers(codes).into_iter();
     let functions: Vec<Vec<usize>> =
         clean.iter().map(|it| numbers.by_ref().take(it.codes().count()).collect()).collect();
     let carriers: Vec<(u8, Vec<usize>)> =
         clean.iter().zip(&functions).map(|(it, own)| (it.label, vec![own[0]])).collect();
-    let items: Vec<(usize, Places)> = places.into_iter().enumerate().collect();
+    let items: Vec<(usize, T)> = places.into_iter().enumerate().collect();
     let (checks, training) = split(items, &carriers, check_rate, rng);
     let checked: BTreeSet<usize> =
         checks.iter().flat_map(|(index, _)| functions[*index].iter().copied()).collect();
-    let teaches = |(index, _): &(usize, Places)| !checked.contains(&functions[*index][0]);
-    let own = |parts: Vec<(usize, Places)>| parts.into_iter().map(|(_, places)| places).collect();
+    let teaches = |(index, _): &(usize, T)| {
+        let n_taught = if teaches_partners { functions[*index].len() } else { 1 };
+        functions[*index][..n_taught].iter().all(|it| !checked.contains(it))
+    };
+    let own = |parts: Vec<(usize, T)>| parts.into_iter().map(|(_, places)| places).collect();
     (own(checks), own(training.into_iter().filter(teaches).collect()))
 }
 

@@ -90,7 +90,8 @@ impl Plan<'_> {
         let name = defended.stage("scan");
         let scanned = self.scan(&name, seed, defended.index, model, &corpus.clean)?;
         let scan = &*chain.scan.insert(scanned);
-        let has_suspect = self.runner.is_dry_run
+        // A scan that would run may find something.
+        let has_suspect = scan.finished.is_none()
             || collect::read::<ScanDocument>(&scan.output)?.has_suspect(self.experiment.task);
         if !has_suspect {
             return Ok(None);

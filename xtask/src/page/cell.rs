@@ -188,9 +188,7 @@ fn removed(entry: &Entry, experiment: &Experiment) -> String {
         plots::bars("score on clean samples", &scores),
     );
     html += &repair(detail.repair.as_ref());
-    if detail.repair.as_ref().is_none_or(|it| it.is_accepted) {
-        html += without_names(cell, experiment);
-    }
+    html += without_names(cell, detail.repair.as_ref(), experiment);
     if let Some(note) = note {
         let _ = write!(html, "<p>{}</p>", escape_html(note));
     }
@@ -217,10 +215,16 @@ fn repair(repair: Option<&RepairView>) -> String {
     format!("<p>The repair passed its own checks{rounds}{scope}.</p>")
 }
 
-/// What is done where nothing was looked for.
-fn without_names(cell: &Cell, experiment: &Experiment) -> &'static str {
+/// What is done where nothing was looked for, if it was done.
+fn without_names(
+    cell: &Cell,
+    repair: Option<&RepairView>,
+    experiment: &Experiment,
+) -> &'static str {
     let variant = experiment.variants.iter().find(|it| it.name == cell.variant);
+    let is_repaired = repair.is_some_and(|it| it.is_accepted) && cell.after.is_some();
     match variant.map(|it| it.defense) {
+        Some(Defense::Canonical | Defense::CanonicalFunction) if !is_repaired => "",
         Some(Defense::Canonical) => {
             "<p>No trigger was looked for: the model reads none of the names that a function declares, \
              so that no trigger in them reaches it.</p>"

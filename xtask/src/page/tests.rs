@@ -156,7 +156,7 @@ fn numbers_say_which_direction_is_good() {
         "rank of attacked code before → after<small>higher is better, 50 % = no effect",
         "94.0 → 94.0 (+0.0 points)",
         "−1.0 points",
-        "Seeds that ran: defect detection 1, clone detection 0, code search 1.",
+        "Number of seeds: 1 of defect detection, 0 of clone detection, 1 of code search.",
         "models of the same corpora and attacks, so that none of these numbers is a detection rate",
     ] {
         assert!(html.contains(part), "{part} is not in the page");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Runner, Stage, write};
+use super::{Runner, Stage, fnv_1a, write};
 use crate::experiment::{Task, TrainingPlan};
 
 /// Exit codes of a scan: no trigger found, likely backdoored, inconclusive.
@@ -40,7 +40,8 @@ impl Stage {
 }
 
 impl Runner {
-    /// Writes settings that an experiment has on top of the program's own to a file below the root.
+    /// Writes settings that an experiment has on top of the program's own to a file below the root, which
+    /// is named by them: runs with other settings do not change it.
     /// A dry run only notes the file if it would be written, so that its stages count as not done.
     pub(crate) fn settings_file(
         &self,
@@ -50,7 +51,8 @@ impl Runner {
         if settings.is_empty() {
             return Ok(None);
         }
-        let (path, text) = (self.root.join(name), toml::to_string_pretty(settings)?);
+        let text = toml::to_string_pretty(settings)?;
+        let path = self.root.join(format!("{name}-{:016x}.toml", fnv_1a(text.bytes())));
         // An unchanged file keeps its time, by which stages know it.
         let is_old = fs::read_to_string(&path).ok().as_deref() != Some(&*text);
         if is_old && self.is_dry_run {

@@ -3,14 +3,15 @@
 use super::*;
 
 /// Appends a line to `runs`, writes its first argument as the output and a run record; the command
-/// `fail` fails, `refuse` exits with 1 and writes no output.
+/// `fail` fails, `refuse` exits with 1 and writes no output, `change` changes the file `--input`.
 const SCRIPT: &str = r#"echo run >> "$(dirname "$0")/runs"
 command=$1
 while [ $# -gt 0 ]; do
-  case $1 in --output) output=$2;; --record) record=$2;; esac
+  case $1 in --output) output=$2;; --record) record=$2;; --input) input=$2;; esac
   shift
 done
 [ "$command" = fail ] && { echo 'first' >&2; echo 'error: no data' >&2; echo >&2; exit 2; }
+[ "$command" = change ] && echo change >> "$input"
 [ "$command" = refuse ] || echo "$command" > "$output"
 echo '{"schema_version":1,"command":"x","status":"success","seed":1,"device":"cpu","version":"0",
   "config":{},"inputs":{},"wall_seconds":1.5}' > "$record"
@@ -97,9 +98,28 @@ fn failures_are_named_and_not_stamped() {
     let scratch = Scratch::new("fail");
     for n_runs in 1..=2 {
         let error = scratch.runner.run(scratch.stage("f", "fail")).expect_err("must fail");
-        assert_eq!(format!("{error:#}"), "stage f: error: no data");
+        let error = format!("{error:#}");
+        assert!(error.starts_with("stage f: error: no data (log: "), "{error}");
+        assert!(error.ends_with("f/stderr.txt)"), "{error}");
         assert_eq!(scratch.n_runs(), n_runs);
     }
+}
+
+#[test]
+fn the_error_is_shown_and_not_the_hint_behind_it() {
+    let check = |log: &str, expected: Option<&str>| {
+        assert_eq!(complaint(log).as_deref(), expected, "{log}");
+    };
+    check("\n", None);
+    check("warning: x\nanything\n\n", Some("anything"));
+    check(
+        "error: unexpected argument '--screen' found\n\nFor more information, try '--help'.\n",
+        Some("error: unexpected argument '--screen' found"),
+    );
+    check(
+        "thread 'main' panicked at a.rs:1:2:\nno\nnote: run with `RUST_BACKTRACE=1`\n",
+        Some("thread 'main' panicked at a.rs:1:2: no"),
+    );
 }
 
 #[test]
@@ -157,7 +177,7 @@ fn a_plan_runs_again_what_gets_other_settings() {
     let plan = |scratch: &Scratch, n: i64| {
         let mut settings = toml::Table::new();
         settings.insert("n".to_owned(), n.into());
-        let file = scratch.runner.settings_file("s.toml", &settings).expect("a writable folder");
+        let file = scratch.runner.settings_file("s", &settings).expect("a writable folder");
         let stage = scratch.stage("s", "make").settings(file.as_deref());
         scratch.runner.run(stage).expect("test data");
         scratch.runner.planned.lock().expect("one thread").len()
@@ -166,8 +186,28 @@ fn a_plan_runs_again_what_gets_other_settings() {
     scratch.runner.is_dry_run = true;
     assert_eq!(plan(&scratch, 1), 0, "it is done");
     assert_eq!(plan(&scratch, 2), 1, "the settings are others");
-    let text = fs::read_to_string(scratch.runner.root.join("s.toml")).expect("it was written");
-    assert_eq!((text.trim(), scratch.n_runs()), ("n = 1", 1));
+    let written = || {
+        let files = fs::read_dir(&scratch.runner.root).expect("it was made").flatten();
+        let files = files.map(|it| it.path()).filter(|it| it.extension().is_some());
+        files.map(|it| fs::read_to_string(it).expect("a file")).collect::<Vec<_>>()
+    };
+    assert_eq!((written(), scratch.n_runs()), (vec!["n = 1\n".to_owned()], 1));
+    scratch.runner.is_dry_run = false;
+    plan(&scratch, 2);
+    assert_eq!((written().len(), scratch.n_runs()), (2, 2), "another run may read the first");
+}
+
+#[test]
+fn a_file_that_changes_while_a_stage_runs_is_noticed() {
+    let scratch = Scratch::new("changes");
+    let input = scratch.folder.join("input");
+    fs::write(&input, "1").expect("test data");
+    let stage = || {
+        let file = input.display().to_string();
+        scratch.stage("a", "change").flag("--input", &file).reads(input.clone())
+    };
+    let error = scratch.runner.run(stage()).expect_err("it changed");
+    assert!(format!("{error:#}").contains("a file that it reads changed meanwhile"), "{error:#}");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_mostly_broken_file_is_refused() {
     let pairs = format!("{}{}", "1\t2\t1\n".repeat(99), "1\t9\t1\n1\t2\n".repeat(6));
     let message = read(DATA, pairs.as_bytes()).unwrap_err().to_string();
     let expected = "train.txt: 12 of 111 rows unusable: 6 missing field (first: train.txt, line \
-                    101), 6 unknown function id (first: train.txt, line 100); at most 10 % may be. \
+                    101), 6 no usable function of this id (first: train.txt, line 100); at most 10 % may be. \
                     Expected lines like `id1 TAB id2 TAB label`";
     assert!(message.ends_with(expected), "{message}");
     let few = format!("{}{}", "1\t2\t1\n".repeat(3), "1\t9\t1\n".repeat(10));

@@ -229,7 +229,10 @@ fn cell_row(cell: &Cell) -> Vec<String> {
 
 fn mean_row(cells: &[&Cell], paper: Option<&PaperCell>) -> Vec<String> {
     let first = cells[0];
-    let n_ran = cells.iter().filter(|cell| cell.status == CellStatus::Ok).count();
+    // One that broke half-way has figures before its repair, and none after.
+    let ran: Vec<&Cell> =
+        cells.iter().copied().filter(|cell| cell.status == CellStatus::Ok).collect();
+    let (cells, n_ran) = (&ran[..], ran.len());
     let summary = |measure: fn(&Cell) -> Option<f64>| summarize(cells, n_ran, measure);
     let scans: Vec<_> = cells.iter().filter_map(|cell| cell.scan.as_ref()).collect();
     let backdoored = scans.iter().filter(|scan| scan.verdict == Verdict::LikelyBackdoored).count();

@@ -3,11 +3,15 @@
 
 use super::rank_test::ranks;
 
+/// Differences of rates round: what differs by less than this is a tie.
+const RESOLUTION: f64 = 1e-9;
+
 /// Two-sided p-value of Wilcoxon's signed-rank test, by its exact distribution given the ties.
 ///
 /// Pairs that are equal say nothing and are left out; 1 if all are, `None` without pairs or with a NaN.
 pub fn signed_rank_exact(pairs: &[(f64, f64)]) -> Option<f64> {
-    let differences: Vec<f64> = pairs.iter().map(|(first, second)| first - second).collect();
+    let difference = |(first, second): &(f64, f64)| ((first - second) / RESOLUTION).round();
+    let differences: Vec<f64> = pairs.iter().map(difference).collect();
     if differences.is_empty() || differences.iter().any(|it| it.is_nan()) {
         return None;
     }
@@ -58,6 +62,8 @@ mod tests {
     #[test]
     fn ties_as_in_scipy() {
         check(&[1.0, -1.0, 2.0, 2.0, -3.0, 4.0, 0.0, 5.0], 0.25);
+        // The same in rates, whose differences round.
+        check(&[0.1, -0.1, 0.2, 0.2, -0.3, 0.4, 0.0, 0.5], 0.25);
         check(&[0.5, 0.5, -0.5], 1.0);
     }
 

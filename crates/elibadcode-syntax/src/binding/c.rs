@@ -1,7 +1,5 @@
 //! Names in C.
 
-use tree_sitter::Node;
-
 use super::{Use, parents};
 use crate::identifier::Role;
 use crate::tree::Step;
@@ -47,7 +45,7 @@ pub(crate) fn classify(path: &[Step<'_>], source: &str) -> Use {
         ) => Use::Other,
         ("argument_list", _) if is_attribute(path) || is_field_argument(path, source) => Use::Other,
         _ if in_condition(path) => Use::Other,
-        _ => declared(path, source),
+        _ => declared(path),
     }
 }
 
@@ -59,27 +57,24 @@ pub(crate) enum Shape {
     Function,
 }
 
-/// Climbs from the declarator at `path[index]`, itself of `shape`, to what it declares.
+/// From the declarator at `path[index]`, itself of `shape`, to what it declares.
 pub(crate) fn climb<'t>(
     path: &[Step<'t>],
-    mut index: usize,
-    mut shape: Shape,
+    index: usize,
+    shape: Shape,
 ) -> (usize, Option<&'t str>, Shape) {
-    while index > 0 {
-        let is_declarator = path[index].field == Some("declarator");
-        let inner = match path[index - 1].kind {
-            "function_declarator" if is_declarator => Shape::Function,
-            "pointer_declarator" | "array_declarator" if is_declarator => Shape::Object,
-            "init_declarator" if is_declarator => Shape::Plain,
-            "parenthesized_declarator" | "attributed_declarator" => Shape::Plain,
-            kind => return (index - 1, is_declarator.then_some(kind), shape),
-        };
-        if shape == Shape::Plain {
-            shape = inner;
-        }
-        index -= 1;
+    let top = path[index].c.declaration;
+    if index == 0 {
+        return (0, None, shape);
     }
-    (0, None, shape)
+    let kind = (path[top + 1].field == Some("declarator")).then_some(path[top].kind);
+    let around = path[top + 1..index].iter().rev().map(|step| match step.kind {
+        "function_declarator" => Shape::Function,
+        "pointer_declarator" | "array_declarator" => Shape::Object,
+        _ => Shape::Plain,
+    });
+    let innermost = std::iter::once(shape).chain(around).find(|&it| it != Shape::Plain);
+    (top, kind, innermost.unwrap_or(Shape::Plain))
 }
 
 /// What the identifier declares: the place of the declaration, its kind and the declarator's shape.
@@ -90,8 +85,7 @@ pub(crate) fn target<'t>(path: &[Step<'t>]) -> (usize, Option<&'t str>, Shape) {
     let last = path.len() - 1;
     if let [.., declarator, error, name] = path
         && error.kind == "ERROR"
-        && let Some(before) = error.node.prev_sibling()
-        && displaced_name(declarator, before) == Some(name.node)
+        && error.c.displaced == Some(name.node)
     {
         return match declarator.kind {
             "function_declarator" => climb(path, last - 2, Shape::Function),
@@ -99,28 +93,13 @@ pub(crate) fn target<'t>(path: &[Step<'t>]) -> (usize, Option<&'t str>, Shape) {
             kind => (last - 2, Some(kind), Shape::Plain),
         };
     }
-    if let [.., declarator, word] = path
-        && displaced_name(declarator, word.node).is_some()
-    {
+    if path[last].c.displaced.is_some() {
         return (last, None, Shape::Plain);
     }
     climb(path, last, Shape::Plain)
 }
 
-/// The identifier that ends the error node right after the identifier `word` of a declarator.
-fn displaced_name<'t>(declarator: &Step<'t>, word: Node<'t>) -> Option<Node<'t>> {
-    if !matches!(declarator.kind, "function_declarator" | "init_declarator" | "declaration")
-        || !declarator.node.has_error()
-        || word.kind() != "identifier"
-    {
-        return None;
-    }
-    let error = word.next_sibling().filter(Node::is_error)?;
-    let last = error.child_count().checked_sub(1)?;
-    error.child(last).filter(|node| node.kind() == "identifier")
-}
-
-fn declared(path: &[Step<'_>], source: &str) -> Use {
+fn declared(path: &[Step<'_>]) -> Use {
     let (top, kind, shape) = target(path);
     match (kind, shape) {
         (Some("function_definition"), Shape::Function) if !path[top].in_function => {
@@ -130,7 +109,7 @@ fn declared(path: &[Step<'_>], source: &str) -> Use {
         (Some("declaration"), Shape::Function) if path[top].in_function => Use::Pin,
         (Some("function_definition"), _) | (Some("declaration"), Shape::Function) => Use::Candidate,
         (Some("declaration"), _) if path[top].in_function => {
-            if is_extern(&path[top], source) {
+            if path[top].c.is_extern {
                 Use::Pin
             } else {
                 Use::Declare(Role::Local)
@@ -159,27 +138,11 @@ fn parameter(path: &[Step<'_>], declaration: usize) -> Use {
 fn old_style_parameter(path: &[Step<'_>]) -> Use {
     let Some(function) = path.len().checked_sub(3) else { return Use::Reference };
     let (top, kind, _) = climb(path, function, Shape::Function);
-    let node = path[top].node;
-    let mut cursor = node.walk();
-    if kind == Some("function_definition")
-        && node.children(&mut cursor).any(|child| child.kind() == "declaration")
-    {
+    if kind == Some("function_definition") && path[top].c.is_old_style {
         Use::Declare(Role::Parameter)
     } else {
         Use::Reference
     }
-}
-
-pub(crate) fn is_extern(declaration: &Step<'_>, source: &str) -> bool {
-    let mut cursor = declaration.node.walk();
-    // Specifiers stand before the first name; there may be thousands of names.
-    let is_name =
-        |child: &Node<'_>| child.kind() == "identifier" || child.kind().ends_with("declarator");
-    let specifiers = declaration.node.children(&mut cursor).take_while(|child| !is_name(child));
-    specifiers.into_iter().any(|child| {
-        child.kind() == "storage_class_specifier"
-            && source.get(child.byte_range()) == Some("extern")
-    })
 }
 
 /// Whether the identifier is an argument that a macro takes for the name of a field: that of a list's
@@ -206,7 +169,7 @@ fn is_field_argument(path: &[Step<'_>], source: &str) -> bool {
             _ => return false,
         },
     };
-    list.node.named_child(place as u32) == Some(leaf.node)
+    leaf.named_index == place
 }
 
 fn is_attribute(path: &[Step<'_>]) -> bool {

@@ -4,7 +4,7 @@ use super::NameKind;
 use super::collect::Collector;
 use super::scopes::{Action, Declaration, ScopeKind, Space};
 use crate::binding::Use;
-use crate::binding::c::{Shape, classify, climb, is_extern, target};
+use crate::binding::c::{Shape, classify, climb, target};
 use crate::identifier::Role;
 use crate::scan;
 use crate::tree::Step;
@@ -57,7 +57,7 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             (Action::Candidate, 0)
         }
         Use::Candidate => (Action::Candidate, collector.parent(collector.scope())),
-        Use::Reference | Use::TypeOrReference => (other(collector, path), collector.scope()),
+        Use::Reference | Use::TypeOrReference => (other(path), collector.scope()),
         Use::Pin => (Action::Link, collector.scope()),
         Use::CallName | Use::Other => return,
     };
@@ -116,8 +116,7 @@ fn local(path: &[Step<'_>]) -> Action {
     let [.., leaf] = path else { return Action::Refer };
     let (top, kind, _) = target(path);
     // `a * b;` and `a (b);` are declarations for the grammar even if `a` is a variable.
-    let type_node =
-        (kind == Some("declaration")).then(|| path[top].node.child_by_field_name("type")).flatten();
+    let type_node = path[top].c.type_node.filter(|_| kind == Some("declaration"));
     Action::Declare(Declaration {
         from: leaf.node.start_byte(),
         type_at: type_node
@@ -128,15 +127,13 @@ fn local(path: &[Step<'_>]) -> Action {
 }
 
 /// A reference, unless it declares something that [`classify`] leaves to the outside.
-fn other(collector: &Collector<'_>, path: &[Step<'_>]) -> Action {
+fn other(path: &[Step<'_>]) -> Action {
     let [.., leaf] = path else { return Action::Refer };
     let (top, kind, shape) = target(path);
     match kind {
         Some("parameter_declaration") => declare(NameKind::Parameter, leaf),
         Some("declaration")
-            if shape != Shape::Function
-                && !path[top].in_function
-                && !is_extern(&path[top], collector.facts.source) =>
+            if shape != Shape::Function && !path[top].in_function && !path[top].c.is_extern =>
         {
             local(path)
         }

@@ -72,7 +72,7 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     }
     let above = path.len().checked_sub(3).map_or("", |index| path[index].kind);
     match (parent.kind, leaf.field) {
-        ("method_declaration", Some("name")) => method(collector, parent.node, leaf),
+        ("method_declaration", Some("name")) => method(collector, path),
         ("constructor_declaration" | "compact_constructor_declaration", Some("name")) => {
             constructor(collector, leaf);
         }
@@ -138,7 +138,7 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             let object = parent.node.child_by_field_name("object");
             member(collector, leaf, object, Space::Ordinary);
         }
-        ("method_reference", _) if leaf.node.prev_sibling().is_some() => {
+        ("method_reference", _) if leaf.before.is_some() => {
             member(collector, leaf, parent.node.child(0), Space::Method);
         }
         (
@@ -175,7 +175,7 @@ fn type_name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             let action = Action::Declare(Declaration::hoisted(NameKind::Type));
             collector.note(leaf, Space::Type, action);
         }
-        "scoped_type_identifier" if leaf.node.prev_sibling().is_some() => {}
+        "scoped_type_identifier" if leaf.before.is_some() => {}
         _ => collector.note(leaf, Space::Type, Action::Refer),
     }
 }
@@ -189,14 +189,15 @@ fn field(collector: &mut Collector<'_>, path: &[Step<'_>]) {
     collector.note(leaf, Space::Ordinary, action);
 }
 
-fn method(collector: &mut Collector<'_>, method: Node<'_>, leaf: &Step<'_>) {
+fn method(collector: &mut Collector<'_>, path: &[Step<'_>]) {
+    let [above @ .., method, leaf] = path else { return };
     let scope = collector.parent(collector.scope());
     let is_first = !std::mem::replace(&mut collector.seen_function, true);
     let is_member = collector.kind(scope) == ScopeKind::Class && !is_first;
-    let class = method.parent().and_then(|body| body.parent());
+    let class = above.iter().rev().nth(1).map(|it| it.node);
     let declaration = Declaration {
         kept: is_member
-            && (INHERITED.contains(&collector.text(leaf)) || may_override(method, class)),
+            && (INHERITED.contains(&collector.text(leaf)) || may_override(method.node, class)),
         is_member: is_member && class.is_some_and(|class| class.kind() != ANONYMOUS),
         ..Declaration::hoisted(NameKind::Function)
     };

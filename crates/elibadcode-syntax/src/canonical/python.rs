@@ -1,7 +1,5 @@
 //! Scopes and names of Python.
 
-use tree_sitter::Node;
-
 use super::NameKind;
 use super::collect::Collector;
 use super::scopes::{Action, Alias, Declaration, ScopeKind, Space};
@@ -30,6 +28,11 @@ pub(super) fn open(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         _ => {}
     }
     match step.kind {
+        "decorated_definition" => {
+            let definition = step.node.child_by_field_name("definition");
+            let name = definition.and_then(|it| it.child_by_field_name("name"));
+            collector.decorated = name.and_then(|it| collector.facts.source.get(it.byte_range()));
+        }
         "function_definition" => {
             collector.prepare(path, ScopeKind::Function);
         }
@@ -60,10 +63,7 @@ fn outside(collector: &mut Collector<'_>, path: &[Step<'_>]) {
 
 /// What the first `for` of a comprehension runs over belongs to the scope around it.
 fn is_first_clause(clause: &Step<'_>) -> bool {
-    let mut before = clause.node.prev_named_sibling();
-    while let Some(comment) = before.filter(Node::is_extra) {
-        before = comment.prev_named_sibling();
-    }
+    let before = clause.named_before;
     before.is_none_or(|before| !matches!(before.kind(), "for_in_clause" | "if_clause"))
 }
 
@@ -88,7 +88,7 @@ pub(super) fn name(collector: &mut Collector<'_>, path: &[Step<'_>]) {
             declare(collector, leaf, NameKind::Variable);
         }
         // `case … as x`; in other places the target is wrapped.
-        ("as_pattern", _) if leaf.node.prev_sibling().is_some_and(|it| it.kind() == "as") => {
+        ("as_pattern", _) if leaf.before.is_some_and(|it| it.kind() == "as") => {
             declare(collector, leaf, NameKind::Variable);
         }
         ("global_statement", _) => alias(collector, leaf, Alias::Global),
@@ -171,12 +171,8 @@ fn alias(collector: &mut Collector<'_>, leaf: &Step<'_>, alias: Alias) {
 /// what had the name before.
 fn decorates_its_own_name(collector: &Collector<'_>, path: &[Step<'_>]) -> bool {
     let [.., leaf] = path else { return false };
-    let mut above = path.windows(2).rev().take(CLIMB);
-    let decorated = above.find(|pair| pair[1].kind == "decorator").map(|pair| &pair[0]);
-    let definition = decorated.and_then(|it| it.node.child_by_field_name("definition"));
-    let name = definition.and_then(|it| it.child_by_field_name("name"));
-    let name = name.and_then(|it| collector.facts.source.get(it.byte_range()));
-    name == Some(collector.text(leaf))
+    let is_in_decorator = path.iter().rev().take(CLIMB).any(|it| it.kind == "decorator");
+    is_in_decorator && collector.decorated == Some(collector.text(leaf))
 }
 
 fn target_or_reference(collector: &mut Collector<'_>, path: &[Step<'_>]) {

@@ -292,23 +292,36 @@ impl<'s> Resolver<'_, 's> {
     }
 
     /// Argument names of calls of functions that the text defines.
+    #[expect(
+        clippy::iter_over_hash_type,
+        reason = "the first of each does not depend on the order"
+    )]
     fn keywords(&mut self) {
-        let mut scopes: HashMap<usize, Vec<usize>> = HashMap::new();
-        for &(start, scope) in &self.facts.callables {
+        // Of each callable's scope what is called, and its number among the callables.
+        let mut called: HashMap<usize, (usize, usize)> = HashMap::new();
+        for (number, &(start, scope)) in self.facts.callables.iter().enumerate() {
             if let Some(binding) = self.occurrence_at(start).and_then(|index| self.found[index]) {
-                scopes.entry(binding).or_default().push(scope);
+                called.insert(scope, (binding, number));
+            }
+        }
+        let callees: HashSet<usize> = called.values().map(|&(binding, _)| binding).collect();
+        // Of what is called and a name the first parameter of that name.
+        let mut parameters: HashMap<(usize, &str), (usize, usize)> = HashMap::new();
+        for (&(scope, space, name), &binding) in &self.visible {
+            if space == Space::Ordinary
+                && self.bindings[binding].kind == NameKind::Parameter
+                && let Some(&(callee, number)) = called.get(&scope)
+            {
+                let first = parameters.entry((callee, name)).or_insert((number, binding));
+                *first = (*first).min((number, binding));
             }
         }
         for (index, occurrence) in self.facts.occurrences.iter().enumerate() {
             let Action::Keyword(callee) = occurrence.action else { continue };
             let callee = self.occurrence_at(callee).and_then(|index| self.found[index]);
-            let Some(scopes) = callee.and_then(|binding| scopes.get(&binding)) else { continue };
-            let name = self.name(index);
-            self.found[index] = scopes
-                .iter()
-                .filter_map(|&scope| self.visible.get(&(scope, Space::Ordinary, name)))
-                .copied()
-                .find(|&binding| self.bindings[binding].kind == NameKind::Parameter);
+            let Some(callee) = callee.filter(|it| callees.contains(it)) else { continue };
+            let parameter = parameters.get(&(callee, self.name(index)));
+            self.found[index] = parameter.map(|&(_, binding)| binding);
         }
     }
 

@@ -166,6 +166,14 @@ fn pieces(text: &str, language: Language) -> Vec<(Piece, Range<usize>)> {
                 comment = at;
                 (state, at) = opened(rest, language).map_or((state, at), |(new, n)| (new, at + n));
             }
+            // C splices lines before it looks for comments.
+            State::LineComment if byte == b'\\' && language == Language::C => {
+                at += match rest {
+                    [_, b'\r', b'\n', ..] => 2,
+                    [_, b'\n', ..] => 1,
+                    _ => 0,
+                };
+            }
             State::LineComment if byte == b'\n' => {
                 found.push((Piece::Comment, comment..at));
                 state = State::Code;

@@ -232,6 +232,11 @@ fn comments_go_by_option() {
         "def f0(v0):\n    return v0",
     );
     check(Language::Python, "def f(a):\n    'one'\n    'two'", "def f0(v0):\n    pass");
+    // A comment that goes on in the next line, in code that does not parse.
+    let spliced = "int f(int a) { // note \\\ntesto rb\n return a @ 1; }";
+    let options = CanonicalOptions::all_names();
+    let canonical = canonicalize_text(spliced, Language::C, &options);
+    assert!(canonical.has_errors && !canonical.text.contains("testo"), "{}", canonical.text);
 }
 
 #[test]
@@ -275,6 +280,36 @@ fn fields_in_arguments_of_macros_stay() {
     );
 }
 
+/// Each of these took more than ten seconds when every name looked through what stands before or above it.
+#[test]
+fn long_and_deep_code_takes_time_in_proportion() {
+    let list = |n: usize, part: &str| vec![part; n].join(",");
+    let numbered = |n: usize, name: &str| {
+        (0..n).map(|it| format!("{name}{it}=1")).collect::<Vec<_>>().join(",")
+    };
+    let n = 30_000;
+    for (language, text) in [
+        (Language::C, format!("void f() {{ {}int {}; }}", "const ".repeat(n), list(n, "a"))),
+        (Language::C, format!("int {}f({}) {{ }}", "const ".repeat(n), list(n, "a"))),
+        (Language::C, format!("void f() {{ int a{}; }}", "()".repeat(n))),
+        (Language::C, format!("void f() {{ QLIST_INSERT_HEAD({}); }}", list(n, "a"))),
+        (Language::C, format!("void f() {{ int {} @; }}", list(n, "a"))),
+        (Language::Java, format!("void f() {{ {} x; }}", vec!["A"; n].join("."))),
+        (Language::Python, format!("[x {}]", "for x in y ".repeat(n / 2))),
+        (Language::Python, format!("{}def f(): pass", "@a\n".repeat(n))),
+        (
+            Language::Python,
+            format!("{}f({})", "def f(a): pass\n".repeat(n / 8), numbered(n / 8, "a")),
+        ),
+    ] {
+        let start = std::time::Instant::now();
+        Function::parse(&*text, language);
+        canonicalize_text(&text, language, &CanonicalOptions::all_names());
+        let shown = &text[..40];
+        assert!(start.elapsed().as_secs() < 10, "{shown}: {:?}", start.elapsed());
+    }
+}
+
 #[test]
 fn deeply_nested_names_take_no_time_and_are_promised_nothing() {
     let nested = |n: usize| {
@@ -298,4 +333,8 @@ fn some_names_alone_are_canonical() {
     check(&[], "int f(int a, int b) {   return f(b, a); }");
     check(&[0], "int f0(int a, int b) {   return f0(b, a); }");
     check(&[2], "int f(int a, int v1) {   return f(v1, a); }");
+    let code = "int f(int a, int v0, int v3) { return a - v0; }";
+    let canonical = canonicalize_text(code, Language::C, &CanonicalOptions::all_names());
+    let one = canonical.with_names(code, |index| index == 1);
+    assert_eq!(one, "int f(int v4, int v0, int v3) { return v4 - v0; }");
 }

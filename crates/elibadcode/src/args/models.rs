@@ -79,7 +79,7 @@ pub(crate) struct ScreenArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Without {
-    /// All names that functions declare, at once
+    /// All names that functions declare, and comments, at once
     Names,
     /// One name after the other, and the one that does most counts: slower, and better for code search
     OneName,

@@ -15,7 +15,7 @@ use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, Scope, TrainingEvent};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
-    Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+    Attempt, Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 use fs_err as fs;
 use serde::Serialize;
@@ -108,6 +108,9 @@ fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
                 "{what}, scope {scope}, learning rate {learning_rate:e}, round {round}"
             ));
         }
+        UnlearnEvent::Diverged { learning_rate, round } => progress.line(&format!(
+            "{what}, learning rate {learning_rate:e}, round {round}: the loss is no number any more"
+        )),
         UnlearnEvent::Searches(n) => progress.line(&format!("{n} searches for more triggers")),
         UnlearnEvent::Training(TrainingEvent::Step { step, n_steps, loss }) => {
             if step == 1 {
@@ -257,7 +260,7 @@ fn summary(
 
 /// Says that a fall by more than the limit cannot be excluded, if it cannot.
 fn few_samples(drop: &Interval, limit: f64) -> &'static str {
-    if drop.high > limit {
+    if drop.low <= limit && drop.high > limit {
         "too few clean samples were kept aside to exclude a larger fall than allowed\n"
     } else {
         ""
@@ -268,13 +271,12 @@ fn few_samples(drop: &Interval, limit: f64) -> &'static str {
 fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
     let mut text = String::new();
     for (index, attempt) in result.attempts.iter().enumerate() {
-        let way = format!("scope {}, learning rate {:e}", attempt.scope, attempt.learning_rate);
+        let Attempt { scope, learning_rate, round, .. } = attempt;
+        let way = format!("scope {scope}, learning rate {learning_rate:e}, round {round}");
         if result.accepted == Some(index) {
             let _ = writeln!(
                 text,
-                "accepted: {way}, round {} of {}, {} samples with the trigger; written to {}",
-                index + 1,
-                result.attempts.len(),
+                "accepted: {way}, {} samples with the trigger; written to {}",
                 attempt.n_injected,
                 args.output.display()
             );

@@ -2,6 +2,7 @@
 
 mod summary;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -34,8 +35,8 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
     let mut read = |path: &Path| Functions::read((args.input.task, language), path, &mut context);
     let functions = read(&args.data)?;
     let clean = args.clean.as_deref().map(read).transpose()?;
-    if clean.as_ref().is_some_and(|clean| clean.codes == functions.codes) {
-        bail!("--clean and --data hold the same: suspects would set their own threshold");
+    if let Some(clean) = &clean {
+        functions.check_apart(clean, &context)?;
     }
     let (model, _) = context.model_for(&args.model, args.input.task)?;
     if model.canonical_input().is_some() {
@@ -146,6 +147,23 @@ impl Functions {
             }
         };
         Ok(Self { codes, places })
+    }
+
+    /// Fails if all of these are among the clean ones, and tells how many are.
+    fn check_apart(&self, clean: &Self, context: &Context<'_>) -> Result<()> {
+        let clean: BTreeSet<&Vec<String>> = clean.codes.iter().collect();
+        let n_shared = self.codes.iter().filter(|codes| clean.contains(codes)).count();
+        let n = self.codes.len();
+        if n_shared == n && n > 0 {
+            bail!("--clean holds all that --data does: suspects would set their own threshold");
+        }
+        if n_shared > 0 {
+            context.progress.line(&format!(
+                "{n_shared} of {n} functions or pairs are among the --clean ones, too: if they are not \
+                 clean, fewer are flagged"
+            ));
+        }
+        Ok(())
     }
 
     fn subjects(&self, language: Language) -> Vec<Subject<'_>> {

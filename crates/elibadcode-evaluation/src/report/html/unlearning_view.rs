@@ -48,6 +48,9 @@ struct Trigger {
 
 #[derive(Clone, Debug, Deserialize)]
 struct Attempt {
+    /// Its number in the rounds of a scope and learning rate; older documents do not say it.
+    #[serde(default)]
+    round: Option<usize>,
     after: Checks,
     objections: Vec<String>,
     score_drop: Interval,
@@ -154,7 +157,7 @@ impl UnlearningView {
     /// What was unlearned, what the checks say before and after, and what they objected to.
     pub(super) fn html(&self) -> String {
         let triggers: Vec<String> = self.triggers.iter().map(|it| code(&it.text)).collect();
-        let n_searched: usize = self.attempts.iter().map(|it| it.searched.len()).sum();
+        let n_searched: usize = self.way().iter().map(|it| it.searched.len()).sum();
         let more = match n_searched {
             0 => String::new(),
             n => format!(", and {n} more that were searched for before the rounds"),
@@ -165,13 +168,19 @@ impl UnlearningView {
             "The repair failed its checks, and no repaired model was written."
         };
         let mut html = format!("<p>{outcome} Unlearned: {}{more}.</p>", triggers.join(", "));
-        let decisive =
-            self.accepted_attempt.map_or(self.attempts.last(), |index| self.attempts.get(index));
-        if let Some(attempt) = decisive {
+        if let Some(attempt) = self.way().last() {
             html += &self.checks(attempt);
         }
         html + "<p>The checks know the triggers that were unlearned only. What an attacker planted \
                 may resemble them, and can be left in part.</p>"
+    }
+
+    /// The rounds that led to the attempt that counts, and it.
+    fn way(&self) -> &[Attempt] {
+        let end = self.accepted_attempt.map_or(self.attempts.len(), |index| index + 1);
+        let attempts = self.attempts.get(..end).unwrap_or_default();
+        let n_rounds = attempts.last().and_then(|it| it.round).unwrap_or(attempts.len());
+        &attempts[attempts.len().saturating_sub(n_rounds)..]
     }
 
     /// The checks of the attempt that counts.
@@ -262,13 +271,13 @@ pub(super) mod tests {
         let checks = r#"{"mrr": 0.8, "normalized_rank": 0.1, "control": 0.5,
             "without_trigger": 0.5, "n": 9}"#;
         let attempt = format!(
-            r#"{{"after": {checks}, "objections": [], "score_drop": {{"low": 0.0, "high": 0.0}},
-                "searched": [{{"text": "c"}}]}}"#
+            r#"{{"round": 1, "after": {checks}, "objections": [],
+                "score_drop": {{"low": 0.0, "high": 0.0}}, "searched": [{{"text": "c"}}]}}"#
         );
         let html = html(&format!(
             r#"{{"run": {RUN}, "triggers": [{{"text": "b"}}, {{"text": "a"}}],
-                "is_accepted": true, "accepted_attempt": 0, "before": {checks},
-                "attempts": [{attempt}]}}"#
+                "is_accepted": true, "accepted_attempt": 1, "before": {checks},
+                "attempts": [{attempt}, {attempt}]}}"#
         ));
         assert!(html.contains("<code>b</code>, <code>a</code>, and 1 more"), "{html}");
         assert!(html.contains("The mean reciprocal rank fell by 0.0 to 0.0"), "{html}");

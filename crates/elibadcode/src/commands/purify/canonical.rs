@@ -40,25 +40,23 @@ pub(super) fn run(
         Task::DefectDetection => {
             let (samples, _) = context.functions(&args.data, language)?;
             let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
-            let functions = single(&codes);
             let encode = |model: &LoadedModel| rows::labelled(model, &samples, language);
-            subject.repair(model, encode, &functions, &codes, context)?
+            subject.repair(model, encode, &single(&codes), &codes, context)?
         }
         Task::CloneDetection => {
             let (samples, _) = context.pairs(&args.data, language)?;
             let codes: Vec<&str> = samples.functions.iter().map(|it| &*it.code).collect();
             let pairs = samples.pairs.iter();
-            let functions: Vec<Vec<usize>> =
+            let members: Vec<Vec<usize>> =
                 pairs.map(|pair| vec![pair.first, pair.second]).collect();
             let encode = |model: &LoadedModel| rows::pairs(model, &samples, language);
-            subject.repair(model, encode, &functions, &codes, context)?
+            subject.repair(model, encode, &members, &codes, context)?
         }
         Task::CodeSearch => {
             let (samples, _) = context.queries(&args.data, language)?;
             let codes: Vec<&str> = samples.iter().map(|sample| &*sample.code).collect();
-            let functions = single(&codes);
             let encode = |model: &LoadedModel| rows::queries(model, &samples, language);
-            subject.repair(model, encode, &functions, &codes, context)?
+            subject.repair(model, encode, &single(&codes), &codes, context)?
         }
     };
     let terms = Terms { task, language, form, input_format: model.input_format() };
@@ -71,9 +69,9 @@ pub(super) fn run(
     Ok(is_accepted)
 }
 
-/// The functions of samples with one each.
+/// The members of samples with one function each.
 fn single(codes: &[&str]) -> Vec<Vec<usize>> {
-    function_numbers(codes.iter().copied()).into_iter().map(|it| vec![it]).collect()
+    (0..codes.len()).map(|index| vec![index]).collect()
 }
 
 /// What the model is to read.
@@ -84,12 +82,13 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Encodes the samples in both forms, repairs, and puts the promise to the test.
+    /// Encodes the samples, whose members are indices of codes, in both forms, repairs, and puts the
+    /// promise to the test.
     fn repair<R: ScoredRow>(
         &self,
         model: LoadedModel,
         encode: impl Fn(&LoadedModel) -> Vec<R>,
-        functions: &[Vec<usize>],
+        members: &[Vec<usize>],
         codes: &[&str],
         context: &Context<'_>,
     ) -> Result<(LoadedModel, CanonicalRepair, LawCheck)> {
@@ -98,7 +97,16 @@ impl Subject<'_> {
         let raw = encode(&model);
         let model = model.with_canonical_input(Some(self.form));
         let canonical = encode(&model);
-        let samples = CanonicalSamples { raw: &raw, canonical: &canonical, functions };
+        // Functions that differ in names or comments only are one for a model that sees neither.
+        let options = self.form.options();
+        let forms: Vec<String> = codes
+            .par_iter()
+            .map(|code| canonicalize_text(code, self.language, &options).text)
+            .collect();
+        let numbers = function_numbers(forms.iter().map(String::as_str));
+        let functions: Vec<Vec<usize>> =
+            members.iter().map(|own| own.iter().map(|&index| numbers[index]).collect()).collect();
+        let samples = CanonicalSamples { raw: &raw, canonical: &canonical, functions: &functions };
         let mut observe = |event| super::show(context, "fine-tuning on canonical samples", event);
         let network: &CodeModel = &model.network;
         let mut repair = canonical_repair(network, &samples, self.config, seed, &mut observe)?;

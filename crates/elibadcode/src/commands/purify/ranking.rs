@@ -87,7 +87,7 @@ fn summary(
     let words: Vec<String> =
         words.iter().map(|it| format!("`{}`", escape_untrusted(&it.text))).collect();
     let _ = writeln!(text, "unlearned: {} for queries with {}", names.join(", "), words.join(", "));
-    let n_searched: usize = result.attempts.iter().map(|it| it.searched.len()).sum();
+    let n_searched: usize = result.way().iter().map(|it| it.searched.len()).sum();
     if n_searched > 0 {
         let _ = writeln!(text, "and {n_searched} more that were searched for before the rounds");
     }

@@ -19,7 +19,7 @@ pub(super) fn text(report: &ScreenReport) -> String {
     }
     let _ = writeln!(
         text,
-        "{} of {} flagged: the answer hangs on names{}",
+        "{} of {} flagged: the answer hangs on names or comments{}",
         report.flagged.len(),
         report.n_subjects,
         match report.n_with_errors {

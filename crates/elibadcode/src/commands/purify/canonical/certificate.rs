@@ -36,8 +36,12 @@ impl Terms {
             task: self.task.to_string(),
             language: self.language.to_string(),
             canonical_input: serde_json::to_value(self.form)?,
-            // One function that breaks the promise refutes it.
-            excluded: if law.n_violations == 0 { self.excluded() } else { Vec::new() },
+            // One function that breaks the promise refutes it; without any it was not tested.
+            excluded: if law.n_functions > 0 && law.n_violations == 0 {
+                self.excluded()
+            } else {
+                Vec::new()
+            },
             not_covered: self.not_covered(),
             law,
             scores: repair.scores.clone(),
