@@ -192,7 +192,7 @@ fn a_plan_runs_again_what_gets_other_settings() {
         files.map(|it| fs::read_to_string(it).expect("a file")).collect::<Vec<_>>()
     };
     assert_eq!((written(), scratch.n_runs()), (vec!["n = 1\n".to_owned()], 1));
-    scratch.runner.is_dry_run = false;
+    (scratch.runner.is_dry_run, scratch.runner.unwritten) = (false, Mutex::default());
     plan(&scratch, 2);
     assert_eq!((written().len(), scratch.n_runs()), (2, 2), "another run may read the first");
 }
