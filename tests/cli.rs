@@ -230,9 +230,7 @@ fn an_output_that_exists_is_kept() {
     let repair = "purify model --data clean.jsonl --trigger testo_init -o";
     sandbox.refuses(&format!("{repair} model --force"), "model is what the command reads");
     let evaluate = "evaluate model --data clean.jsonl -o both.json --record both.json";
-    let run = sandbox.run(evaluate).expect_code(2);
-    assert!(run.stderr.contains("both.json exists"), "{}", run.stderr);
-    assert!(String::from_utf8(sandbox.read("both.json")).unwrap().contains("accuracy"));
+    sandbox.refuses(evaluate, "both.json: two outputs are to be written there");
 }
 
 #[test]

@@ -171,9 +171,9 @@ impl Bundle {
             let task = experiment.task.name();
             let cells =
                 || self.entries.iter().map(|it| &it.cell).filter(move |cell| cell.task == task);
-            let models = in_order(&experiment.models, cells().map(|cell| cell.model.clone()));
-            let attacks = in_order(&experiment.attacks, cells().map(|cell| cell.attack.clone()));
-            let seeds = in_order(&experiment.seeds, cells().map(|cell| cell.seed));
+            let models: Vec<String> = cells().map(|cell| cell.model.clone()).collect();
+            let attacks: Vec<String> = cells().map(|cell| cell.attack.clone()).collect();
+            let seeds: Vec<u64> = cells().map(|cell| cell.seed).collect();
             experiment.narrow(&models, &attacks, &seeds)?;
         }
         Ok(experiments)
@@ -274,16 +274,6 @@ impl Bundle {
         check_distinct(self.entries.iter().map(cell))?;
         check_distinct(self.twins.iter().map(twin))
     }
-}
-
-/// `known` values that occur in `found`, then the other ones that do.
-fn in_order<T: Clone + Ord>(known: &[T], found: impl Iterator<Item = T>) -> Vec<T> {
-    let mut found: Vec<T> = found.collect();
-    found.sort();
-    found.dedup();
-    let place = |value: &T| known.iter().position(|it| it == value).unwrap_or(known.len());
-    found.sort_by_key(place);
-    found
 }
 
 /// Fails if two neighbours have the same name.

@@ -203,9 +203,10 @@ impl Experiment {
                 known.join(", ")
             );
         }
-        (self.models, self.attacks) = (distinct(models), distinct(attacks));
+        let (models, attacks) = (in_order(&self.models, models), in_order(&self.attacks, attacks));
+        (self.models, self.attacks) = (models, attacks);
         if !seeds.is_empty() {
-            self.seeds = distinct(seeds);
+            self.seeds = in_order(&self.seeds, seeds);
         }
         Ok(())
     }
@@ -238,10 +239,15 @@ fn known_attacks() -> Vec<&'static str> {
     ATTACKS.lines().collect()
 }
 
-/// These without repetitions.
-fn distinct<T: Clone + PartialEq>(values: &[T]) -> Vec<T> {
-    let is_first = |&(index, value): &(usize, &T)| !values[..index].contains(value);
-    values.iter().enumerate().filter(is_first).map(|(_, value)| value.clone()).collect()
+/// What was chosen, without repetitions: `known` values in their order, then the others. So the shards of
+/// a run are merged in the order of the whole.
+fn in_order<T: Clone + Ord>(known: &[T], chosen: &[T]) -> Vec<T> {
+    let mut ordered = chosen.to_vec();
+    ordered.sort();
+    ordered.dedup();
+    let place = |value: &T| known.iter().position(|it| it == value).unwrap_or(known.len());
+    ordered.sort_by_key(place);
+    ordered
 }
 
 #[cfg(test)]

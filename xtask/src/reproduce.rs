@@ -227,6 +227,9 @@ fn check_settings(experiment: &Experiment, variant: &Variant, binary: &Path) -> 
     ];
     for (command, base, more) in parts {
         let settings = settings::merged(base, more);
+        if settings.is_empty() {
+            continue;
+        }
         settings::resolved::<toml::Table>(binary, command, experiment.task, &settings)
             .with_context(|| format!("{}, variant `{}`", experiment.task.name(), variant.name))?;
     }

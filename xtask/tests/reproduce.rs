@@ -12,7 +12,7 @@ use elibadcode_evaluation::records::METRICS_SCHEMA_VERSION;
 
 /// The results of what is asked for below, which is a part of the matrix.
 const RESULTS: &str =
-    "smoke/only-search-models-codebert-codet5-attacks-codepoisoner-badcode-seeds-1";
+    "smoke/only-search-models-codet5-codebert-attacks-badcode-codepoisoner-seeds-1";
 
 /// Times that a run is killed.
 const N_KILLS: u32 = 10;
@@ -36,7 +36,7 @@ impl Scratch {
     fn start(&self, out: &str, more: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["reproduce", "search", "--scale", "smoke", "--jobs", "3", "--seeds", "1"])
-            .args(["--attacks", "codepoisoner,badcode", "--models", "codebert,codet5"])
+            .args(["--attacks", "badcode,codepoisoner", "--models", "codet5,codebert"])
             .args(more)
             .arg("--binary")
             .arg(self.0.join("program"))

@@ -27,7 +27,8 @@ pub struct Planted {
 /// The code still does what it did: names are changed everywhere in the function, and dead code is
 /// never carried out. What refers to a name from outside does not follow: a Java method that overrides
 /// another, or a constructor, no longer compiles under another name, and what asks for names at run time
-/// (`locals()` of Python) finds others. Which trigger a function gets depends on the configuration and the code
+/// finds others: `locals()` of Python, and the argument names of a call through an object (`self.f(n=1)`
+/// within `f`). Which trigger a function gets depends on the configuration and the code
 /// only.
 pub fn plant(config: &AttackConfig, code: &str, language: Language) -> Result<Planted, PlantError> {
     let function = Function::parse(code, language);

@@ -114,11 +114,13 @@ pub(crate) fn write_dir(
     write(&fresh)?;
     if path.symlink_metadata().is_ok() {
         check_dir(path, force)?;
-        if path.is_dir() {
-            fs::remove_dir_all(path)?;
-        } else {
-            fs::remove_file(path)?;
-        }
+        // What was there goes with the temporary folder, once the new one stands in its place.
+        let old = scratch.path().join("old");
+        fs::rename(path, &old)?;
+        return fs::rename(&fresh, path).or_else(|error| {
+            fs::rename(&old, path)?;
+            Err(error.into())
+        });
     }
     fs::rename(&fresh, path)?;
     Ok(())

@@ -13,7 +13,7 @@ use fs_err as fs;
 /// Arguments that are written to.
 const OUTPUTS: [&str; 4] = ["output", "report", "convert", "record"];
 
-/// Fails if an output is one of the inputs that this command line names, a folder with one in it, or a file
+/// Fails if two outputs are in one place, or an output is one of the inputs that this command line names, a folder with one in it, or a file
 /// that is read of a folder.
 pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
     let Some((name, arguments)) = matches.subcommand() else { return Ok(()) };
@@ -28,6 +28,21 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
         let values = ids.iter().filter_map(|id| arguments.try_get_raw(id).ok().flatten());
         values.flatten().filter_map(|value| fs::canonicalize(Path::new(value)).ok()).collect()
     };
+    let written: Vec<PathBuf> = outputs
+        .iter()
+        .filter_map(|id| arguments.try_get_raw(id).ok().flatten())
+        .flatten()
+        .filter_map(|value| std::path::absolute(Path::new(value)).ok())
+        .collect();
+    for (index, output) in written.iter().enumerate() {
+        let others = written.iter().enumerate().filter(|(other, _)| *other != index);
+        if let Some((_, other)) = others.into_iter().find(|(_, other)| other.starts_with(output)) {
+            bail!(
+                "{}: two outputs are to be written there; give each a place outside of the other",
+                other.display()
+            );
+        }
+    }
     let inputs = there(&inputs);
     for output in there(&outputs) {
         if let Some(folder) = inputs.iter().find(|input| is_read_of(&output, input)) {
@@ -88,6 +103,13 @@ mod tests {
         assert!(error.contains("scan.json is what the command reads"), "{error}");
         let error = check(&["report", &scan, "--record", &scan]).expect_err("the same");
         assert!(error.contains("is what the command reads"), "{error}");
+        let (new, within) = (path("new"), path("new/report.json"));
+        for other in [&new, &within] {
+            let words =
+                ["purify", &folder, "--data", &scan, "--scan", &scan, "-o", &new, "--report"];
+            let error = check(&[&words[..], &[other]].concat()).expect_err("two in one place");
+            assert!(error.contains("two outputs are to be written there"), "{error}");
+        }
         // What is no path is read by nobody.
         assert_eq!(check(&["report", &scan, "--name", &other, "-o", &other]), Ok(()));
         let words = ["canonicalize", "--language", "c", &scan, "-o", &other];

@@ -72,11 +72,11 @@ fn products_are_grouped_and_complete() {
     assert_eq!(
         keys[..5],
         [
-            "defect codebert badcode 5",
-            "defect codebert badcode 4",
-            "defect codebert codepoisoner 5",
             "defect codebert codepoisoner 4",
-            "defect codet5 badcode 5",
+            "defect codebert codepoisoner 5",
+            "defect codebert badcode 4",
+            "defect codebert badcode 5",
+            "defect codet5 codepoisoner 4",
         ]
     );
     assert_eq!(keys[8], "clone codebert badcode 5");
