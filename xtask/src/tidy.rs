@@ -123,12 +123,13 @@ fn wrong_edges(packages: &[Package]) -> Vec<String> {
 }
 
 fn missing_crates(packages: &[Package], readme: &str) -> Vec<String> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let names: Vec<&str> = readme.split(|c: char| !is_name(c)).collect();
+    // The first cell of a row is the name, or a link that is called so.
+    let names = readme.lines().filter_map(|line| line.strip_prefix('|')?.split('`').nth(1));
+    let names: Vec<&str> = names.collect();
     packages
         .iter()
         .filter(|package| !names.contains(&&*package.name))
-        .map(|package| format!("README.md: the crate {} is not mentioned", package.name))
+        .map(|package| format!("README.md: the crate {} has no row in a table", package.name))
         .collect()
 }
 
@@ -191,7 +192,9 @@ mod tests {
     fn crates_are_mentioned_by_their_whole_name() {
         let packages = [package("elibadcode", &[]), package("elibadcode-syntax", &[])];
         assert_eq!(missing_crates(&packages, "| `elibadcode-syntax` |").len(), 1);
-        assert!(missing_crates(&packages, "`elibadcode`, `elibadcode-syntax`").is_empty());
+        let rows = "| [`elibadcode`](x) | a |\n| `elibadcode-syntax` | b |";
+        assert!(missing_crates(&packages, rows).is_empty());
+        assert_eq!(missing_crates(&packages, "`elibadcode`, [`elibadcode-syntax`](x)").len(), 2);
         assert_eq!(missing_crates(&packages, "").len(), 2);
     }
 

@@ -79,7 +79,7 @@ fn products_are_grouped_and_complete() {
             "defect codet5 codepoisoner 4",
         ]
     );
-    assert_eq!(keys[8], "clone codebert badcode 5");
+    assert_eq!(keys[8], "clone codebert codepoisoner 4");
 }
 
 #[cfg(unix)]

@@ -120,6 +120,20 @@ mod tests {
         assert!(true_positive_rate_at(&[], 0.5).abs() < 1e-12);
     }
 
+    // Roots of (area - x)^2 = z^2 x (1 - x) (1 + ((m + n) / 2 - 1) ((1 - x) / (2 - x) + x / (1 + x))) / (m n),
+    // found by bisection in Python.
+    #[test]
+    fn intervals_as_in_newcombes_equation() {
+        let check = |area, m, n, low: f64, high: f64| {
+            let found = auroc_interval(area, m, n, 0.95).expect("both classes");
+            crate::assert_close(found.low, low, 1e-7);
+            crate::assert_close(found.high, high, 1e-7);
+        };
+        check(0.9, 20, 30, 0.764_250_918, 0.958_833_499);
+        check(0.75, 12, 8, 0.485_506_977, 0.898_828_474);
+        check(1.0, 30, 30, 0.933_023_822, 1.0);
+    }
+
     #[test]
     fn intervals_hold_the_area_and_have_a_width_at_1() {
         let area = roc_auc(&SCORES, &POSITIVE).expect("both classes");
