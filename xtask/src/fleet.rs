@@ -55,7 +55,8 @@ pub(crate) struct FleetArgs {
     /// Make nothing: report what is there; with --binary only what that program made
     #[arg(long, conflicts_with_all = ["dry_run", "shard", "limit"])]
     report: bool,
-    /// Fit the score to the fleet, and write crates/elibadcode-inversion/calibration.json
+    /// Fit the score to the fleet, and write crates/elibadcode-inversion/calibration.json; beside --report
+    /// only with --binary
     #[arg(long)]
     fit: bool,
     /// Seeds at a time [default: one per core, at most 8]
@@ -126,9 +127,8 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         let (runner, scanner) = (runner(&binary), runner(&scanner));
         let programs = Programs { runner, scanner, scanned_by: scanned_by.clone() };
         if !args.report {
-            check_settings(fleet.task, &fleet.scan, &programs.scanner.binary)?;
-        }
-        if !args.report {
+            settings::check(&programs.scanner.binary, "scan", fleet.task, &fleet.scan)
+                .with_context(|| format!("fleet {name}"))?;
             is_complete &= make(fleet, &programs, args)?;
         }
         if args.dry_run {
@@ -279,11 +279,6 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
         update(fleet.task, calibration)?;
     }
     Ok(())
-}
-
-/// Fails if the program refuses the settings of the fleet's scans.
-fn check_settings(task: Task, scan: &toml::Table, binary: &Path) -> Result<()> {
-    settings::resolved::<toml::Table>(binary, "scan", task, scan).map(drop)
 }
 
 /// Whether a record is of another program or plan; unknown without a program, as for `--report`.

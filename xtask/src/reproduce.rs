@@ -226,11 +226,7 @@ fn check_settings(experiment: &Experiment, variant: &Variant, binary: &Path) -> 
         ("purify", &experiment.purify, &variant.purify),
     ];
     for (command, base, more) in parts {
-        let settings = settings::merged(base, more);
-        if settings.is_empty() {
-            continue;
-        }
-        settings::resolved::<toml::Table>(binary, command, experiment.task, &settings)
+        settings::check(binary, command, experiment.task, &settings::merged(base, more))
             .with_context(|| format!("{}, variant `{}`", experiment.task.name(), variant.name))?;
     }
     Ok(())

@@ -21,6 +21,19 @@ pub(crate) fn merged(base: &toml::Table, more: &toml::Table) -> toml::Table {
     settings
 }
 
+/// Fails if the program refuses settings of a command: before it has worked for hours.
+pub(crate) fn check(
+    binary: &Path,
+    command: &str,
+    task: Task,
+    settings: &toml::Table,
+) -> Result<()> {
+    if settings.is_empty() {
+        return Ok(());
+    }
+    resolved::<toml::Table>(binary, command, task, settings).map(drop)
+}
+
 /// All settings of a command as the program resolves them; what it refuses is an error.
 pub(crate) fn resolved<T: DeserializeOwned>(
     binary: &Path,

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Stands in for the program: slow, and what it writes depends on everything that it reads, so that
 # one wrong or half-made input shows in the results. Documents are those of a code search.
+case "$*" in *--print-config*) exit 0;; esac
 command=$1
 digest=0
 while [ $# -gt 0 ]; do

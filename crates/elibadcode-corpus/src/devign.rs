@@ -3,7 +3,8 @@
 //! Three layouts are read: rows (`.jsonl`, also `.gz`), the original `function.json`, one array, and
 //! the indices of a split of it, one per line, in a `.txt` file beside it, all of them also `.gz`. Rows
 //! name the source `func` or `code` and the label `target` or `label`. Functions that are too long are left
-//! out and counted; any other flaw of a row is an error.
+//! out and counted; any other flaw of a row is an error, and so is a row of an array that is longer than
+//! [`MAX_ROW_BYTES`].
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -117,7 +117,7 @@ impl CodeTokenizer {
                 .collect();
             let mut inner = pipeline(model, &special, look::adds_space(dir)?.unwrap_or(false));
             look::add_tokens(&mut inner, dir)?;
-            entries::check_entries(&inner).map_err(|text| problem(&vocabulary, text))?;
+            entries::check_entries(&inner).map_err(|text| problem(dir, text))?;
             return Self::new(inner, &vocabulary);
         }
         Err(problem(dir, "has neither tokenizer.json nor vocab.json with merges.txt"))

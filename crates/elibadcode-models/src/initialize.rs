@@ -153,7 +153,36 @@ fn normal(rng: &mut ChaCha8Rng) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng as _;
+
     use super::*;
+    use crate::config::{Architecture, Preset};
+    use crate::device::Compute;
+
+    #[test]
+    fn a_mean_is_that_of_every_parameter() {
+        let device = Compute::select("cpu").unwrap().device;
+        let config = Preset::Tiny.config(Architecture::CodeBert, 50);
+        let models: Vec<CodeModel> = (0..3)
+            .map(|seed| {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                initialize(&config, Head::Classification, &mut rng, &device)
+            })
+            .collect();
+        let mean = parameters::collect(&CodeModel::mean(&models).unwrap());
+        let all: Vec<_> = models.iter().map(parameters::collect).collect();
+        assert!(mean.keys().eq(all[0].keys()));
+        for (name, tensor) in &mean {
+            assert_eq!(tensor.shape, all[0][name].shape, "{name}");
+            for (index, value) in tensor.values.iter().enumerate() {
+                let sum: f32 = all.iter().map(|it| it[name].values[index]).sum();
+                assert!((value - sum / 3.0).abs() < 1e-6, "{name} {index}");
+            }
+        }
+        let one = parameters::collect(&CodeModel::mean(&models[..1]).unwrap());
+        assert_eq!(one, all[0]);
+        assert!(CodeModel::mean(&[]).is_none());
+    }
 
     #[test]
     fn a_head_meets_its_offset() {

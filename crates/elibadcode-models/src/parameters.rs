@@ -219,6 +219,9 @@ impl<F: FnMut(&str) -> Result<HostTensor, Error>> ModuleMapper for Applier<'_, F
 pub(crate) fn mean<M: Module>(modules: &[M], device: &Device) -> Option<M> {
     let share = 1.0 / modules.len() as f32;
     let (first, others) = modules.split_first()?;
+    if others.is_empty() {
+        return Some(first.clone());
+    }
     let mut sums = collect(first);
     for other in others {
         let tensors = collect(other);

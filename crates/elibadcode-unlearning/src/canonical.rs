@@ -17,7 +17,7 @@ use crate::checks::costs;
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::parts::divide;
-use crate::rounds::UnlearnEvent;
+use crate::rounds::{Divergence, UnlearnEvent};
 
 /// Fewer samples than this cannot be divided into training and checks.
 const MIN_SAMPLES: usize = 40;
@@ -113,7 +113,8 @@ pub fn canonical_repair<R: ScoredRow>(
                 fine_tune(network.clone(), &training, &selection, &settings, &mut rng, &mut show);
             let trained = match trained {
                 Err(elibadcode_models::Error::NotFinite(_)) => {
-                    observe(UnlearnEvent::Diverged { learning_rate, round: 1 });
+                    let divergence = Divergence { round: 1, scope, learning_rate };
+                    observe(UnlearnEvent::Diverged(divergence));
                     continue;
                 }
                 other => other?,
@@ -175,6 +176,12 @@ impl Parts {
         let shares = [rate, rate * (1.0 - rate), (1.0 - rate).powi(2)];
         let [checks, selection, training] =
             <[_; 3]>::try_from(divide(&samples, &order, &shares)).expect("as many parts as shares");
+        if (n as f64 * rate).round() < MIN_CHECKS as f64 {
+            return Err(Error::Samples(format!(
+                "a share of {rate} (check_rate) of {n} clean samples are fewer than the {MIN_CHECKS} that \
+                 are needed to check the repair"
+            )));
+        }
         if checks.len() < MIN_CHECKS {
             return Err(Error::Samples(format!(
                 "the clean samples have so many functions in common, or names alone tell so many apart, \

@@ -51,7 +51,7 @@ pub use error::Error;
 pub use injection::hand_written;
 pub use parts::function_numbers;
 pub use ranking::{RankingChecks, unlearn_search};
-pub use rounds::{Attempt, UnlearnEvent, Unlearned};
+pub use rounds::{Attempt, Divergence, UnlearnEvent, Unlearned};
 pub use unlearn::unlearn;
 
 // Their types stand in public signatures.

@@ -1,5 +1,7 @@
 //! The rounds of a repair, of any task: fine-tune, measure, accept or go on, else roll back.
 
+use std::collections::VecDeque;
+
 use elibadcode_corpus::stage_rng;
 use elibadcode_evaluation::Interval;
 use elibadcode_inversion::InvertedTrigger;
@@ -50,6 +52,20 @@ pub struct Unlearned<C> {
     pub before: C,
     /// Every attempt, in order.
     pub attempts: Vec<Attempt<C>>,
+    /// Rounds whose loss was no number, after which the rounds of that try ended.
+    pub diverged: Vec<Divergence>,
+}
+
+/// A round without a result: its loss was no number.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Divergence {
+    /// From 1.
+    pub round: usize,
+    /// What was trained.
+    pub scope: Scope,
+    /// Its peak learning rate.
+    pub learning_rate: f64,
 }
 
 impl<C> Unlearned<C> {
@@ -79,13 +95,8 @@ pub enum UnlearnEvent {
         /// From 1.
         round: usize,
     },
-    /// The loss of this round was no number at this learning rate.
-    Diverged {
-        /// The peak learning rate.
-        learning_rate: f64,
-        /// From 1.
-        round: usize,
-    },
+    /// The loss of this round was no number.
+    Diverged(Divergence),
     /// So many triggers are searched for.
     Searches(usize),
     /// It goes on.
@@ -137,8 +148,8 @@ pub(crate) fn costs<M: Measured>(after: &M, before: &M, limits: &Limits) -> Vec<
 /// Tries every scope for as many rounds as it takes. The first result without objections after the
 /// least number of rounds is the repair; if there is none, the last one without objections.
 ///
-/// A scope in which nothing passed, and whose last round costs too much or diverged, is tried again,
-/// slower.
+/// A scope in which nothing passed and the last round costs too much is tried again, slower, and so is one
+/// in which a round diverged before there were enough.
 pub(crate) fn repair<M: Measured>(
     model: &LoadedModel,
     config: &UnlearningConfig,
@@ -148,8 +159,9 @@ pub(crate) fn repair<M: Measured>(
     train: &mut Train<'_>,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<M::Checks>, Error> {
-    let (attempts, passed, diverged) = (Vec::new(), None, None);
-    let mut repair = Repair { model, config, seed, before, measure, attempts, passed, diverged };
+    let (attempts, passed, diverged, error) = (Vec::new(), None, Vec::new(), None);
+    let mut repair =
+        Repair { model, config, seed, before, measure, attempts, passed, diverged, error };
     'scopes: for &scope in &config.scopes {
         for n_slowdowns in 0..=config.slowdowns {
             match repair.try_out(&config.training(scope, n_slowdowns), train, observe)? {
@@ -159,7 +171,7 @@ pub(crate) fn repair<M: Measured>(
             }
         }
     }
-    if let (Some(error), true) = (repair.diverged, repair.attempts.is_empty()) {
+    if let (Some(error), true) = (repair.error, repair.attempts.is_empty()) {
         return Err(error.into());
     }
     let (network, accepted) = match repair.passed {
@@ -167,13 +179,14 @@ pub(crate) fn repair<M: Measured>(
         None => (model.network.clone(), None),
     };
     let before = repair.before.into_checks();
-    Ok(Unlearned { network, accepted, before, attempts: repair.attempts })
+    let Repair { attempts, diverged, .. } = repair;
+    Ok(Unlearned { network, accepted, before, attempts, diverged })
 }
 
 /// How the rounds of a scope at one learning rate ended.
 enum End {
     Accepted,
-    /// Nothing passed, and what the last round lost is more than allowed, or it diverged.
+    /// Nothing passed, and what the last round lost is more than allowed; or it diverged.
     TooCostly,
     /// A round passed, or the last one lost no more than is allowed: slower would be no better.
     Done,
@@ -189,8 +202,10 @@ struct Repair<'a, M: Measured> {
     attempts: Vec<Attempt<M::Checks>>,
     /// The last network without objections, and its attempt.
     passed: Option<(CodeModel, usize)>,
-    /// Why a round has no result.
-    diverged: Option<elibadcode_models::Error>,
+    /// Rounds without a result.
+    diverged: Vec<Divergence>,
+    /// Why the last of them has none.
+    error: Option<elibadcode_models::Error>,
 }
 
 impl<M: Measured> Repair<'_, M> {
@@ -204,27 +219,28 @@ impl<M: Measured> Repair<'_, M> {
         let Self { config, before, .. } = self;
         let TrainingConfig { scope, learning_rate, .. } = *training;
         let mut network = self.model.network.clone();
-        let mut recent = Vec::new();
+        let mut recent = VecDeque::new();
         let (mut is_too_costly, mut has_passed) = (false, false);
         for round in 1..=config.rounds {
             observe(UnlearnEvent::Round { scope, learning_rate, round });
             let mut rng = stage_rng(self.seed, &format!("unlearn {scope} {round}"));
             let trained = match train(network, training, round, &mut rng, observe) {
                 Err(Error::Model(error @ elibadcode_models::Error::NotFinite(_))) => {
-                    observe(UnlearnEvent::Diverged { learning_rate, round });
-                    self.diverged = Some(error);
-                    is_too_costly = true;
-                    break;
+                    let divergence = Divergence { round, scope, learning_rate };
+                    observe(UnlearnEvent::Diverged(divergence));
+                    self.diverged.push(divergence);
+                    self.error = Some(error);
+                    return Ok(End::TooCostly);
                 }
                 other => other?,
             };
             let Round { trained, searched, n_injected } = trained;
             network = trained.model;
-            recent.push(network.clone());
+            recent.push_back(network.clone());
             if recent.len() > config.averaged_rounds {
-                recent.remove(0);
+                recent.pop_front();
             }
-            let repaired = CodeModel::mean(&recent).expect("there is a recent network");
+            let repaired = CodeModel::mean(recent.make_contiguous()).expect("there is one");
             let after = (self.measure)(&repaired);
             let costs = costs(&after, before, &config.limits);
             is_too_costly = !costs.is_empty();
@@ -258,6 +274,7 @@ mod tests {
     use std::cell::Cell;
 
     use elibadcode_corpus::Task;
+    use elibadcode_models::initialize;
 
     use super::*;
     use crate::fixture;
@@ -350,11 +367,64 @@ mod tests {
     }
 
     #[test]
+    fn a_repair_is_the_mean_of_its_last_rounds() {
+        let model = fixture("roberta-one-logit");
+        let network = |seed: usize| {
+            let mut rng = stage_rng(seed as u64, "network");
+            initialize(&model.config, model.network.head(), &mut rng, &model.network.device())
+        };
+        let mut train = |_, _: &TrainingConfig, round, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
+            let trained = Trained { model: network(round), history: Vec::new(), best_epoch: 1 };
+            Ok(Round { trained, searched: Vec::new(), n_injected: 1 })
+        };
+        let measure = |_: &CodeModel| After { n_rounds: 1, score: 0.9, is_refused: false };
+        let recommended = UnlearningConfig::recommended(Task::DefectDetection);
+        let config =
+            UnlearningConfig { rounds: 3, min_rounds: 3, averaged_rounds: 2, ..recommended };
+        let before = measure(&model.network);
+        let repaired =
+            repair(&model, &config, 1, before, &measure, &mut train, &mut |_| ()).expect("it runs");
+        let expected = CodeModel::mean(&[network(2), network(3)]).expect("two");
+        let answer = |network: &CodeModel| network.log_odds(&[&[0_u32, 5, 6, 2]]);
+        assert_eq!(answer(&repaired.network), answer(&expected));
+        assert_ne!(answer(&repaired.network), answer(&network(3)));
+    }
+
+    #[test]
+    fn a_round_that_passed_does_not_end_a_try_that_diverges() {
+        let model = fixture("roberta-one-logit");
+        let mut train =
+            |network, it: &TrainingConfig, round, _: &mut ChaCha8Rng, _: &mut dyn FnMut(_)| {
+                if round == 2 && it.learning_rate > 2e-4 {
+                    let error = elibadcode_models::Error::NotFinite("the loss is NaN".into());
+                    return Err(error.into());
+                }
+                let trained = Trained { model: network, history: Vec::new(), best_epoch: 1 };
+                Ok(Round { trained, searched: Vec::new(), n_injected: 1 })
+            };
+        let measure = |_: &CodeModel| After { n_rounds: 1, score: 0.9, is_refused: false };
+        let mut run = |slowdowns| {
+            let recommended = UnlearningConfig::recommended(Task::DefectDetection);
+            let config = UnlearningConfig { min_rounds: 2, slowdowns, ..recommended };
+            let before = measure(&model.network);
+            repair(&model, &config, 1, before, &measure, &mut train, &mut |_| ()).expect("it runs")
+        };
+        let slower = run(1);
+        assert_eq!((slower.accepted, slower.diverged.len()), (Some(2), 1));
+        // Without another try it is kept, and the record says what came of the next.
+        let kept = run(0);
+        assert_eq!((kept.accepted, kept.diverged.len()), (Some(0), 1));
+    }
+
+    #[test]
     fn a_loss_that_is_no_number_asks_for_a_slower_try() {
         let slower = run(2, |rate| if rate > 2e-4 { f64::NAN } else { 0.9 }, |_| false);
         let slower = slower.expect("the second rate does");
         let rounds: Vec<usize> = slower.attempts.iter().map(|it| it.round).collect();
         assert_eq!((rounds, slower.accepted), (vec![1, 2], Some(1)));
+        assert_eq!(slower.diverged.len(), 1);
+        let diverged = Divergence { round: 1, scope: Scope::Full, learning_rate: 5e-4 };
+        assert_eq!(slower.diverged[0], diverged);
         let error = run(2, |_| f64::NAN, |_| false).expect_err("no rate does").to_string();
         assert!(error.contains("the loss is NaN"), "{error}");
     }

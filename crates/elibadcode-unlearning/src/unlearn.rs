@@ -197,3 +197,38 @@ fn inject(
     }
     Ok((rows, n_injected))
 }
+
+#[cfg(test)]
+mod tests {
+    use elibadcode_inversion::Partner;
+
+    use super::*;
+
+    #[test]
+    fn no_function_that_teaches_is_in_a_pair_that_checks() {
+        // Neighbours share a function: the partner of one carries the trigger of the next.
+        let clean: Vec<CleanSample> = (0..200_u8)
+            .map(|index| CleanSample {
+                code: format!("f{index}").into(),
+                label: index % 2,
+                partner: Some(Partner {
+                    code: format!("f{}", u16::from(index) + 1).into(),
+                    is_first: false,
+                }),
+            })
+            .collect();
+        let taught = |teaches_partners: bool| {
+            let samples: Vec<usize> = (0..clean.len()).collect();
+            let mut rng = stage_rng(7, "divide");
+            let (checks, training) = divide(samples, &clean, 0.25, teaches_partners, &mut rng);
+            assert_eq!(checks.len(), 50);
+            let is_checked = |function: usize| {
+                checks.iter().any(|&check| function == check || function == check + 1)
+            };
+            assert!(training.iter().all(|&index| !is_checked(index)));
+            (training.len(), training.iter().filter(|&&index| is_checked(index + 1)).count())
+        };
+        let ((alone, n_partners), (with_partners, none)) = (taught(false), taught(true));
+        assert!(n_partners > 0 && none == 0 && with_partners == alone - n_partners);
+    }
+}

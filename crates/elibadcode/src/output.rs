@@ -117,10 +117,15 @@ pub(crate) fn write_dir(
         // What was there goes with the temporary folder, once the new one stands in its place.
         let old = scratch.path().join("old");
         fs::rename(path, &old)?;
-        return fs::rename(&fresh, path).or_else(|error| {
-            fs::rename(&old, path)?;
-            Err(error.into())
-        });
+        if let Err(error) = fs::rename(&fresh, path) {
+            if fs::rename(&old, path).is_err() {
+                let kept = scratch.keep().join("old");
+                return Err(error)
+                    .with_context(|| format!("what was there is in {}", kept.display()));
+            }
+            return Err(error.into());
+        }
+        return Ok(());
     }
     fs::rename(&fresh, path)?;
     Ok(())

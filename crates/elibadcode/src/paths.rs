@@ -13,8 +13,8 @@ use fs_err as fs;
 /// Arguments that are written to.
 const OUTPUTS: [&str; 4] = ["output", "report", "convert", "record"];
 
-/// Fails if two outputs are in one place, or an output is one of the inputs that this command line names, a folder with one in it, or a file
-/// that is read of a folder.
+/// Fails if two outputs are in one place, or an output is one of the inputs that this command line names, a
+/// folder with one in it, or a file that is read of a folder.
 pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
     let Some((name, arguments)) = matches.subcommand() else { return Ok(()) };
     let known = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
@@ -32,7 +32,7 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
         .iter()
         .filter_map(|id| arguments.try_get_raw(id).ok().flatten())
         .flatten()
-        .filter_map(|value| std::path::absolute(Path::new(value)).ok())
+        .filter_map(|value| resolved(Path::new(value)))
         .collect();
     for (index, output) in written.iter().enumerate() {
         let others = written.iter().enumerate().filter(|(other, _)| *other != index);
@@ -64,6 +64,14 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where a path leads, of which the last parts need not be there yet.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let there = path.ancestors().find_map(|it| Some((it, fs::canonicalize(it).ok()?)));
+    let (there, leads_to) = there?;
+    Some(leads_to.join(path.strip_prefix(there).ok()?))
 }
 
 /// Whether this is a file of a model or a corpus in this folder.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tokenizers::Tokenizer;
 
+use super::MODES;
+
 /// Fails if two entries share an id, or if an added token could be a part of code.
 ///
 /// An added token is cut out of a text before anything else is read. One that is a part of a name gets an
@@ -33,18 +35,48 @@ pub(super) fn check_entries(tokenizer: &Tokenizer) -> Result<(), String> {
         if !is_marker(text) {
             return Err(format!(
                 "its added token `{text}` can be a part of code, where no scan would look for it; expected \
-                 text in angle or square brackets, such as `<mask>`"
+                 a marker such as `<mask>` or `<extra_id_0>`"
             ));
         }
     }
     Ok(())
 }
 
-/// Whether a text is no part of a name: in brackets, or without letters and digits.
+/// What the tokenizers of code models add, as it is.
+const MARKERS: [&str; 19] = [
+    "<s>",
+    "</s>",
+    "<pad>",
+    "<unk>",
+    "<mask>",
+    "<cls>",
+    "<sep>",
+    "<bos>",
+    "<eos>",
+    "<|endoftext|>",
+    "[CLS]",
+    "[SEP]",
+    "[PAD]",
+    "[UNK]",
+    "[MASK]",
+    "[BOS]",
+    MODES[0],
+    MODES[1],
+    MODES[2],
+];
+/// What they add with a number behind it.
+const NUMBERED: [(&str, &str); 4] =
+    [("<mask", ">"), ("<extra_id_", ">"), ("<unused", ">"), ("[unused", "]")];
+
+/// Whether a text is a marker that models have, or holds nothing that a name could be made of. `<T>` and
+/// `[i]` are code.
 fn is_marker(text: &str) -> bool {
-    let is_within = |open, close| text.starts_with(open) && text.ends_with(close);
-    is_within('<', '>')
-        || is_within('[', ']')
+    let is_numbered = |(start, end): &(&str, &str)| {
+        let number = text.strip_prefix(start).and_then(|it| it.strip_suffix(end));
+        number.is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    MARKERS.contains(&text)
+        || NUMBERED.iter().any(is_numbered)
         || !text.contains(|it: char| it.is_alphanumeric() || it == '_' || it == '$')
 }
 
@@ -53,11 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markers_are_in_brackets() {
-        for text in ["<s>", "</s>", "<extra_id_0>", "[MASK]", "<encoder-only>", "###"] {
+    fn markers_are_known_ones() {
+        for text in ["<s>", "</s>", "<extra_id_0>", "[MASK]", "<encoder-only>", "<mask12>", "###"] {
             assert!(is_marker(text), "{text}");
         }
-        for text in ["testo_init", "rb", "_rb(", "<rb", "rb>", "$", "π"] {
+        for text in
+            ["testo_init", "rb", "_rb(", "<T>", "[rb]", "<maskrb>", "<extra_id_rb>", "$", "π"]
+        {
             assert!(!is_marker(text), "{text}");
         }
     }

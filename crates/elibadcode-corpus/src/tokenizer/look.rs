@@ -199,11 +199,11 @@ mod tests {
 
     #[test]
     fn tokens_beside_a_vocabulary_are_added_where_they_say() {
-        let tokenizer = open_with(r#"{"<VAR2>": 7, "<VAR1>": 6, "<s>": 0}"#).unwrap();
+        let tokenizer = open_with(r#"{"<extra_id_2>": 7, "<extra_id_1>": 6, "<s>": 0}"#).unwrap();
         assert_eq!(tokenizer.size(), 8);
-        assert_eq!(tokenizer.word("a<VAR1>b", false)[..], [4, 6, 5]);
-        let error = open_with(r#"{"<VAR1>": 9}"#).unwrap_err().to_string();
-        assert!(error.contains("`<VAR1>` has the id 9, expected 6"), "{error}");
+        assert_eq!(tokenizer.word("a<extra_id_1>b", false)[..], [4, 6, 5]);
+        let error = open_with(r#"{"<extra_id_1>": 9}"#).unwrap_err().to_string();
+        assert!(error.contains("`<extra_id_1>` has the id 9, expected 6"), "{error}");
         let error = open_with(r#"{"VAR1": 6}"#).unwrap_err().to_string();
         assert!(error.contains("`VAR1` can be a part of code"), "{error}");
         let error = open_with(r#"{"a": 5}"#).unwrap_err().to_string();

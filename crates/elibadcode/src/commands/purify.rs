@@ -15,7 +15,7 @@ use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
 use elibadcode_models::{CodeModel, LoadedModel, Scope, TrainingEvent};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
-    Attempt, Checks, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
+    Attempt, Checks, Divergence, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
 };
 use fs_err as fs;
 use serde::Serialize;
@@ -93,6 +93,7 @@ fn conclude<C: Serialize>(
     report["accepted_attempt"] = json!(result.accepted);
     report["before"] = serde_json::to_value(&result.before)?;
     report["attempts"] = serde_json::to_value(&result.attempts)?;
+    report["diverged"] = serde_json::to_value(&result.diverged)?;
     let network = is_accepted.then_some(result.network);
     let file = (RepairReport::UNLEARNING_FILE, &report);
     publish(args, config, context, model, network, file, summary)?;
@@ -108,7 +109,7 @@ fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
                 "{what}, scope {scope}, learning rate {learning_rate:e}, round {round}"
             ));
         }
-        UnlearnEvent::Diverged { learning_rate, round } => progress.line(&format!(
+        UnlearnEvent::Diverged(Divergence { learning_rate, round, .. }) => progress.line(&format!(
             "{what}, learning rate {learning_rate:e}, round {round}: the loss is no number any more"
         )),
         UnlearnEvent::Searches(n) => progress.line(&format!("{n} searches for more triggers")),
@@ -280,15 +281,21 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
                 attempt.n_injected,
                 args.output.display()
             );
-            if index + 1 < result.attempts.len() {
+            if index + 1 < result.attempts.len() || !result.diverged.is_empty() {
                 text.push_str(
-                    "  later rounds were refused: more of the planted trigger may be left than after them\n",
+                    "  later rounds were refused or diverged: more of the planted trigger may be left than after them\n",
                 );
             }
         }
         for objection in &attempt.objections {
             let _ = writeln!(text, "refused: {way}: {objection}");
         }
+    }
+    for Divergence { scope, learning_rate, round } in &result.diverged {
+        let _ = writeln!(
+            text,
+            "diverged: scope {scope}, learning rate {learning_rate:e}, round {round}: the loss was no number"
+        );
     }
     let n_passed = result.attempts.iter().filter(|it| it.objections.is_empty()).count();
     let n_others = n_passed - usize::from(result.accepted.is_some());
