@@ -69,7 +69,7 @@ fn caution(results: &Results, experiments: &[Experiment]) -> String {
         let task = experiment.task.name();
         let own = results.cells.iter().filter(|it| it.task == task && it.status == CellStatus::Ok);
         let seeds: BTreeSet<u64> = own.map(|cell| cell.seed).collect();
-        format!("{} of {}", seeds.len(), experiment.task.title().to_lowercase())
+        format!("{} in {}", seeds.len(), experiment.task.title().to_lowercase())
     };
     let seeds: Vec<String> = experiments.iter().map(n_seeds).collect();
     let corpora = match &*results.scale {

@@ -156,7 +156,7 @@ fn numbers_say_which_direction_is_good() {
         "rank of attacked code before → after<small>higher is better, 50 % = no effect",
         "94.0 → 94.0 (+0.0 points)",
         "−1.0 points",
-        "Number of seeds: 1 of defect detection, 0 of clone detection, 1 of code search.",
+        "Number of seeds: 1 in defect detection, 0 in clone detection, 1 in code search.",
         "models of the same corpora and attacks, so that none of these numbers is a detection rate",
     ] {
         assert!(html.contains(part), "{part} is not in the page");

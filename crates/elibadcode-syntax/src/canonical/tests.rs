@@ -280,7 +280,7 @@ fn fields_in_arguments_of_macros_stay() {
     );
 }
 
-/// Each of these took more than ten seconds when every name looked through what stands before or above it.
+/// Most of these took minutes when every name looked through what stands before or above it.
 #[test]
 fn long_and_deep_code_takes_time_in_proportion() {
     let list = |n: usize, part: &str| vec![part; n].join(",");
@@ -306,7 +306,7 @@ fn long_and_deep_code_takes_time_in_proportion() {
         Function::parse(&*text, language);
         canonicalize_text(&text, language, &CanonicalOptions::all_names());
         let shown = &text[..40];
-        assert!(start.elapsed().as_secs() < 10, "{shown}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 30, "{shown}: {:?}", start.elapsed());
     }
 }
 
