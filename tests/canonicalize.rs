@@ -123,6 +123,7 @@ fn bad_rows_are_named_or_counted() {
     check(b"{\"func\": 1}", "the field `func` is no string");
     check(b"[]", "the row is no object");
     check("[".repeat(100_000).as_bytes(), "EOF while parsing a list");
+    check("x".repeat(17 << 20).as_bytes(), "the row is longer than 16 MiB");
     let (code, stdout, stderr) = filter("--language c", b"int f(\xff");
     assert_eq!((code, &*stdout), (Some(2), ""));
     assert!(stderr.contains("standard input: byte 7 is not UTF-8"), "{stderr}");

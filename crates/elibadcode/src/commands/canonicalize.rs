@@ -143,8 +143,14 @@ impl Plan<'_> {
                 .read_until(b'\n', &mut line)
                 .with_context(|| format!("reading {name}"))?;
             let place = format!("{name}, line {line_number}");
-            if n_read as u64 == MAX_ROW_BYTES {
-                bail!("{place}: the row is longer than {} MiB", MAX_ROW_BYTES >> 20);
+            if n_read as u64 == MAX_ROW_BYTES && line.last() != Some(&b'\n') {
+                if !self.args.keep_going {
+                    self.work(&batch, out, tally)?;
+                    bail!("{place}: the row is longer than {} MiB", MAX_ROW_BYTES >> 20);
+                }
+                reader.skip_until(b'\n').with_context(|| format!("reading {name}"))?;
+                tally.bad_rows += 1;
+                continue;
             }
             if n_read > 0 && line.trim_ascii().is_empty() {
                 continue;
