@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use elibadcode_evaluation::records::document;
 use elibadcode_evaluation::records::results::{Cell, CellStatus, Scan};
 use serde::{Deserialize, Serialize};
 
@@ -121,17 +122,8 @@ impl Bundle {
         let text = fs::read_to_string(&path).with_context(|| {
             format!("{}; expected a results folder of `cargo xtask reproduce`", shown())
         })?;
-        let document: serde_json::Value = serde_json::from_str(&text).with_context(shown)?;
-        // Anything else that is wrong with it is said by the field.
-        if let Some(version) = document.get("schema_version").and_then(serde_json::Value::as_u64) {
-            ensure!(
-                version == u64::from(SCHEMA_VERSION),
-                "{}: it has schema version {version}, this program knows {SCHEMA_VERSION}; run the shard \
-                 again with this xtask",
-                shown()
-            );
-        }
-        let mut bundle: Self = serde_json::from_value(document).with_context(shown)?;
+        let mut bundle: Self = document::read(&text, "bundle.json", SCHEMA_VERSION)
+            .with_context(|| format!("{}; one of another version: run the shard again", shown()))?;
         bundle.file = path;
         Ok(bundle)
     }

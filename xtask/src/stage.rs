@@ -102,11 +102,6 @@ impl Stage {
         self
     }
 
-    /// What the files that no stage made are known by.
-    fn identities(&self) -> Result<Vec<String>> {
-        self.files.iter().map(|file| identity(file)).collect()
-    }
-
     /// Takes these exit codes as results.
     pub(crate) fn exits(mut self, exit_codes: &'static [i32]) -> Self {
         self.exit_codes = exit_codes;
@@ -244,8 +239,7 @@ impl Runner {
             return Ok(done);
         }
         self.check_program()?;
-        check_dependencies(&stage)?;
-        let read = stage.identities()?;
+        self.check_inputs(&stage, fingerprint)?;
         // The output, too: a refused repair writes none, and an earlier one is not its own.
         for stale in [&stamp_file, &record, &output] {
             let removed = match stale {
@@ -292,11 +286,7 @@ impl Runner {
             bail!("{shown} (log: {})", log.display());
         }
         // What it read may be another run's, or otherwise changed, by now.
-        check_dependencies(&stage)?;
-        ensure!(
-            stage.identities()? == read,
-            "a file that it reads changed meanwhile; start the run again"
-        );
+        self.check_inputs(&stage, fingerprint)?;
         let done = done(output, fingerprint, exit_code, &record)?;
         let shown = self.shown(&stage);
         let stamp = Stamp {
@@ -337,6 +327,16 @@ impl Runner {
             "{}: the program changed since this run began, and results of two programs are not to \
              be mixed; start the run again, with a file that nobody builds meanwhile (--binary)",
             self.binary.display()
+        );
+        Ok(())
+    }
+
+    /// Fails if what a stage reads is not what it was planned with.
+    fn check_inputs(&self, stage: &Stage, planned: u64) -> Result<()> {
+        check_dependencies(stage)?;
+        ensure!(
+            self.fingerprint(stage)? == planned,
+            "a file that it reads changed meanwhile; start the run again"
         );
         Ok(())
     }

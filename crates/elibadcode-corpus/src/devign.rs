@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -158,7 +158,7 @@ fn listed(
 fn read_functions(path: &Path) -> Result<Vec<Option<DefectSample>>, Error> {
     let left = Rc::new(Cell::new(MAX_ROW_BYTES));
     let reader = Bounded { inner: open_text(path)?, left: Rc::clone(&left) };
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(reader));
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
     RowArray(left)
         .deserialize(&mut deserializer)
         .and_then(|samples| deserializer.end().map(|()| samples))

@@ -5,7 +5,7 @@
 
 pub mod calibration;
 pub mod certificate;
-pub(crate) mod document;
+pub mod document;
 pub mod metrics;
 pub mod results;
 mod run;

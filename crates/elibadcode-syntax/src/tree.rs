@@ -110,8 +110,6 @@ pub(crate) struct Step<'t> {
     pub(crate) before: Option<Node<'t>>,
     /// The nearest sibling before the node that has a name in the grammar and is no comment.
     pub(crate) named_before: Option<Node<'t>>,
-    /// How many siblings before the node have a name in the grammar.
-    pub(crate) named_index: usize,
     /// What only C asks for.
     pub(crate) c: CStep<'t>,
 }
@@ -121,8 +119,6 @@ pub(crate) struct Step<'t> {
 pub(crate) struct CStep<'t> {
     /// The place in the path of what the declarators around the node, if any, belong to.
     pub(crate) declaration: usize,
-    /// Of a declaration: its type, if that came already.
-    pub(crate) type_node: Option<Node<'t>>,
     /// Of a declaration: whether it says `extern`, and said it already.
     pub(crate) is_extern: bool,
     /// Of a function: whether it declares its parameters behind their list.
@@ -197,10 +193,8 @@ impl<'t> Step<'t> {
                     it.named_before
                 }
             }),
-            named_index: last.map_or(0, |it| it.named_index + usize::from(it.node.is_named())),
             c: CStep {
                 declaration,
-                type_node: None,
                 is_extern: false,
                 is_old_style: kind == "function_definition" && has_declarations(node),
                 displaced: word.and_then(|it| displaced.get(&it.id()).copied()),
@@ -209,9 +203,6 @@ impl<'t> Step<'t> {
     }
 
     fn note_child(&mut self, child: &Self) {
-        if child.field == Some("type") && self.c.type_node.is_none() {
-            self.c.type_node = Some(child.node);
-        }
         // Specifiers stand before the first name.
         self.c.is_extern |= child.kind == "storage_class_specifier"
             && child.node.child(0).is_some_and(|it| it.kind() == "extern");

@@ -30,9 +30,9 @@ pub struct UnlearningConfig {
     pub min_rounds: usize,
     /// Rounds whose networks are averaged: a repair is the mean of those that its last rounds led to, each
     /// of which ends with a small learning rate. In code search the means of 3 have a mean reciprocal rank
-    /// of 71.4, 72.4 and 70.3 % where the last rounds had 70.1, 71.0 and 70.1, and leave an ANR of 43.5, 44.1
-    /// and 41.0 instead of 43.5, 41.5 and 44.0 (BadCode with two seeds of the repair, CodePoisoner). Paper: 1,
-    /// no mean.
+    /// of 71.4, 72.4, 70.3 and 71.3 % where the last rounds had 70.1, 71.0, 70.1 and 70.6, and leave an ANR
+    /// of 43.5, 44.1, 41.0 and 42.9 instead of 43.5, 41.5, 44.0 and 43.2 (BadCode and CodePoisoner, two
+    /// repairs each). Paper: 1, no mean.
     pub averaged_rounds: usize,
     /// Share of the victim-class samples that get the trigger. Paper: 0.2 (Fig. 7).
     pub injection_rate: f64,

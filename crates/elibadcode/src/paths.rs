@@ -35,8 +35,8 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
         .filter_map(|value| resolved(Path::new(value)))
         .collect();
     for (index, output) in written.iter().enumerate() {
-        let others = written.iter().enumerate().filter(|(other, _)| *other != index);
-        if let Some((_, other)) = others.into_iter().find(|(_, other)| other.starts_with(output)) {
+        let mut others = written.iter().enumerate().filter(|(other, _)| *other != index);
+        if let Some((_, other)) = others.find(|(_, other)| other.starts_with(output)) {
             bail!(
                 "{}: two outputs are to be written there; give each a place outside of the other",
                 other.display()

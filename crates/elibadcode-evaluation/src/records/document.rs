@@ -13,7 +13,7 @@ struct Version {
 
 /// Reads the text of a document of this version; the version is looked at first, because the rest
 /// of another one may have another shape.
-pub(crate) fn read<T: DeserializeOwned>(
+pub fn read<T: DeserializeOwned>(
     text: &str,
     file: &'static str,
     expected: u32,

@@ -169,7 +169,7 @@ fn is_field_argument(path: &[Step<'_>], source: &str) -> bool {
             _ => return false,
         },
     };
-    leaf.named_index == place
+    list.node.named_child(place as u32) == Some(leaf.node)
 }
 
 fn is_attribute(path: &[Step<'_>]) -> bool {

@@ -116,7 +116,8 @@ fn local(path: &[Step<'_>]) -> Action {
     let [.., leaf] = path else { return Action::Refer };
     let (top, kind, _) = target(path);
     // `a * b;` and `a (b);` are declarations for the grammar even if `a` is a variable.
-    let type_node = path[top].c.type_node.filter(|_| kind == Some("declaration"));
+    let type_node =
+        (kind == Some("declaration")).then(|| path[top].node.child_by_field_name("type")).flatten();
     Action::Declare(Declaration {
         from: leaf.node.start_byte(),
         type_at: type_node

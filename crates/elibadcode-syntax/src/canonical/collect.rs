@@ -30,8 +30,6 @@ pub(super) struct Collector<'s> {
     pub(super) text_start: usize,
     /// Whether a function has been seen; the first one is what the text is about.
     pub(super) seen_function: bool,
-    /// In Python: the name that the last definition with decorators declares.
-    pub(super) decorated: Option<&'s str>,
 }
 
 /// What the walk finds: ranges refer to the parsed source.
@@ -51,7 +49,6 @@ pub(super) fn collect<'s>(parsed: &'s Parsed<'_>, language: Language) -> (Facts<
         frames: Vec::new(),
         text_start: parsed.shift,
         seen_function: false,
-        decorated: None,
     };
     let mut edits: Vec<Edit> = Vec::new();
     let mut docstrings = Docstrings::default();

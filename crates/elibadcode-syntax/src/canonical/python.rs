@@ -28,11 +28,6 @@ pub(super) fn open(collector: &mut Collector<'_>, path: &[Step<'_>]) {
         _ => {}
     }
     match step.kind {
-        "decorated_definition" => {
-            let definition = step.node.child_by_field_name("definition");
-            let name = definition.and_then(|it| it.child_by_field_name("name"));
-            collector.decorated = name.and_then(|it| collector.facts.source.get(it.byte_range()));
-        }
         "function_definition" => {
             collector.prepare(path, ScopeKind::Function);
         }
@@ -171,8 +166,12 @@ fn alias(collector: &mut Collector<'_>, leaf: &Step<'_>, alias: Alias) {
 /// what had the name before.
 fn decorates_its_own_name(collector: &Collector<'_>, path: &[Step<'_>]) -> bool {
     let [.., leaf] = path else { return false };
-    let is_in_decorator = path.iter().rev().take(CLIMB).any(|it| it.kind == "decorator");
-    is_in_decorator && collector.decorated == Some(collector.text(leaf))
+    let mut above = path.windows(2).rev().take(CLIMB);
+    let decorated = above.find(|pair| pair[1].kind == "decorator").map(|pair| &pair[0]);
+    let definition = decorated.and_then(|it| it.node.child_by_field_name("definition"));
+    let name = definition.and_then(|it| it.child_by_field_name("name"));
+    let name = name.and_then(|it| collector.facts.source.get(it.byte_range()));
+    name == Some(collector.text(leaf))
 }
 
 fn target_or_reference(collector: &mut Collector<'_>, path: &[Step<'_>]) {

@@ -280,7 +280,9 @@ fn fields_in_arguments_of_macros_stay() {
     );
 }
 
-/// Most of these took minutes when every name looked through what stands before or above it.
+/// Some of these took more than a minute when names looked through what stands before or above them: long
+/// specifiers (also of old C), deep blocks with errors, long names of types, long and deep patterns and
+/// comprehensions.
 #[test]
 fn long_and_deep_code_takes_time_in_proportion() {
     let list = |n: usize, part: &str| vec![part; n].join(",");
@@ -291,11 +293,18 @@ fn long_and_deep_code_takes_time_in_proportion() {
     for (language, text) in [
         (Language::C, format!("void f() {{ {}int {}; }}", "const ".repeat(n), list(n, "a"))),
         (Language::C, format!("int {}f({}) {{ }}", "const ".repeat(n), list(n, "a"))),
+        (Language::C, format!("int {}f({}) int a; {{ }}", "const ".repeat(n), list(n, "a"))),
+        (Language::C, format!("void f() {{ {}{}", "{ int a b; ".repeat(n / 2), "}".repeat(n / 2))),
         (Language::C, format!("void f() {{ int a{}; }}", "()".repeat(n))),
         (Language::C, format!("void f() {{ QLIST_INSERT_HEAD({}); }}", list(n, "a"))),
         (Language::C, format!("void f() {{ int {} @; }}", list(n, "a"))),
         (Language::Java, format!("void f() {{ {} x; }}", vec!["A"; n].join("."))),
         (Language::Python, format!("[x {}]", "for x in y ".repeat(n / 2))),
+        (Language::Python, format!("{}z{}", "[x for y in ".repeat(n / 2), "]".repeat(n / 2))),
+        (
+            Language::Python,
+            format!("match x:\n  case {}: pass\n", vec!["a as b"; n / 2].join(" | ")),
+        ),
         (Language::Python, format!("{}def f(): pass", "@a\n".repeat(n))),
         (
             Language::Python,

@@ -70,7 +70,7 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
     let seed = context.global.seed;
     let mut show = |event| show(context, "unlearning", event);
     let result = unlearn(&model, &clean, language, &triggers, labels, config, seed, &mut show)?;
-    let summary = summary(&result, &triggers, args, config.limits.accuracy_drop);
+    let summary = summary(&result, &triggers, args, config);
     let unlearned =
         json!({ "triggers": triggers, "victim_label": labels.0, "target_label": labels.1 });
     conclude(args, config, context, model, unlearned, result, &summary)
@@ -229,7 +229,7 @@ fn summary(
     result: &Unlearned<Checks>,
     triggers: &[InvertedTrigger],
     args: &PurifyArgs,
-    limit: f64,
+    config: &UnlearningConfig,
 ) -> String {
     let mut text = String::new();
     let names: Vec<String> =
@@ -254,9 +254,9 @@ fn summary(
     if let Some(attempt) = result.decisive() {
         let (low, high) = (100.0 * attempt.score_drop.low, 100.0 * attempt.score_drop.high);
         let _ = writeln!(text, "accuracy fell by {low:.1} to {high:.1} points (90 % interval)");
-        text.push_str(few_samples(&attempt.score_drop, limit));
+        text.push_str(few_samples(&attempt.score_drop, config.limits.accuracy_drop));
     }
-    text + &rounds(result, args)
+    text + &rounds(result, args, config)
 }
 
 /// Says that a fall by more than the limit cannot be excluded, if it cannot.
@@ -269,7 +269,7 @@ fn few_samples(drop: &Interval, limit: f64) -> &'static str {
 }
 
 /// What became of every round.
-fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
+fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs, config: &UnlearningConfig) -> String {
     let mut text = String::new();
     for (index, attempt) in result.attempts.iter().enumerate() {
         let Attempt { scope, learning_rate, round, .. } = attempt;
@@ -281,7 +281,7 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs) -> String {
                 attempt.n_injected,
                 args.output.display()
             );
-            if index + 1 < result.attempts.len() || !result.diverged.is_empty() {
+            if *round < config.min_rounds {
                 text.push_str(
                     "  later rounds were refused or diverged: more of the planted trigger may be left than after them\n",
                 );

@@ -7,7 +7,7 @@ use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_evaluation::records::certificate::LawCheck;
 use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_models::{CanonicalInput, CodeModel, LoadedModel};
-use elibadcode_syntax::{Language, canonicalize_text, law_violation};
+use elibadcode_syntax::{Canonical, CanonicalOptions, Language, canonicalize_text, law_violation};
 use elibadcode_unlearning::{
     CanonicalRepair, CanonicalSamples, ScoredRow, UnlearningConfig, canonical_repair,
     function_numbers,
@@ -93,17 +93,15 @@ impl Subject<'_> {
         context: &Context<'_>,
     ) -> Result<(LoadedModel, CanonicalRepair, LawCheck)> {
         let seed = context.global.seed;
-        let law = check_law(codes, self.language, self.form, seed);
+        let options = self.form.options();
+        let forms: Vec<Canonical> =
+            codes.par_iter().map(|code| canonicalize_text(code, self.language, &options)).collect();
+        let law = check_law(codes, &forms, self.language, options, seed);
         let raw = encode(&model);
         let model = model.with_canonical_input(Some(self.form));
         let canonical = encode(&model);
         // Functions that differ in names or comments only are one for a model that sees neither.
-        let options = self.form.options();
-        let forms: Vec<String> = codes
-            .par_iter()
-            .map(|code| canonicalize_text(code, self.language, &options).text)
-            .collect();
-        let numbers = function_numbers(forms.iter().map(String::as_str));
+        let numbers = function_numbers(forms.iter().map(|form| &*form.text));
         let functions: Vec<Vec<usize>> =
             members.iter().map(|own| own.iter().map(|&index| numbers[index]).collect()).collect();
         let samples = CanonicalSamples { raw: &raw, canonical: &canonical, functions: &functions };
@@ -127,18 +125,23 @@ impl Subject<'_> {
     }
 }
 
-/// Random renamings of every clean function.
-fn check_law(codes: &[&str], language: Language, form: CanonicalInput, seed: u64) -> LawCheck {
-    let options = form.options();
+/// Random renamings of every clean function, whose canonical forms these are.
+fn check_law(
+    codes: &[&str],
+    forms: &[Canonical],
+    language: Language,
+    options: CanonicalOptions,
+    seed: u64,
+) -> LawCheck {
     let found: Vec<(bool, bool)> = codes
         .par_iter()
+        .zip(forms)
         .enumerate()
-        .map(|(index, code)| {
-            let has_errors = canonicalize_text(code, language, &options).has_errors;
+        .map(|(index, (code, form))| {
             let mut rng = stage_rng(seed, &format!("certificate {index}"));
             let mut pick = |n: usize| rng.random_range(0..n);
             let violation = law_violation(code, language, &options, N_RENAMINGS, &mut pick);
-            (has_errors, violation.is_some())
+            (form.has_errors, violation.is_some())
         })
         .collect();
     let count = |wanted: (bool, bool)| found.iter().filter(|&&it| it == wanted).count();

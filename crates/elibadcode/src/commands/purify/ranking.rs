@@ -32,7 +32,7 @@ pub(super) fn run(
     let mut observe = |event| show(context, "unlearning", event);
     let result =
         unlearn_search(&model, &clean, language, &triggers, &ids, config, seed, &mut observe)?;
-    let summary = summary(&result, &triggers, &words, args, config.limits.accuracy_drop);
+    let summary = summary(&result, &triggers, &words, args, config);
     let unlearned = json!({ "triggers": triggers, "target_words": words });
     conclude(args, config, context, model, unlearned, result, &summary)
 }
@@ -79,7 +79,7 @@ fn summary(
     triggers: &[InvertedTrigger],
     words: &[TargetWord],
     args: &PurifyArgs,
-    limit: f64,
+    config: &UnlearningConfig,
 ) -> String {
     let mut text = String::new();
     let names: Vec<String> =
@@ -108,9 +108,9 @@ fn summary(
             "the mean reciprocal rank fell by {:.3} to {:.3} (90 % interval)",
             attempt.score_drop.low, attempt.score_drop.high
         );
-        text.push_str(few_samples(&attempt.score_drop, limit));
+        text.push_str(few_samples(&attempt.score_drop, config.limits.accuracy_drop));
     }
-    text + &rounds(result, args)
+    text + &rounds(result, args, config)
 }
 
 fn percent(value: f64) -> String {
