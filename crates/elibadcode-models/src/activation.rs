@@ -1,30 +1,29 @@
-//! GELU on a CPU, and what vectorized passes over host memory are made of.
+//! GELU, in one pass on a CPU.
 //!
-//! burn computes `erf` and `exp` one value at a time, which was a third of a scan's and a quarter
-//! of a training's time. A tensor of a CPU backend gives up its buffer and takes it back without a
-//! copy, so these passes stand in for burn's there; on other devices burn's own operations run.
-//! The two agree to 1e-6.
-//!
-//! Where gradients are asked for, an elementwise `f` becomes `x f'(p) + (f(p) - p f'(p))` with the
-//! constant point `p = x`: the same value and the same derivative, in operations that burn knows.
+//! On other devices burn's own operations run; the two agree to 1e-6.
 
 #![expect(clippy::inline_always, reason = "a kernel is compiled for the vector unit it runs on")]
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::gelu_approximate;
-use burn::tensor::{Tensor, TensorData};
-use pulp::Arch;
 
 use crate::device::is_cpu;
-use crate::parameters::host_values;
+use crate::host::{in_place, in_place_and_back};
+use crate::vector::exp;
 
 /// The exact GELU, `x Φ(x)`.
 pub(crate) fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
-    pointwise(input, gelu_by_erf, |x| {
-        let cdf = normal_cdf(x);
-        (x * cdf, cdf + x * INVERSE_ROOT_TWO_PI * exp(-0.5 * x * x))
-    })
+    pointwise(
+        input,
+        gelu_by_erf,
+        #[inline(always)]
+        |x| {
+            let cdf = normal_cdf(x);
+            (x * cdf, cdf + x * INVERSE_ROOT_TWO_PI * exp(-0.5 * x * x))
+        },
+    )
 }
 
 /// The exact GELU in burn's operations. The slope of burn's own `gelu` is, but for some backends,
@@ -38,15 +37,20 @@ fn gelu_by_erf<const D: usize>(input: Tensor<D>) -> Tensor<D> {
 /// `u = √(2/π) (x + 0.044715 x³)`.
 pub(crate) fn gelu_tanh<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     const CUBIC: f32 = 0.044_715;
-    pointwise(input, gelu_approximate, |x| {
-        let twice_u = 2.0 * ROOT_TWO_OVER_PI * x * (1.0 + CUBIC * x * x);
-        let twice_u_slope = 2.0 * ROOT_TWO_OVER_PI * (1.0 + 3.0 * CUBIC * x * x);
-        let power = exp(-twice_u);
-        let share = 1.0 / (1.0 + power);
-        // `1 - share` would lose digits.
-        let rest = power * share;
-        (x * share, share + x * share * rest * twice_u_slope)
-    })
+    pointwise(
+        input,
+        gelu_approximate,
+        #[inline(always)]
+        |x| {
+            let twice_u = 2.0 * ROOT_TWO_OVER_PI * x * (1.0 + CUBIC * x * x);
+            let twice_u_slope = 2.0 * ROOT_TWO_OVER_PI * (1.0 + 3.0 * CUBIC * x * x);
+            let power = exp(-twice_u);
+            let share = 1.0 / (1.0 + power);
+            // `1 - share` would lose digits.
+            let rest = power * share;
+            (x * share, share + x * share * rest * twice_u_slope)
+        },
+    )
 }
 
 /// A function of each value: `kernel` gives it and its slope, `elsewhere` is burn's own.
@@ -60,68 +64,32 @@ fn pointwise<const D: usize>(
         return elsewhere(input);
     }
     if device.is_autodiff() {
-        return linear_at(input, |slopes, offsets| {
-            for (slope, offset) in slopes.iter_mut().zip(offsets) {
-                let x = *slope;
-                let value;
-                (value, *slope) = kernel(x);
-                *offset = value - x * *slope;
-            }
-        });
-    }
-    in_place(input, |values| {
-        for value in values {
-            *value = kernel(*value).0;
-        }
-    })
-}
-
-/// The values of a tensor without gradients, changed by `kernel`.
-pub(crate) fn in_place<const D: usize>(
-    input: Tensor<D>,
-    kernel: impl FnOnce(&mut [f32]),
-) -> Tensor<D> {
-    let (device, shape) = (input.device(), input.dims());
-    let mut data = input.into_data();
-    if let Ok(values) = data.as_mut_slice::<f32>() {
-        Arch::new().dispatch(
+        return in_place_and_back(
+            input,
             #[inline(always)]
-            || kernel(values),
+            |values| {
+                let mut slopes = vec![0.0; values.len()];
+                for (value, slope) in values.iter_mut().zip(&mut slopes) {
+                    (*value, *slope) = kernel(*value);
+                }
+                #[inline(always)]
+                move |gradient: &mut [f32]| {
+                    for (gradient, slope) in gradient.iter_mut().zip(&slopes) {
+                        *gradient *= slope;
+                    }
+                }
+            },
         );
-        return Tensor::from_data(data, &device);
     }
-    let mut values: Vec<f32> = data.iter::<f32>().collect();
-    Arch::new().dispatch(
+    in_place(
+        input,
         #[inline(always)]
-        || kernel(&mut values),
-    );
-    Tensor::from_data(TensorData::new(values, shape), &device)
-}
-
-/// `input * slopes + offsets`, see [`constants_at`].
-fn linear_at<const D: usize>(
-    input: Tensor<D>,
-    kernel: impl FnOnce(&mut [f32], &mut [f32]),
-) -> Tensor<D> {
-    let (slopes, offsets) = constants_at(&input, kernel);
-    input * slopes + offsets
-}
-
-/// Slopes and offsets at a point, as constants of the graph: `kernel` gets the values of the input
-/// in the first of two slices, and puts slopes there and offsets in the second.
-pub(crate) fn constants_at<const D: usize>(
-    input: &Tensor<D>,
-    kernel: impl FnOnce(&mut [f32], &mut [f32]),
-) -> (Tensor<D>, Tensor<D>) {
-    let (device, shape) = (input.device(), input.dims());
-    let mut slopes = host_values(input.clone().inner());
-    let mut offsets = vec![0.0; slopes.len()];
-    Arch::new().dispatch(
-        #[inline(always)]
-        || kernel(&mut slopes, &mut offsets),
-    );
-    let constant = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), &device);
-    (constant(slopes), constant(offsets))
+        |values| {
+            for value in values {
+                *value = kernel(*value).0;
+            }
+        },
+    )
 }
 
 const INVERSE_ROOT_TWO_PI: f32 = 0.398_942_3;
@@ -137,25 +105,6 @@ fn normal_cdf(x: f32) -> f32 {
             + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
     let upper_tail = 0.5 * polynomial * exp(-z * z);
     if x < 0.0 { upper_tail } else { 1.0 - upper_tail }
-}
-
-/// `e^x` to a few units in the last place, without branches; tiny far below, finite far above.
-#[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
-    /// Added to a small float, it leaves the nearest integer in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    // The logarithm of 2 in two parts, the first with few bits, so that `n * part` is exact.
-    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
-    let series = 1.0
-        + r * (1.0
-            + r * (0.5
-                + r * (0.166_666_67
-                    + r * (0.041_666_67 + r * (0.008_333_334 + r * 0.001_388_889)))));
-    // 2^n, by its exponent bits.
-    series * f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()))
 }
 
 #[cfg(test)]
@@ -175,16 +124,6 @@ pub(crate) mod tests {
         for (a, b) in values(ours).into_iter().zip(values(theirs)) {
             assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{a} is not {b}");
         }
-    }
-
-    #[test]
-    fn the_exponential_is_exact_where_it_counts() {
-        for step in -8_600..=8_700 {
-            let x = step as f32 / 100.0;
-            let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
-            assert!((ours / exact - 1.0).abs() < 3e-7, "{x}: {ours} is not {exact}");
-        }
-        assert!(exp(-1e9) < 1e-37 && exp(1e9).is_finite() && exp(f32::NAN).is_nan());
     }
 
     /// Value and slope at some points, of a function under automatic differentiation.

@@ -102,8 +102,33 @@ fn missing(what: &str, feature: &str) -> Error {
     Error::Device(format!("this build has no {what} backend; rebuild with --features {feature}"))
 }
 
+/// A backend whose tensors lie in main memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CpuBackend {
+    #[cfg(feature = "flex")]
+    Flex,
+    #[cfg(feature = "ndarray")]
+    NdArray,
+}
+
+impl CpuBackend {
+    /// That of a device, with or without gradients, if it is a CPU.
+    pub(crate) fn of(device: &Device) -> Option<Self> {
+        let device = device.clone().without_autodiff();
+        let backends: &[(Result<Compute, Error>, Self)] = &[
+            #[cfg(feature = "flex")]
+            (flex(), Self::Flex),
+            #[cfg(feature = "ndarray")]
+            (ndarray(), Self::NdArray),
+        ];
+        let is_its = |it: &&(Result<Compute, Error>, Self)| {
+            it.0.as_ref().is_ok_and(|compute| compute.device == device)
+        };
+        backends.iter().find(is_its).map(|(_, backend)| *backend)
+    }
+}
+
 /// Whether tensors of the device lie in main memory.
 pub(crate) fn is_cpu(device: &Device) -> bool {
-    let device = device.clone().without_autodiff();
-    [flex(), ndarray()].into_iter().flatten().any(|compute| compute.device == device)
+    CpuBackend::of(device).is_some()
 }

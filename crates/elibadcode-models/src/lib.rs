@@ -18,6 +18,7 @@
 //! ```
 
 mod activation;
+mod attention;
 mod batch;
 mod checkpoint;
 mod config;
@@ -25,11 +26,13 @@ mod device;
 mod dropout;
 mod error;
 mod head;
+mod host;
 mod initialize;
 mod linear;
 mod loaded_model;
 mod model;
 mod model_dir;
+mod normalization;
 mod parameters;
 mod prediction;
 mod reading;
@@ -38,6 +41,7 @@ mod softmax;
 mod stored_head;
 mod t5;
 mod training;
+mod vector;
 mod weights;
 mod workers;
 
@@ -57,6 +61,7 @@ pub use prediction::{bce_with_logits, cross_entropy, predicted_label};
 pub use reading::{CANONICAL_VERSION, CanonicalInput, CanonicalNames, ReadFunction};
 pub use training::distilled::Distilled;
 pub use training::rows::{HalfPair, TrainingRow, Validation, pair_log_odds};
+pub use training::search::SearchRow;
 pub use training::{EpochRecord, Scope, Trained, TrainingConfig, TrainingEvent, fine_tune};
 pub use workers::side_by_side;
 

@@ -4,7 +4,7 @@ mod distinct;
 mod layer;
 
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
+use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Int, Tensor, s};
 
 use self::distinct::Distinct;
@@ -12,6 +12,7 @@ use self::layer::Layer;
 use crate::batch::padded_ids;
 use crate::config::RobertaConfig;
 use crate::dropout::{Mode, dropout};
+use crate::normalization::LayerNorm;
 use crate::softmax::Visible;
 
 /// Word, position and type embeddings, summed and normalised.
@@ -165,5 +166,5 @@ impl Roberta {
 }
 
 fn layer_norm(config: &RobertaConfig, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(device)
+    LayerNorm::new(config.hidden_size, config.layer_norm_eps, device)
 }

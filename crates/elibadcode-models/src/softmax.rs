@@ -1,7 +1,7 @@
 //! Attention weights: softmax over the keys that a query may see.
 //!
 //! Those are always the first keys of a row: its tokens, or in a decoder the query's own and the
-//! earlier ones. A CPU leaves the others out of a vectorized pass (see [`crate::activation`]);
+//! earlier ones. A CPU leaves the others out of a vectorized pass (see [`crate::host`]);
 //! elsewhere an additive mask hides them from burn's softmax.
 
 #![expect(clippy::inline_always, reason = "a kernel is compiled for the vector unit it runs on")]
@@ -9,8 +9,9 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::activation::{constants_at, exp, in_place};
 use crate::device::is_cpu;
+use crate::host::{in_place, in_place_and_back};
+use crate::vector::{dot, exp, highest, sum};
 
 /// What a masked attention score is lowered by; far below any real score, still finite.
 const MASKED: f32 = -1e9;
@@ -53,7 +54,7 @@ impl Visible {
     }
 
     /// How many of the first keys this query of this row sees.
-    fn n_keys(&self, row: usize, query: usize) -> usize {
+    pub(crate) fn n_keys(&self, row: usize, query: usize) -> usize {
         match &self.keys {
             Keys::Tokens(lengths) => lengths[row],
             Keys::Earlier => query + 1,
@@ -79,75 +80,60 @@ pub(crate) fn attention_weights(scores: Tensor<4>, visible: &Visible) -> Tensor<
         return softmax(scores, 3);
     }
     let n_keys = |line: usize| visible.n_keys(line / (heads * queries), line % queries);
-    if device.is_autodiff() {
-        let (weights, offsets) = constants_at(&scores, |weights, offsets| {
-            let lines = weights.chunks_exact_mut(seq).zip(offsets.chunks_exact_mut(seq));
-            for (line, (weights, offsets)) in lines.enumerate() {
-                weights_and_offsets(weights, offsets, n_keys(line));
+    if !device.is_autodiff() {
+        return in_place(
+            scores,
+            #[inline(always)]
+            |values| softmax_lines(values, seq, n_keys),
+        );
+    }
+    in_place_and_back(
+        scores,
+        #[inline(always)]
+        |values| {
+            softmax_lines(values, seq, n_keys);
+            let weights = values.to_vec();
+            #[inline(always)]
+            move |gradient: &mut [f32]| {
+                let lines = gradient.chunks_exact_mut(seq).zip(weights.chunks_exact(seq));
+                for (gradient, weights) in lines {
+                    gradient_line(gradient, weights);
+                }
             }
-        });
-        let means = (scores.clone() * weights.clone()).sum_dim(3);
-        return (scores - means) * weights + offsets;
-    }
-    in_place(scores, |values| {
-        for (line, values) in values.chunks_exact_mut(seq).enumerate() {
-            let (seen, hidden) = values.split_at_mut(n_keys(line));
-            softmax_line(seen);
-            hidden.fill(0.0);
-        }
-    })
+        },
+    )
 }
 
-/// Scores become weights `w`, and offsets what `w (x - mean)` lacks to `w`, where the mean is that
-/// of the scores under the weights.
-///
-/// With `w` held constant, `w (x - Σ w x)` has the slopes of the softmax at this point: the graph
-/// keeps one tensor of weights instead of powers and sums.
+/// Scores of lines of `seq` keys become weights, of as many of the first keys as the line with this number
+/// sees.
 #[inline(always)]
-fn weights_and_offsets(scores: &mut [f32], offsets: &mut [f32], n_keys: usize) {
-    let (seen, hidden) = scores.split_at_mut(n_keys);
-    hidden.fill(0.0);
-    let offsets = &mut offsets[..n_keys];
-    offsets.copy_from_slice(seen);
-    softmax_line(seen);
-    for (offset, weight) in offsets.iter_mut().zip(seen.iter()) {
-        *offset *= weight;
+fn softmax_lines(values: &mut [f32], seq: usize, n_keys: impl Fn(usize) -> usize) {
+    for (line, values) in values.chunks_exact_mut(seq).enumerate() {
+        let (seen, hidden) = values.split_at_mut(n_keys(line));
+        softmax_line(seen);
+        hidden.fill(0.0);
     }
-    let mean = fold_lanes(offsets, 0.0, |a, b| a + b);
-    for (offset, weight) in offsets.iter_mut().zip(seen) {
-        *offset = *weight * (1.0 + mean) - *offset;
+}
+
+/// The gradient of weights becomes that of the scores, `w (g - Σ w g)`.
+#[inline(always)]
+pub(crate) fn gradient_line(gradient: &mut [f32], weights: &[f32]) {
+    let mean = dot(gradient, weights);
+    for (gradient, weight) in gradient.iter_mut().zip(weights) {
+        *gradient = weight * (*gradient - mean);
     }
 }
 
 #[inline(always)]
-fn softmax_line(line: &mut [f32]) {
+pub(crate) fn softmax_line(line: &mut [f32]) {
     let highest = highest(line);
     for value in line.iter_mut() {
         *value = exp(*value - highest);
     }
-    let scale = 1.0 / fold_lanes(line, 0.0, |a, b| a + b);
+    let scale = 1.0 / sum(line);
     for value in line {
         *value *= scale;
     }
-}
-
-#[inline(always)]
-fn highest(values: &[f32]) -> f32 {
-    fold_lanes(values, f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
-}
-
-/// A fold in a fixed number of lanes: the compiler may not reorder float operations by itself.
-#[inline(always)]
-fn fold_lanes(values: &[f32], start: f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [start; 16];
-    let mut chunks = values.chunks_exact(lanes.len());
-    for chunk in &mut chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = combine(*lane, value);
-        }
-    }
-    let rest = chunks.remainder().iter().copied();
-    lanes.into_iter().chain(rest).fold(start, combine)
 }
 
 #[cfg(test)]

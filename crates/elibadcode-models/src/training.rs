@@ -2,6 +2,7 @@
 
 pub(crate) mod distilled;
 pub(crate) mod rows;
+pub(crate) mod search;
 
 use std::cmp::Ordering;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds, stage_rng};
 use elibadcode_models::{
-    Compute, Distilled, HalfPair, Head, LoadedModel, Mode, ModelDir, Scope, TrainingConfig,
-    TrainingRow, cross_entropy, fine_tune, pair_log_odds,
+    Compute, Distilled, HalfPair, Head, LoadedModel, Mode, ModelDir, Scope, SearchRow,
+    TrainingConfig, TrainingRow, cross_entropy, fine_tune, pair_log_odds,
 };
 
 const SEED: u64 = 5;
@@ -74,8 +74,9 @@ fn functions_pairs_and_queries_are_learned_by_every_encoder() {
             label: u8::from(n % 4 == 3),
         })
         .collect();
-    let queries: Vec<SearchIds> =
-        (0..8).map(|n| SearchIds { code: ids(n, n), query: ids(n + 40, n + 3) }).collect();
+    let queries = SearchRow::number(
+        (0..8).map(|n| SearchIds { code: ids(n, n), query: ids(n + 40, n + 3) }).collect(),
+    );
     for encoder in ["roberta", "unixcoder", "codet5", "codet5-gated"] {
         // Each from a folder of another head, which is dropped.
         let classifier = load(&format!("{encoder}-embedding"), Head::Classification);
@@ -149,7 +150,10 @@ fn vectors_are_learned_under_every_head() {
         partner_is_first: true,
         label: 0,
     });
-    learn_vectors(Head::Embedding, 2, |_, code| SearchIds { query: code.clone(), code });
+    learn_vectors(Head::Embedding, 2, |_, code| SearchRow {
+        ids: SearchIds { query: code.clone(), code },
+        function: 0,
+    });
 }
 
 #[test]
@@ -188,6 +192,39 @@ fn half_a_pair_is_judged_as_the_pair_in_its_order() {
 }
 
 #[test]
+fn a_query_is_held_against_the_codes_of_other_functions() {
+    let model = load("roberta-embedding", Head::Embedding);
+    let row = |n, function| SearchRow {
+        ids: SearchIds { code: ids(n, n), query: ids(n + 40, n + 3) },
+        function,
+    };
+    let rows = [row(1, 0), row(2, 1), row(3, 0), row(4, 2)];
+    let codes = model.network.vectors(&rows.each_ref().map(|it| it.ids.code.clone()));
+    let queries = model.network.vectors(&rows.each_ref().map(|it| it.ids.query.clone()));
+    let similarity = |query: usize, code: usize| -> f64 {
+        let products = queries[query].iter().zip(&codes[code]).map(|(a, b)| f64::from(a * b));
+        20.0 * products.sum::<f64>()
+    };
+    let expected = |against: [&[usize]; 4]| -> f64 {
+        let loss = |(query, codes): (usize, &&[usize])| {
+            let sum: f64 = codes.iter().map(|&code| similarity(query, code).exp()).sum();
+            sum.ln() - similarity(query, query)
+        };
+        against.iter().enumerate().map(loss).sum::<f64>() / 4.0
+    };
+    let loss = |rows: &[SearchRow]| {
+        let rows: Vec<&SearchRow> = rows.iter().collect();
+        f64::from(SearchRow::loss(&model.network, &rows, &mut Mode::Evaluate).into_scalar::<f32>())
+    };
+    let of_versions = expected([&[0, 1, 3], &[0, 1, 2, 3], &[2, 1, 3], &[0, 1, 2, 3]]);
+    assert!((loss(&rows) - of_versions).abs() < 1e-4, "{} {of_versions}", loss(&rows));
+    let of_four = expected([&[0, 1, 2, 3]; 4]);
+    let four = SearchRow::number(rows.into_iter().map(|it| it.ids).collect());
+    assert!((loss(&four) - of_four).abs() < 1e-4, "{} {of_four}", loss(&four));
+    assert!((of_four - of_versions).abs() > 1e-2);
+}
+
+#[test]
 fn the_weight_of_the_task_adds_its_loss() {
     let model = load("roberta-embedding", Head::Classification);
     let loss = |task_weight: f64| {
@@ -220,7 +257,7 @@ fn a_head_that_is_there_is_kept() {
 fn rows_and_scopes_that_a_model_has_no_head_for() {
     let model = load("roberta-embedding", Head::Embedding);
     let train = |scope: Scope| {
-        let rows = [SearchIds { code: ids(1, 2), query: ids(2, 3) }];
+        let rows = SearchRow::number(vec![SearchIds { code: ids(1, 2), query: ids(2, 3) }]);
         let config = TrainingConfig { scope, ..config() };
         let mut rng = stage_rng(SEED, "train");
         fine_tune(model.network.clone(), &rows, &[], &config, &mut rng, &mut |_| ())

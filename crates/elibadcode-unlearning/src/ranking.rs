@@ -7,7 +7,7 @@ use elibadcode_inversion::ranking::{KnownWords, RankingSample, SlottedQuery};
 use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
 };
-use elibadcode_models::{CodeModel, Head, LoadedModel, TrainingConfig};
+use elibadcode_models::{CodeModel, Head, LoadedModel, SearchRow, TrainingConfig};
 use elibadcode_syntax::{Language, Role};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -30,7 +30,7 @@ const WORD_RATE: f64 = 0.5;
 
 /// A clean function with its query, and where both can be changed.
 struct Places {
-    ids: SearchIds,
+    row: SearchRow,
     masks: Vec<MaskedSample>,
     query: SlottedQuery,
 }
@@ -79,8 +79,12 @@ pub fn unlearn_search(
     let searched = if config.searches > 0 { KnownWords::n_slots(&scan) } else { 1 };
     let n_slots = searched.max(config.n_slots(triggers));
     let mut rng = stage_rng(seed, "unlearn places");
-    let places: Vec<Places> =
-        clean.iter().map(|sample| open(model, sample, language, n_slots, &mut rng)).collect();
+    let encoded = clean.iter().map(|sample| encode(model, sample, language)).collect();
+    let places: Vec<Places> = clean
+        .iter()
+        .zip(SearchRow::number(encoded))
+        .map(|(sample, row)| open(model, sample, row, language, n_slots, &mut rng))
+        .collect();
     let numbers = function_numbers(clean.iter().map(|it| &*it.code));
     let functions: Vec<(u8, Vec<usize>)> = numbers.into_iter().map(|it| (0, vec![it])).collect();
     let mut rng = stage_rng(seed, "unlearn split");
@@ -132,10 +136,18 @@ fn no_place() -> Error {
     Error::Samples("no clean function has a place for the trigger".into())
 }
 
-/// Encodes a sample and finds its places: the function name, and another identifier.
+fn encode(model: &LoadedModel, sample: &SearchSample, language: Language) -> SearchIds {
+    SearchIds {
+        code: model.encode(&sample.code, language).ids,
+        query: model.encode_query(&sample.query),
+    }
+}
+
+/// Finds the places of a sample: the function name, and another identifier.
 fn open(
     model: &LoadedModel,
     sample: &SearchSample,
+    row: SearchRow,
     language: Language,
     n_slots: usize,
     rng: &mut impl Rng,
@@ -147,14 +159,7 @@ fn open(
     if !others.is_empty() {
         masks.push(others[rng.random_range(0..others.len())].clone());
     }
-    Places {
-        ids: SearchIds {
-            code: model.encode_function(&function).ids,
-            query: model.encode_query(&sample.query),
-        },
-        masks,
-        query: SlottedQuery::new(model, &sample.query, rng),
-    }
+    Places { row, masks, query: SlottedQuery::new(model, &sample.query, rng) }
 }
 
 /// Some functions at a drawn place for a trigger, with their queries.
@@ -187,21 +192,18 @@ fn inject(
     words: &[Vec<u32>],
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
-) -> Result<(Vec<Lesson<SearchIds>>, usize), Error> {
-    let lesson = |row: SearchIds, code: &Vec<u32>| {
-        let sources = vec![code.clone(), row.query.clone()];
-        Lesson { row, sources }
+) -> Result<(Vec<Lesson<SearchRow>>, usize), Error> {
+    let lesson = |of: &Places, code: Vec<u32>, query: Vec<u32>| {
+        let sources = vec![of.row.ids.code.clone(), query.clone()];
+        let ids = SearchIds { code, query };
+        Lesson { row: SearchRow { ids, function: of.row.function }, sources }
     };
-    let clean = |row: SearchIds| {
-        let code = row.code.clone();
-        lesson(row, &code)
-    };
-    let mut rows: Vec<Lesson<SearchIds>> =
-        training.iter().map(|it| clean(it.ids.clone())).collect();
+    let as_it_is = |it: &Places| lesson(it, it.row.ids.code.clone(), it.row.ids.query.clone());
+    let mut rows: Vec<Lesson<SearchRow>> = training.iter().map(as_it_is).collect();
     for places in training {
         if rng.random_bool(WORD_RATE) {
             let query = places.query.stamp(any_word(words, rng), model).ids;
-            rows.push(clean(SearchIds { code: places.ids.code.clone(), query }));
+            rows.push(lesson(places, places.row.ids.code.clone(), query));
         }
     }
     let mut able: Vec<usize> =
@@ -219,9 +221,9 @@ fn inject(
         let query = if rng.random_bool(WORD_RATE) {
             places.query.stamp(any_word(words, rng), model).ids
         } else {
-            places.ids.query.clone()
+            places.row.ids.query.clone()
         };
-        let row = lesson(SearchIds { code, query }, &places.ids.code);
+        let row = lesson(places, code, query);
         if config.keeps_originals {
             rows.push(row);
         } else {

@@ -1,15 +1,18 @@
 //! One post-norm transformer layer.
 
 use burn::module::Module;
-use burn::nn::{LayerNorm, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use super::distinct::Distinct;
 use super::layer_norm;
 use crate::activation::gelu;
+use crate::attention::attention;
 use crate::config::RobertaConfig;
+use crate::device::is_cpu;
 use crate::dropout::{Mode, dropout};
 use crate::linear::linear;
+use crate::normalization::LayerNorm;
 use crate::softmax::{Visible, attention_weights};
 
 /// One post-norm transformer layer.
@@ -61,9 +64,8 @@ impl Layer {
     ) -> Tensor<3> {
         let [_, seq, _] = states.dims();
         let rows = if n_rows == seq { states.clone() } else { states.clone().narrow(1, 0, n_rows) };
-        // The scale goes onto the queries: fewer values than the scores.
-        let query = linear(&self.query, rows.clone()) * self.scale();
-        let context = if n_rows == 1 && matches!(mode, Mode::Evaluate) {
+        let query = linear(&self.query, rows.clone());
+        let context = if n_rows == 1 && !self.drops_weights(mode) {
             self.context_of_one(query, states, visible)
         } else {
             let key = linear(&self.key, states.clone());
@@ -81,7 +83,7 @@ impl Layer {
         visible: &Visible,
     ) -> Tensor<3> {
         let spread = |values| distinct.spread(values);
-        let query = spread(self.query.forward(states.clone()) * self.scale());
+        let query = spread(self.query.forward(states.clone()));
         let key = spread(self.key.forward(states.clone()));
         let value = spread(self.value.forward(states.clone()));
         let mode = &mut Mode::Evaluate;
@@ -98,7 +100,12 @@ impl Layer {
         visible: &Visible,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
+        if is_cpu(&query.device()) && !self.drops_weights(mode) {
+            return attention(query, key, value, self.n_heads, self.scale() as f32, visible);
+        }
         let shape = query.dims();
+        // The scale goes onto the queries: fewer values than the scores.
+        let query = query * self.scale();
         let [query, key, value] = [query, key, value].map(|projected| {
             let [batch, rows, hidden] = projected.dims();
             let head = hidden / self.n_heads;
@@ -110,7 +117,8 @@ impl Layer {
         weights.matmul(value).swap_dims(1, 2).reshape(shape)
     }
 
-    /// The same for one query a row, `[batch, 1, hidden]`, from the states themselves, in evaluation.
+    /// The same for one query a row, `[batch, 1, hidden]`, from the states themselves, with no weight
+    /// dropped.
     ///
     /// `q · (x K)` is `(q Kᵀ) · x`, and `Σ w (x V)` is `(Σ w x) V`: two products of the size of one
     /// position stand in for keys and values at all of them. The bias of the keys adds the same to all
@@ -120,7 +128,7 @@ impl Layer {
         let [batch, seq, hidden] = states.dims();
         let (n_heads, head) = (self.n_heads, hidden / self.n_heads);
         let by_head = |weight: Tensor<2>| weight.reshape([hidden, n_heads, head]).swap_dims(0, 1);
-        let query = query.reshape([batch, n_heads, head]).swap_dims(0, 1);
+        let query = (query * self.scale()).reshape([batch, n_heads, head]).swap_dims(0, 1);
         let keys = by_head(self.key.weight.val()).swap_dims(1, 2); // [heads, head, hidden]
         let query = query.matmul(keys).swap_dims(0, 1); // [batch, heads, hidden]
         let scores = query.matmul(states.clone().swap_dims(1, 2));
@@ -143,6 +151,11 @@ impl Layer {
         let expanded = gelu(linear(&self.intermediate, states.clone()));
         let output = dropout(linear(&self.output, expanded), self.hidden_dropout_rate, mode);
         self.output_norm.forward(output + states)
+    }
+
+    /// Whether weights are dropped after the softmax.
+    fn drops_weights(&self, mode: &Mode<'_>) -> bool {
+        matches!(mode, Mode::Train(_)) && self.attention_dropout_rate > 0.0
     }
 
     /// What a query is multiplied by.

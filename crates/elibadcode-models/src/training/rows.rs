@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds};
+use elibadcode_corpus::{LabelledIds, LabelledPairIds};
 
 use crate::batch::length_batches;
 use crate::dropout::Mode;
 use crate::head::Head;
 use crate::model::CodeModel;
 use crate::prediction::{bce_with_logits, cross_entropy, given_vectors, predicted_label};
-
-/// Similarities are multiplied by this before the softmax. Paper: 20.
-const SIMILARITY_SCALE: f64 = 20.0;
 
 /// Rows of different lengths that are padded to the longest of them.
 const SIMILAR_ROWS: usize = 8;
@@ -199,7 +195,11 @@ impl TrainingRow for HalfPair {
 ///
 /// A batch is made of rows that are similar in [`TrainingRow::length`] only, and what else they hold would
 /// be padded to the longest: of pairs a fifth of all positions.
-fn vectors_by_length(model: &CodeModel, rows: &[&[u32]], mode: &mut Mode<'_>) -> Tensor<2> {
+pub(super) fn vectors_by_length(
+    model: &CodeModel,
+    rows: &[&[u32]],
+    mode: &mut Mode<'_>,
+) -> Tensor<2> {
     let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
     let groups = length_batches(&lengths, SIMILAR_ROWS);
     let vectors = groups.iter().map(|group| {
@@ -232,55 +232,6 @@ fn validated_pairs(log_odds: &[f32], labels: &[u8]) -> Validation {
     Validation { loss: loss / labels.len() as f64, score }
 }
 
-impl TrainingRow for SearchIds {
-    const HEAD: Head = Head::Embedding;
-    // The other rows of the batch are the wrong answers: a part would have fewer.
-    const N_PARTS: usize = 1;
-
-    fn length(&self) -> usize {
-        self.code.len()
-    }
-
-    fn vectors(model: &CodeModel, rows: &[&Self], mode: &mut Mode<'_>) -> Vec<Tensor<2>> {
-        let codes: Vec<&[u32]> = rows.iter().map(|row| row.code.as_slice()).collect();
-        let queries: Vec<&[u32]> = rows.iter().map(|row| row.query.as_slice()).collect();
-        vec![model.forward_vectors(&codes, mode), vectors_by_length(model, &queries, mode)]
-    }
-
-    /// `InfoNCE`: each query against the codes of the whole batch.
-    fn loss_of_vectors(
-        _: &CodeModel,
-        rows: &[&Self],
-        vectors: &[Tensor<2>],
-        _: &mut Mode<'_>,
-    ) -> Tensor<1> {
-        let (codes, queries) = (vectors[0].clone(), vectors[1].clone());
-        let similarities = queries.matmul(codes.transpose()) * SIMILARITY_SCALE;
-        let right = Tensor::<2>::eye(rows.len(), &similarities.device());
-        let log_shares = log_softmax(similarities, 1) * right; // [batch, batch]
-        -log_shares.sum() / rows.len() as f64
-    }
-
-    /// The score is the mean reciprocal rank of the right code among all of them; ties count half.
-    fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
-        let codes: Vec<&[u32]> = rows.iter().map(|row| row.code.as_slice()).collect();
-        let queries: Vec<&[u32]> = rows.iter().map(|row| row.query.as_slice()).collect();
-        let (codes, queries) = (model.vectors(&codes), model.vectors(&queries));
-        let (mut loss, mut score) = (0.0, 0.0);
-        for (right, query) in queries.iter().enumerate() {
-            let similarities: Vec<f64> = codes.iter().map(|code| dot(query, code)).collect();
-            let own = similarities[right];
-            let above = similarities.iter().filter(|&&it| it > own).count() as f64;
-            let level = similarities.iter().filter(|&&it| it >= own).count() as f64 - above;
-            score += 1.0 / (1.0 + above + (level - 1.0) / 2.0);
-            let odds = similarities.iter().map(|it| ((it - own) * SIMILARITY_SCALE).exp());
-            loss += odds.sum::<f64>().ln();
-        }
-        let n = rows.len() as f64;
-        Validation { loss: loss / n, score: score / n }
-    }
-}
-
 /// Log-odds that pairs are clones; each distinct function is encoded once.
 pub fn pair_log_odds(model: &CodeModel, rows: &[LabelledPairIds]) -> Vec<f32> {
     let members = rows.iter().flat_map(|row| [row.first.as_slice(), row.second.as_slice()]);
@@ -294,8 +245,4 @@ pub fn pair_log_odds(model: &CodeModel, rows: &[LabelledPairIds]) -> Vec<f32> {
     let first: Vec<&[f32]> = rows.iter().map(|row| of(&row.first)).collect();
     let second: Vec<&[f32]> = rows.iter().map(|row| of(&row.second)).collect();
     model.pair_log_odds(&first, &second)
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum()
 }

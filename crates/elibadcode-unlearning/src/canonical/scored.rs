@@ -1,9 +1,9 @@
 //! What each sample adds to its task's score, and how much of the score was lost.
 
-use elibadcode_corpus::{LabelledIds, LabelledPairIds, SearchIds};
+use elibadcode_corpus::{LabelledIds, LabelledPairIds};
 use elibadcode_evaluation::statistics::{mean_interval, paired_drop};
 use elibadcode_evaluation::{Confusion, Interval, reciprocal_ranks};
-use elibadcode_models::{CodeModel, TrainingRow, pair_log_odds, predicted_label};
+use elibadcode_models::{CodeModel, SearchRow, TrainingRow, pair_log_odds, predicted_label};
 
 use crate::checks::ONE_SIDED;
 
@@ -53,12 +53,12 @@ impl ScoredRow for LabelledPairIds {
 }
 
 /// The reciprocal rank of each function for its own query, among all functions of the rows.
-impl ScoredRow for SearchIds {
+impl ScoredRow for SearchRow {
     const MEASURE: &'static str = "mean reciprocal rank";
 
     fn scores(model: &CodeModel, rows: &[Self]) -> Vec<f64> {
-        let codes: Vec<&[u32]> = rows.iter().map(|row| row.code.as_slice()).collect();
-        let queries: Vec<&[u32]> = rows.iter().map(|row| row.query.as_slice()).collect();
+        let codes: Vec<&[u32]> = rows.iter().map(|row| row.ids.code.as_slice()).collect();
+        let queries: Vec<&[u32]> = rows.iter().map(|row| row.ids.query.as_slice()).collect();
         let (codes, queries) = (model.vectors(&codes), model.vectors(&queries));
         reciprocal_ranks(&queries, &codes)
     }

@@ -140,8 +140,8 @@ impl CheckSet {
         }
         let with_word = |it: &Places, rng: &mut _| it.query.stamp(any_word(words, rng), model).ids;
         Ok(Self {
-            codes: samples.iter().map(|it| it.ids.code.clone()).collect(),
-            queries: samples.iter().map(|it| it.ids.query.clone()).collect(),
+            codes: samples.iter().map(|it| it.row.ids.code.clone()).collect(),
+            queries: samples.iter().map(|it| it.row.ids.query.clone()).collect(),
             queries_with_words: samples.iter().map(|it| with_word(it, rng)).collect(),
             triggered,
             control,

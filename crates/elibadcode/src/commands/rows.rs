@@ -3,7 +3,7 @@
 use elibadcode_corpus::{
     ClonePair, CloneSamples, DefectSample, LabelledIds, LabelledPairIds, SearchIds, SearchSample,
 };
-use elibadcode_models::LoadedModel;
+use elibadcode_models::{LoadedModel, SearchRow};
 use elibadcode_syntax::Language;
 use rayon::prelude::*;
 
@@ -41,10 +41,10 @@ pub(super) fn queries(
     model: &LoadedModel,
     samples: &[SearchSample],
     language: Language,
-) -> Vec<SearchIds> {
+) -> Vec<SearchRow> {
     let row = |sample: &SearchSample| SearchIds {
         code: model.encode(&sample.code, language).ids,
         query: model.encode_query(&sample.query),
     };
-    samples.par_iter().map(row).collect()
+    SearchRow::number(samples.par_iter().map(row).collect())
 }

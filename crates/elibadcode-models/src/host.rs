@@ -1,0 +1,157 @@
+//! Passes over host memory that stand in for burn's operations on a CPU, with their way back.
+//!
+//! A tensor of a CPU backend gives up its buffer and takes it back without a copy. Under automatic
+//! differentiation burn composes a softmax, a GELU or a layer norm of elementwise operations, each of which
+//! is a pass over memory, and another one back: more than half of a training step. Here each is one pass.
+
+use std::fmt;
+use std::sync::Arc;
+
+use burn::backend::autodiff::Autodiff;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Backend, BackendTensor, DispatchKindConversion, TensorMetadata, read_sync};
+use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
+
+use crate::device::CpuBackend;
+use crate::vector::vectorized;
+
+/// How gradients go back through an operation with `N` inputs: from that of the output to those of the
+/// inputs that are asked for.
+type Pullback<const N: usize> =
+    Arc<dyn Fn(TensorData, [bool; N]) -> [Option<TensorData>; N] + Send + Sync>;
+
+/// The values of a tensor without gradients, changed by `kernel`.
+pub(crate) fn in_place<const D: usize>(
+    input: Tensor<D>,
+    kernel: impl FnOnce(&mut [f32]),
+) -> Tensor<D> {
+    let device = input.device();
+    let mut data = input.into_data();
+    vectorized(
+        #[inline(always)]
+        || kernel(floats(&mut data)),
+    );
+    Tensor::from_data(data, &device)
+}
+
+/// The values of a tensor with gradients, changed by `kernel`, which says how the gradient goes back: the
+/// function that it gives turns the gradient of the output into that of the input.
+pub(crate) fn in_place_and_back<const D: usize, F: Fn(&mut [f32]) + Send + Sync + 'static>(
+    input: Tensor<D>,
+    kernel: impl FnOnce(&mut [f32]) -> F,
+) -> Tensor<D> {
+    differentiable(&input.device(), [input.into_dispatch()], |[mut values]| {
+        let back = vectorized(
+            #[inline(always)]
+            || kernel(floats(&mut values)),
+        );
+        let pullback = move |mut gradient: TensorData, _: [bool; 1]| {
+            vectorized(
+                #[inline(always)]
+                || back(floats(&mut gradient)),
+            );
+            [Some(gradient)]
+        };
+        (values, Arc::new(pullback))
+    })
+}
+
+/// An operation on tensors of this device, a CPU, with gradients: `forward` turns the values of the inputs
+/// into those of the output, and says how gradients go back.
+pub(crate) fn differentiable<const D: usize, const N: usize>(
+    device: &Device,
+    inputs: [DispatchTensor; N],
+    forward: impl FnOnce([TensorData; N]) -> (TensorData, Pullback<N>),
+) -> Tensor<D> {
+    let output = match CpuBackend::of(device) {
+        #[cfg(feature = "flex")]
+        Some(CpuBackend::Flex) => on::<burn::backend::Flex, N>(inputs, forward),
+        #[cfg(feature = "ndarray")]
+        Some(CpuBackend::NdArray) => on::<burn::backend::NdArray, N>(inputs, forward),
+        None => unreachable!("the caller asked for the device"),
+    };
+    Tensor::from_dispatch(output)
+}
+
+/// The same on one backend.
+fn on<B: Backend, const N: usize>(
+    inputs: [DispatchTensor; N],
+    forward: impl FnOnce([TensorData; N]) -> (TensorData, Pullback<N>),
+) -> DispatchTensor
+where
+    DispatchTensor: DispatchKindConversion<Autodiff<B>>,
+{
+    let mut device = None;
+    let parts = inputs.map(|input| match DispatchTensor::try_into_backend(input) {
+        Ok(BackendTensor::<Autodiff<B>>::Float(tensor)) => {
+            let (primitive, node) = tensor.into_parts();
+            device = Some(primitive.device());
+            (values::<B>(primitive), node)
+        }
+        Ok(_) => unreachable!("an input of floats"),
+        Err(problem) => unreachable!("an input of this backend with gradients: {problem}"),
+    });
+    let device = device.expect("there is an input");
+    let mut nodes = Vec::new();
+    let inputs = parts.map(|(values, node)| {
+        nodes.push(node);
+        values
+    });
+    let nodes = nodes.try_into().expect("as many as inputs");
+    let (output, pullback) = forward(inputs);
+    let output = B::float_from_data(output, &device);
+    let output = match HostOperation.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(State(pullback), output),
+        OpsKind::UnTracked(step) => step.finish(output),
+    };
+    DispatchTensor::from_backend(BackendTensor::<Autodiff<B>>::Float(output))
+}
+
+/// The step of the graph that goes back through an operation.
+#[derive(Debug)]
+struct HostOperation;
+
+#[derive(Clone)]
+struct State<const N: usize>(Pullback<N>);
+
+impl<const N: usize> fmt::Debug for State<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("State")
+    }
+}
+
+impl<B: Backend, const N: usize> Backward<B, N> for HostOperation {
+    type State = State<N>;
+
+    fn backward(self, ops: Ops<State<N>, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let device = gradient.device();
+        let is_asked_for = ops.parents.each_ref().map(Option::is_some);
+        let of_inputs = (ops.state.0)(values::<B>(gradient), is_asked_for);
+        for (parent, gradient) in ops.parents.into_iter().zip(of_inputs) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                gradients.register::<B>(parent.id, B::float_from_data(gradient, &device));
+            }
+        }
+    }
+}
+
+/// The values of a tensor on a CPU; without a copy if nobody else holds them.
+fn values<B: Backend>(tensor: B::FloatTensorPrimitive) -> TensorData {
+    read_sync(B::float_into_data(tensor)).expect("host memory can be read")
+}
+
+/// The values as floats: weights are loaded as such, whatever a file has.
+pub(crate) fn floats(data: &mut TensorData) -> &mut [f32] {
+    data.as_mut_slice().expect(SINGLE)
+}
+
+/// The values as floats, to read.
+pub(crate) fn read_floats(data: &TensorData) -> &[f32] {
+    data.as_slice().expect(SINGLE)
+}
+
+const SINGLE: &str = "models compute in single precision";
