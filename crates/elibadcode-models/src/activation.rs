@@ -57,36 +57,37 @@ pub(crate) fn gelu_tanh<const D: usize>(input: Tensor<D>) -> Tensor<D> {
 fn pointwise<const D: usize>(
     input: Tensor<D>,
     elsewhere: impl Fn(Tensor<D>) -> Tensor<D>,
-    kernel: impl Fn(f32) -> (f32, f32),
+    kernel: impl Fn(f32) -> (f32, f32) + Sync,
 ) -> Tensor<D> {
     let device = input.device();
     if !is_cpu(&device) {
         return elsewhere(input);
     }
-    if device.is_autodiff() {
-        return in_place_and_back(
+    if !device.is_autodiff() {
+        return in_place(
             input,
+            1,
             #[inline(always)]
-            |values| {
-                let mut slopes = vec![0.0; values.len()];
-                for (value, slope) in values.iter_mut().zip(&mut slopes) {
-                    (*value, *slope) = kernel(*value);
-                }
-                #[inline(always)]
-                move |gradient: &mut [f32]| {
-                    for (gradient, slope) in gradient.iter_mut().zip(&slopes) {
-                        *gradient *= slope;
-                    }
+            |_, values| {
+                for value in values {
+                    *value = kernel(*value).0;
                 }
             },
         );
     }
-    in_place(
+    in_place_and_back(
         input,
+        1,
         #[inline(always)]
-        |values| {
-            for value in values {
-                *value = kernel(*value).0;
+        |_, values, slopes| {
+            for (value, slope) in values.iter_mut().zip(slopes) {
+                (*value, *slope) = kernel(*value);
+            }
+        },
+        #[inline(always)]
+        |gradient, slopes| {
+            for (gradient, slope) in gradient.iter_mut().zip(slopes) {
+                *gradient *= slope;
             }
         },
     )
@@ -120,6 +121,7 @@ pub(crate) mod tests {
 
     #[track_caller]
     pub(crate) fn assert_close<const D: usize>(ours: Tensor<D>, theirs: Tensor<D>) {
+        assert_eq!(ours.dims(), theirs.dims());
         let values = |tensor: Tensor<D>| -> Vec<f32> { tensor.into_data().iter().collect() };
         for (a, b) in values(ours).into_iter().zip(values(theirs)) {
             assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{a} is not {b}");

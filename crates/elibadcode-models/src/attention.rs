@@ -7,146 +7,194 @@
 
 #![expect(clippy::inline_always, reason = "a kernel is compiled for the vector unit it runs on")]
 
-use std::ops::Range;
+mod panels;
+
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::host::{differentiable, floats, read_floats};
+use self::panels::{Lines, Panels, QUERIES};
+use crate::host::{differentiable, read_floats};
 use crate::softmax::{Visible, gradient_line, softmax_line};
 use crate::vector::vectorized;
 
-/// Queries that are worked on together.
-const QUERIES: usize = 4;
-/// Keys, or dimensions of a head, that are worked on together.
-const LANES: usize = 16;
-
 /// What queries `[batch, queries, hidden]` gather from keys and values `[batch, seq, hidden]`, of a CPU:
-/// `softmax(scale q kᵀ) v` by head, over the visible keys.
+/// `softmax(scale q kᵀ + bias) v` by head, over the visible keys, with a bias that can be broadcast to
+/// `[batch, heads, queries, seq]`.
 pub(crate) fn attention(
-    query: Tensor<3>,
-    key: Tensor<3>,
-    value: Tensor<3>,
+    [query, key, value]: [Tensor<3>; 3],
     n_heads: usize,
     scale: f32,
+    bias: Option<Tensor<4>>,
     visible: &Visible,
 ) -> Tensor<3> {
     let ([batch, n_queries, hidden], [_, seq, _]) = (query.dims(), key.dims());
-    let sizes = Sizes { n_queries, seq, hidden, head: hidden / n_heads, scale };
-    let n_keys: Vec<usize> = (0..batch).map(|row| visible.n_keys(row, n_queries - 1)).collect();
+    if batch * n_queries * seq == 0 {
+        return query.zeros_like();
+    }
+    if let Some([rows, heads, queries, keys]) = bias.as_ref().map(Tensor::dims) {
+        assert_eq!([heads, queries, keys], [n_heads, n_queries, seq], "a bias for every score");
+        assert!(rows == 1 || rows == batch, "a bias for all rows or for each");
+    }
+    let head = hidden / n_heads;
+    let form = Form { n_queries, seq, hidden, head, scale, visible: visible.clone() };
     let device = query.device();
     if !device.is_autodiff() {
-        let [query, key, value] = [query, key, value].map(Tensor::into_data);
-        let inputs = [&query, &key, &value].map(read_floats);
-        let mut output = vec![0.0; inputs[0].len()];
-        sizes.rows(inputs, &n_keys).zip(output.par_chunks_mut(sizes.n_queries * hidden)).for_each(
-            |(row, output)| {
-                vectorized(
-                    #[inline(always)]
-                    || row.forward(output, &mut |_, _, _| ()),
-                );
-            },
-        );
-        return Tensor::from_data(TensorData::new(output, [batch, n_queries, hidden]), &device);
+        let mut inputs = vec![query.into_data(), key.into_data(), value.into_data()];
+        inputs.extend(bias.map(Tensor::into_data));
+        return Tensor::from_data(form.forward(&inputs), &device);
     }
-    let inputs = [query, key, value].map(Tensor::into_dispatch);
-    differentiable(&device, inputs, |inputs| {
-        let values = inputs.each_ref().map(read_floats);
-        let mut output = vec![0.0; values[0].len()];
-        let weights: Vec<Vec<f32>> = sizes
-            .rows(values, &n_keys)
-            .zip(output.par_chunks_mut(n_queries * hidden))
-            .map(|(row, output)| {
-                vectorized(
-                    #[inline(always)]
-                    || row.forward_with_weights(output),
-                )
+    let [query, key, value] = [query, key, value].map(Tensor::into_dispatch);
+    match bias {
+        None => differentiable(&device, [query, key, value], |inputs| {
+            let (output, weights) = form.forward_with_weights(&inputs);
+            let back = move |gradient, is_asked_for| {
+                form.backward(&inputs, &weights, gradient, is_asked_for)
+            };
+            (output, Arc::new(back))
+        }),
+        Some(bias) => {
+            let inputs = [query, key, value, bias.into_dispatch()];
+            differentiable(&device, inputs, |inputs| {
+                let (output, weights) = form.forward_with_weights(&inputs);
+                let back = move |gradient, is_asked_for| {
+                    form.backward(&inputs, &weights, gradient, is_asked_for)
+                };
+                (output, Arc::new(back))
             })
-            .collect();
-        let back = move |gradient: TensorData, is_asked_for: [bool; 3]| {
-            let gradients = sizes.backward(&inputs, &n_keys, &weights, gradient);
-            let mut asked_for = is_asked_for.into_iter();
-            gradients.map(|it| asked_for.next().unwrap_or_default().then_some(it))
-        };
-        (TensorData::new(output, [batch, n_queries, hidden]), Arc::new(back))
-    })
+        }
+    }
 }
 
-/// Lengths of a batch.
-#[derive(Clone, Copy)]
-struct Sizes {
+/// Lengths of a batch, and what its scores are made with.
+#[derive(Clone)]
+struct Form {
     n_queries: usize,
     seq: usize,
     hidden: usize,
     /// Dimensions of a head.
     head: usize,
     scale: f32,
+    visible: Visible,
 }
 
-/// One row of a batch: its queries, keys and values, each `[…, hidden]`, and how many keys they see.
+/// One row of a batch: its queries, keys and values, each `[…, hidden]`, and its biases,
+/// `[heads, queries, seq]`.
 struct Row<'a> {
-    sizes: Sizes,
+    form: &'a Form,
+    index: usize,
+    /// Keys that the query which sees most of them sees.
+    n_keys: usize,
     query: &'a [f32],
     key: &'a [f32],
     value: &'a [f32],
-    n_keys: usize,
+    bias: Option<&'a [f32]>,
 }
 
-impl Sizes {
-    /// The rows of a batch of queries, keys and values.
+impl Form {
+    /// The rows of a batch of queries, keys, values and maybe biases.
     fn rows<'a>(
-        self,
-        [query, key, value]: [&'a [f32]; 3],
-        n_keys: &'a [usize],
+        &'a self,
+        inputs: &'a [TensorData],
     ) -> impl IndexedParallelIterator<Item = Row<'a>> {
+        let [query, key, value] = [0, 1, 2].map(|input| read_floats(&inputs[input]));
+        let bias = inputs.get(3).map(read_floats);
         let (queries, keys) = (self.n_queries * self.hidden, self.seq * self.hidden);
         let inputs =
             query.par_chunks(queries).zip(key.par_chunks(keys)).zip(value.par_chunks(keys));
-        inputs.zip(n_keys).map(move |(((query, key), value), &n_keys)| Row {
-            sizes: self,
-            query,
-            key,
-            value,
-            n_keys,
+        inputs.enumerate().map(move |(index, ((query, key), value))| {
+            let n_keys = self.visible.n_keys(index, self.n_queries - 1);
+            // Either every row has its own, or all have the same.
+            let bias = bias.map(|it| it.chunks_exact(self.n_weights()).cycle().nth(index));
+            Row { form: self, index, n_keys, query, key, value, bias: bias.flatten() }
         })
     }
 
-    /// The gradients of queries, keys and values.
-    fn backward(
-        self,
-        inputs: &[TensorData; 3],
-        n_keys: &[usize],
+    /// How many weights a row has at most.
+    fn n_weights(&self) -> usize {
+        self.hidden / self.head * self.n_queries * self.seq
+    }
+
+    fn forward(&self, inputs: &[TensorData]) -> TensorData {
+        let mut output = vec![0.0; inputs[0].num_elements()];
+        let outputs = output.par_chunks_mut(self.n_queries * self.hidden);
+        self.rows(inputs).zip(outputs).for_each(|(row, output)| {
+            vectorized(
+                #[inline(always)]
+                || row.forward(output, &mut |_, _, _| ()),
+            );
+        });
+        TensorData::new(output, inputs[0].shape().clone())
+    }
+
+    /// The same, and the weights of every row.
+    fn forward_with_weights(&self, inputs: &[TensorData]) -> (TensorData, Vec<Vec<f32>>) {
+        let mut output = vec![0.0; inputs[0].num_elements()];
+        let outputs = output.par_chunks_mut(self.n_queries * self.hidden);
+        let weights = self.rows(inputs).zip(outputs).map(|(row, output)| {
+            vectorized(
+                #[inline(always)]
+                || row.forward_with_weights(output),
+            )
+        });
+        let weights = weights.collect();
+        (TensorData::new(output, inputs[0].shape().clone()), weights)
+    }
+
+    /// The gradients of the inputs that are asked for.
+    fn backward<const N: usize>(
+        &self,
+        inputs: &[TensorData; N],
         weights: &[Vec<f32>],
-        mut gradient: TensorData,
-    ) -> [TensorData; 3] {
-        let values = inputs.each_ref().map(read_floats);
-        let mut gradients = values.map(|it| vec![0.0; it.len()]);
-        let [query, key, value] = &mut gradients;
+        gradient: TensorData,
+        is_asked_for: [bool; N],
+    ) -> [Option<TensorData>; N] {
+        let mut of_inputs = [0, 1, 2].map(|input: usize| vec![0.0; inputs[input].num_elements()]);
+        let [of_query, of_key, of_value] = &mut of_inputs;
         let (queries, keys) = (self.n_queries * self.hidden, self.seq * self.hidden);
-        let of_inputs = query
+        let of_rows = of_query
             .par_chunks_mut(queries)
-            .zip(key.par_chunks_mut(keys))
-            .zip(value.par_chunks_mut(keys));
-        self.rows(values, n_keys)
+            .zip(of_key.par_chunks_mut(keys))
+            .zip(of_value.par_chunks_mut(keys));
+        let asks_for_bias = is_asked_for.get(3).copied().unwrap_or_default();
+        let of_biases = self
+            .rows(inputs)
             .zip(weights)
-            .zip(floats(&mut gradient).par_chunks(queries))
-            .zip(of_inputs)
-            .for_each(|(((row, weights), gradient), ((query, key), value))| {
+            .zip(read_floats(&gradient).par_chunks(queries))
+            .zip(of_rows)
+            .map(|(((row, weights), gradient), ((query, key), value))| {
+                let mut of_bias = vec![0.0; if asks_for_bias { self.n_weights() } else { 0 }];
                 vectorized(
                     #[inline(always)]
-                    || row.backward(weights, gradient, [query, key, value]),
+                    || row.backward(weights, gradient, [query, key, value], &mut of_bias),
                 );
+                of_bias
             });
-        let shapes = inputs.each_ref().map(|it| it.shape().clone());
-        let [query, key, value] = gradients;
-        let [of_queries, of_keys, of_values] = shapes;
-        [
-            TensorData::new(query, of_queries),
-            TensorData::new(key, of_keys),
-            TensorData::new(value, of_values),
-        ]
+        let of_biases: Vec<Vec<f32>> = of_biases.collect();
+        let mut gradients = Vec::from(of_inputs);
+        if let Some(bias) = inputs.get(3) {
+            gradients.push(summed(&of_biases, bias.num_elements()));
+        }
+        let mut gradients = gradients.into_iter();
+        std::array::from_fn(|input| {
+            let values = gradients.next().filter(|_| is_asked_for[input])?;
+            Some(TensorData::new(values, inputs[input].shape().clone()))
+        })
     }
+}
+
+/// The gradients of the biases of the rows one after the other, or their sum, if all rows have the same.
+fn summed(of_rows: &[Vec<f32>], n: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; n];
+    let mut place = 0;
+    for of_row in of_rows {
+        for value in of_row {
+            sums[place] += value;
+            place = (place + 1) % n;
+        }
+    }
+    sums
 }
 
 impl Row<'_> {
@@ -154,22 +202,30 @@ impl Row<'_> {
     /// them.
     #[inline(always)]
     fn forward(&self, output: &mut [f32], observe: &mut impl FnMut(&Lines, usize, usize)) {
-        let Sizes { n_queries, hidden, head, scale, .. } = self.sizes;
-        let mut query = Lines::new(head);
-        let mut weights = Lines::new(self.n_keys);
-        let mut keys = Panels::new(head, self.n_keys);
-        let mut values = Panels::new(self.n_keys, head);
-        for first in (0..hidden).step_by(head) {
+        let Self { form, n_keys, .. } = self;
+        let Form { n_queries, seq, hidden, head, scale, .. } = **form;
+        if *n_keys == 0 {
+            return;
+        }
+        let (mut query, mut weights) = (Lines::new(head), Lines::new(*n_keys));
+        let (mut keys, mut values) = (Panels::new(head, *n_keys), Panels::new(*n_keys, head));
+        for (index, first) in (0..hidden).step_by(head).enumerate() {
             let columns = first..first + head;
             keys.read_transposed(self.key, hidden, columns.clone());
             values.read(self.value, hidden, columns.clone());
             for start in (0..n_queries).step_by(QUERIES) {
                 query.read(self.query, hidden, columns.clone(), start, scale);
                 keys.multiply(&query, &mut weights);
-                for line in weights.lines_mut() {
-                    softmax_line(line);
+                if let Some(bias) = self.bias {
+                    weights.add(&bias[index * n_queries * seq..][..n_queries * seq], seq, start);
                 }
-                observe(&weights, first / head, start);
+                for (line, query) in weights.lines_mut().zip(start..) {
+                    let n_seen = form.visible.n_keys(self.index, query).min(*n_keys);
+                    let (seen, hidden) = line.split_at_mut(n_seen);
+                    softmax_line(seen);
+                    hidden.fill(0.0);
+                }
+                observe(&weights, index, start);
                 values.multiply(&weights, &mut query);
                 query.write(output, hidden, columns.clone(), start);
             }
@@ -179,7 +235,7 @@ impl Row<'_> {
     /// The same; gives the weights, `[heads, queries, keys]`.
     #[inline(always)]
     fn forward_with_weights(&self, output: &mut [f32]) -> Vec<f32> {
-        let Sizes { n_queries, hidden, head, .. } = self.sizes;
+        let Form { n_queries, hidden, head, .. } = self.form;
         let mut all = vec![0.0; hidden / head * n_queries * self.n_keys];
         self.forward(output, &mut |weights, head, start| {
             let lines = &mut all[head * n_queries * self.n_keys..][..n_queries * self.n_keys];
@@ -188,11 +244,21 @@ impl Row<'_> {
         all
     }
 
-    /// Adds to the gradients of queries, keys and values, from the weights and the gradient of the output.
+    /// Puts down the gradients of queries, keys and values, from the weights and the gradient of the output,
+    /// and that of the biases if there is room for it.
     #[inline(always)]
-    fn backward(&self, weights: &[f32], gradient: &[f32], of_inputs: [&mut [f32]; 3]) {
-        let Sizes { n_queries, hidden, head, scale, .. } = self.sizes;
+    fn backward(
+        &self,
+        weights: &[f32],
+        gradient: &[f32],
+        of_inputs: [&mut [f32]; 3],
+        of_bias: &mut [f32],
+    ) {
+        let &Form { n_queries, seq, hidden, head, scale, .. } = self.form;
         let n_keys = self.n_keys;
+        if n_keys == 0 {
+            return;
+        }
         let [of_query, of_key, of_value] = of_inputs;
         let (mut query, mut context) = (Lines::new(head), Lines::new(head));
         let (mut weight, mut score) = (Lines::new(n_keys), Lines::new(n_keys));
@@ -203,8 +269,8 @@ impl Row<'_> {
             let weights = &weights[index * n_queries * n_keys..][..n_queries * n_keys];
             values.read_transposed(self.value, hidden, columns.clone());
             keys.read(self.key, hidden, columns.clone());
-            of_values.values.fill(0.0);
-            of_keys.values.fill(0.0);
+            of_values.clear();
+            of_keys.clear();
             for start in (0..n_queries).step_by(QUERIES) {
                 context.read(gradient, hidden, columns.clone(), start, 1.0);
                 weight.read(weights, n_keys, 0..n_keys, start, 1.0);
@@ -212,6 +278,10 @@ impl Row<'_> {
                 values.multiply(&context, &mut score);
                 for (score, weight) in score.lines_mut().zip(weight.lines()) {
                     gradient_line(score, weight);
+                }
+                if !of_bias.is_empty() {
+                    let of_head = &mut of_bias[index * n_queries * seq..][..n_queries * seq];
+                    score.write(of_head, seq, 0..n_keys, start);
                 }
                 query.read(self.query, hidden, columns.clone(), start, scale);
                 of_keys.add_products(&score, &query);
@@ -229,166 +299,6 @@ impl Row<'_> {
     }
 }
 
-/// Some lines of one length, of as many queries; those behind the last query are zero.
-struct Lines {
-    width: usize,
-    /// Places of a line: its width, and what makes it a multiple of [`LANES`].
-    stride: usize,
-    values: Vec<f32>,
-}
-
-impl Lines {
-    fn new(width: usize) -> Self {
-        let stride = width.next_multiple_of(LANES);
-        Self { width, stride, values: vec![0.0; QUERIES * stride] }
-    }
-
-    #[inline(always)]
-    fn lines(&self) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks_exact(self.stride).map(|it| &it[..self.width])
-    }
-
-    #[inline(always)]
-    fn lines_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        self.values.chunks_exact_mut(self.stride).map(|it| &mut it[..self.width])
-    }
-
-    /// Takes these columns of lines from `start` on, times `scale`, of a matrix with lines of this length.
-    #[inline(always)]
-    fn read(
-        &mut self,
-        matrix: &[f32],
-        length: usize,
-        columns: Range<usize>,
-        start: usize,
-        scale: f32,
-    ) {
-        let mut sources = matrix.chunks_exact(length).skip(start);
-        for line in self.lines_mut() {
-            match sources.next() {
-                Some(source) => {
-                    for (value, source) in line.iter_mut().zip(&source[columns.clone()]) {
-                        *value = source * scale;
-                    }
-                }
-                None => line.fill(0.0),
-            }
-        }
-    }
-
-    /// Puts the lines into these columns of lines from `start` on, as far as there are any.
-    #[inline(always)]
-    fn write(&self, matrix: &mut [f32], length: usize, columns: Range<usize>, start: usize) {
-        let targets = matrix.chunks_exact_mut(length).skip(start);
-        for (target, line) in targets.zip(self.lines()) {
-            target[columns.clone()].copy_from_slice(line);
-        }
-    }
-}
-
-/// A matrix in panels of [`LANES`] columns, those of the last filled up with zeros.
-struct Panels {
-    n_lines: usize,
-    n_columns: usize,
-    values: Vec<f32>,
-}
-
-impl Panels {
-    fn new(n_lines: usize, n_columns: usize) -> Self {
-        let n_panels = n_columns.div_ceil(LANES);
-        Self { n_lines, n_columns, values: vec![0.0; n_panels * n_lines * LANES] }
-    }
-
-    /// Takes these columns of the first lines of a matrix with lines of this length.
-    #[inline(always)]
-    fn read(&mut self, matrix: &[f32], length: usize, columns: Range<usize>) {
-        for (index, panel) in self.values.chunks_exact_mut(self.n_lines * LANES).enumerate() {
-            let from = columns.start + index * LANES;
-            let n_columns = LANES.min(columns.end - from);
-            let lines = panel.as_chunks_mut::<LANES>().0.iter_mut();
-            for (line, source) in lines.zip(matrix.chunks_exact(length)) {
-                let source = &source[from..];
-                // A copy of a known length is two moves.
-                if n_columns == LANES {
-                    line.copy_from_slice(&source[..LANES]);
-                } else {
-                    line[..n_columns].copy_from_slice(&source[..n_columns]);
-                }
-            }
-        }
-    }
-
-    /// Takes the transposed: as many lines become columns.
-    #[inline(always)]
-    fn read_transposed(&mut self, matrix: &[f32], length: usize, columns: Range<usize>) {
-        let sources = matrix[..self.n_columns * length].chunks(LANES * length);
-        for (panel, lines) in self.values.chunks_exact_mut(self.n_lines * LANES).zip(sources) {
-            for (lane, line) in lines.chunks_exact(length).enumerate() {
-                for (target, &value) in panel.chunks_exact_mut(LANES).zip(&line[columns.clone()]) {
-                    target[lane] = value;
-                }
-            }
-        }
-    }
-
-    /// `lines × self`.
-    #[inline(always)]
-    fn multiply(&self, lines: &Lines, product: &mut Lines) {
-        let stride = lines.stride;
-        let [a, b, c, d] = [0, 1, 2, 3].map(|it| &lines.values[it * stride..][..self.n_lines]);
-        for (index, panel) in self.values.chunks_exact(self.n_lines * LANES).enumerate() {
-            let [mut of_a, mut of_b, mut of_c, mut of_d] = [[0.0; LANES]; QUERIES];
-            let factors = a.iter().zip(b).zip(c.iter().zip(d));
-            for (((a, b), (c, d)), line) in factors.zip(panel.as_chunks().0) {
-                of_a = plus(of_a, *a, line);
-                of_b = plus(of_b, *b, line);
-                of_c = plus(of_c, *c, line);
-                of_d = plus(of_d, *d, line);
-            }
-            let sums = [of_a, of_b, of_c, of_d];
-            for (line, sums) in product.values.chunks_exact_mut(product.stride).zip(&sums) {
-                line[index * LANES..][..LANES].copy_from_slice(sums);
-            }
-        }
-    }
-
-    /// Adds `aᵀ × b`, of `a` with as many columns as there are lines here.
-    #[inline(always)]
-    fn add_products(&mut self, a: &Lines, b: &Lines) {
-        let factors = [0, 1, 2, 3].map(|it| &a.values[it * a.stride..][..self.n_lines]);
-        for (index, panel) in self.values.chunks_exact_mut(self.n_lines * LANES).enumerate() {
-            let line = |it: usize| -> [f32; LANES] {
-                std::array::from_fn(|lane| b.values[it * b.stride + index * LANES + lane])
-            };
-            let [of_a, of_b, of_c, of_d] = [0, 1, 2, 3].map(line);
-            let [a, b, c, d] = factors;
-            let factors = a.iter().zip(b).zip(c.iter().zip(d));
-            for (((a, b), (c, d)), sums) in factors.zip(panel.as_chunks_mut().0) {
-                let first = plus(plus(*sums, *a, &of_a), *b, &of_b);
-                *sums = plus(plus(first, *c, &of_c), *d, &of_d);
-            }
-        }
-    }
-
-    /// Puts the lines into these columns of the first lines of a matrix.
-    #[inline(always)]
-    fn write(&self, matrix: &mut [f32], length: usize, columns: Range<usize>) {
-        for (index, panel) in self.values.chunks_exact(self.n_lines * LANES).enumerate() {
-            let from = columns.start + index * LANES;
-            let n_columns = LANES.min(columns.end - from);
-            for (line, target) in panel.chunks_exact(LANES).zip(matrix.chunks_exact_mut(length)) {
-                target[from..][..n_columns].copy_from_slice(&line[..n_columns]);
-            }
-        }
-    }
-}
-
-/// `sums + factor * line`; in this form the compiler keeps the sums in registers.
-#[inline(always)]
-fn plus(sums: [f32; LANES], factor: f32, line: &[f32; LANES]) -> [f32; LANES] {
-    std::array::from_fn(|lane| sums[lane] + factor * line[lane])
-}
-
 #[cfg(test)]
 mod tests {
     use burn::tensor::activation::softmax;
@@ -403,49 +313,134 @@ mod tests {
         Tensor::<1>::from_floats(values.as_slice(), &cpu()).reshape([3, n, 2 * head])
     }
 
-    /// In burn's operations, of rows with 21, 3 and 1 visible keys.
-    fn by_burn(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>) -> Tensor<3> {
+    /// What is added to the scores, `[rows, 2, n, 21]`.
+    fn biases(rows: usize, n: usize) -> Tensor<4> {
+        let values: Vec<f32> =
+            (0..rows * 2 * n * 21).map(|it| ((it * 5) % 17) as f32 / 4.0 - 2.0).collect();
+        Tensor::<1>::from_floats(values.as_slice(), &cpu()).reshape([rows, 2, n, 21])
+    }
+
+    /// The same in burn's operations, where `is_seen` says which query of which row sees which key.
+    fn by_burn(
+        [query, key, value]: [Tensor<3>; 3],
+        bias: Option<Tensor<4>>,
+        is_seen: &dyn Fn(usize, usize, usize) -> bool,
+    ) -> Tensor<3> {
         let shape = query.dims();
+        let [batch, n, _] = shape;
         let [query, key, value] = [query, key, value].map(|it| {
             let [batch, n, hidden] = it.dims();
             it.reshape([batch, n, 2, hidden / 2]).swap_dims(1, 2)
         });
-        let scores = query.matmul(key.swap_dims(2, 3)) * 0.3;
-        let mask: Vec<f32> = [21, 3, 1]
-            .iter()
-            .flat_map(|&length| (0..21).map(move |key| if key < length { 0.0 } else { -1e9 }))
-            .collect();
-        let mask = Tensor::<1>::from_floats(mask.as_slice(), &cpu()).reshape([3, 1, 1, 21]);
+        let mut scores = query.matmul(key.swap_dims(2, 3)) * 0.3;
+        if let Some(bias) = bias {
+            scores = scores + bias;
+        }
+        let mut mask = Vec::new();
+        for row in 0..batch {
+            for query in 0..n {
+                let hide = |key| if is_seen(row, query, key) { 0.0 } else { -1e9 };
+                mask.extend((0..21).map(hide));
+            }
+        }
+        let mask = Tensor::<1>::from_floats(mask.as_slice(), &cpu()).reshape([batch, 1, n, 21]);
         let mask = if scores.device().is_autodiff() { Tensor::from_inner(mask) } else { mask };
         softmax(scores + mask, 3).matmul(value).swap_dims(1, 2).reshape(shape)
     }
 
     #[track_caller]
-    fn check(n_queries: usize, head: usize) {
-        let visible = Visible::tokens(&[21, 3, 1], 21, &cpu());
-        let ours = |query, key, value| attention(query, key, value, 2, 0.3, &visible);
+    fn check(
+        (n_queries, head): (usize, usize),
+        bias: Option<Tensor<4>>,
+        visible: &Visible,
+        is_seen: &dyn Fn(usize, usize, usize) -> bool,
+    ) {
+        type Apply<'a> = dyn Fn([Tensor<3>; 3], Option<Tensor<4>>) -> Tensor<3> + 'a;
+        let ours: &Apply<'_> = &|inputs, bias| attention(inputs, 2, 0.3, bias, visible);
+        let theirs: &Apply<'_> = &|inputs, bias| by_burn(inputs, bias, is_seen);
         let inputs = || [tensor(n_queries, head, 7), tensor(21, head, 11), tensor(21, head, 13)];
-        let [query, key, value] = inputs();
-        assert_close(ours(query.clone(), key.clone(), value.clone()), by_burn(query, key, value));
+        assert_close(ours(inputs(), bias.clone()), theirs(inputs(), bias.clone()));
 
-        let of = |apply: &dyn Fn(Tensor<3>, Tensor<3>, Tensor<3>) -> Tensor<3>| {
-            let [query, key, value] = inputs().map(|it| it.autodiff().require_grad());
-            let output = apply(query.clone(), key.clone(), value.clone());
+        let of = |apply: &Apply<'_>| {
+            let inputs = inputs().map(|it| it.autodiff().require_grad());
+            let bias = bias.clone().map(|it| it.autodiff().require_grad());
+            let output = apply(inputs.clone(), bias.clone());
             let weighted = output.clone() * Tensor::from_inner(tensor(n_queries, head, 17));
             let gradients = weighted.sum().backward();
-            let gradient = |it: Tensor<3>| it.grad(&gradients).expect("it requires a gradient");
-            [output.inner(), gradient(query), gradient(key), gradient(value)]
+            let of_inputs = inputs.map(|it| it.grad(&gradients).expect("it requires a gradient"));
+            let of_bias = bias.map(|it| it.grad(&gradients).expect("so does the bias"));
+            (output.inner(), of_inputs, of_bias)
         };
-        for (ours, theirs) in of(&ours).into_iter().zip(of(&by_burn)) {
+        let (ours, theirs) = (of(ours), of(theirs));
+        assert_close(ours.0, theirs.0);
+        for (ours, theirs) in ours.1.into_iter().zip(theirs.1) {
+            assert_close(ours, theirs);
+        }
+        if let (Some(ours), Some(theirs)) = (ours.2, theirs.2) {
             assert_close(ours, theirs);
         }
     }
 
     #[test]
     fn values_and_gradients_are_those_of_burn() {
-        check(21, 16);
-        check(5, 8);
-        check(1, 20);
-        check(4, 64);
+        let lengths = [21, 3, 1];
+        let tokens = Visible::tokens(&lengths, 21, &cpu());
+        let is_token = |row: usize, _, key| key < lengths[row];
+        for (n_queries, head) in [(21, 16), (5, 8), (1, 20), (4, 64), (3, 1)] {
+            check((n_queries, head), None, &tokens, &is_token);
+        }
+        let full = Visible::tokens(&[21; 3], 21, &cpu());
+        check((21, 16), None, &full, &|_, _, _| true);
+        check((21, 8), Some(biases(1, 21)), &tokens, &is_token);
+        check((1, 16), Some(biases(3, 1)), &tokens, &is_token);
+        let earlier = Visible::earlier(21, &cpu());
+        check((21, 16), Some(biases(1, 21)), &earlier, &|_, query, key| key <= query);
+    }
+
+    #[test]
+    fn one_tensor_can_be_all_three_inputs() {
+        let tokens = Visible::tokens(&[21, 16, 1], 21, &cpu());
+        let is_token = |row: usize, _, key| key < [21, 16, 1][row];
+        let of = |apply: &dyn Fn([Tensor<3>; 3]) -> Tensor<3>| {
+            let input = tensor(21, 8, 7).autodiff().require_grad();
+            let output = apply([(); 3].map(|()| input.clone()));
+            let gradients = (output * Tensor::from_inner(tensor(21, 8, 17))).sum().backward();
+            input.grad(&gradients).expect("it requires a gradient")
+        };
+        let ours = of(&|inputs| attention(inputs, 2, 0.3, None, &tokens));
+        assert_close(ours, of(&|inputs| by_burn(inputs, None, &is_token)));
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let tokens = Visible::tokens(&[21, 16, 0], 21, &cpu());
+        let bytes = |n_threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
+            pool.expect("threads").install(|| {
+                let [query, key, value] =
+                    [7, 11, 13].map(|it| tensor(21, 8, it).autodiff().require_grad());
+                let inputs = [query.clone(), key, value];
+                let output = attention(inputs, 2, 0.3, Some(biases(1, 21).autodiff()), &tokens);
+                let gradients = output.clone().square().sum().backward();
+                let gradient = query.grad(&gradients).expect("it requires a gradient");
+                (output.inner().into_data(), gradient.into_data())
+            })
+        };
+        let (output, gradient) = bytes(1);
+        assert_eq!(bytes(3), (output.clone(), gradient));
+        let of_nothing = &output.as_slice::<f32>().expect("floats")[2 * 21 * 16..];
+        assert!(of_nothing.iter().all(|it| it.abs() < f32::MIN_POSITIVE), "no key is seen");
+    }
+
+    #[test]
+    fn what_is_frozen_gets_no_gradient() {
+        let tokens = Visible::tokens(&[21, 3, 1], 21, &cpu());
+        let [query, key, value] = [7, 11, 13].map(|factor| tensor(21, 8, factor).autodiff());
+        let (value, bias) = (value.require_grad(), biases(1, 21).autodiff());
+        let inputs = [query.clone(), key, value.clone()];
+        let output = attention(inputs, 2, 0.3, Some(bias.clone()), &tokens);
+        let gradients = output.sum().backward();
+        assert!(value.grad(&gradients).is_some());
+        assert!(query.grad(&gradients).is_none() && bias.grad(&gradients).is_none());
     }
 }

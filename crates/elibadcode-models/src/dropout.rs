@@ -17,6 +17,13 @@ pub enum Mode<'a> {
     Train(&'a mut ChaCha8Rng),
 }
 
+impl Mode<'_> {
+    /// Whether anything is dropped at this rate.
+    pub(crate) fn drops(&self, rate: f64) -> bool {
+        matches!(self, Self::Train(_)) && rate > 0.0
+    }
+}
+
 /// Zeroes values at `rate` and scales the rest by `1 / (1 - rate)`; the identity in evaluation.
 pub(crate) fn dropout<const D: usize>(
     input: Tensor<D>,

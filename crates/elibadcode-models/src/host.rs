@@ -4,6 +4,12 @@
 //! differentiation burn composes a softmax, a GELU or a layer norm of elementwise operations, each of which
 //! is a pass over memory, and another one back: more than half of a training step. Here each is one pass.
 
+#![cfg_attr(
+    not(any(feature = "flex", feature = "ndarray")),
+    expect(dead_code, unused_variables, unreachable_code, reason = "a build without a CPU")
+)]
+#![expect(clippy::inline_always, reason = "a kernel is compiled for the vector unit it runs on")]
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +20,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Backend, BackendTensor, DispatchKindConversion, TensorMetadata, read_sync};
 use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
+use rayon::prelude::*;
 
 use crate::device::CpuBackend;
 use crate::vector::vectorized;
@@ -23,36 +30,58 @@ use crate::vector::vectorized;
 type Pullback<const N: usize> =
     Arc<dyn Fn(TensorData, [bool; N]) -> [Option<TensorData>; N] + Send + Sync>;
 
-/// The values of a tensor without gradients, changed by `kernel`.
+/// Values that one thread works on at least.
+const BLOCK: usize = 1 << 14;
+
+/// Values of a block: as many whole lines as make a block.
+pub(crate) fn block(line: usize) -> usize {
+    line * BLOCK.div_ceil(line)
+}
+
+/// The values of a tensor without gradients, changed by `kernel`, which gets blocks of whole lines and the
+/// number of their first value.
 pub(crate) fn in_place<const D: usize>(
     input: Tensor<D>,
-    kernel: impl FnOnce(&mut [f32]),
+    line: usize,
+    kernel: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Tensor<D> {
-    let device = input.device();
+    let (device, block) = (input.device(), block(line));
     let mut data = input.into_data();
-    vectorized(
-        #[inline(always)]
-        || kernel(floats(&mut data)),
-    );
+    floats(&mut data).par_chunks_mut(block).enumerate().for_each(|(index, values)| {
+        vectorized(
+            #[inline(always)]
+            || kernel(index * block, values),
+        );
+    });
     Tensor::from_data(data, &device)
 }
 
-/// The values of a tensor with gradients, changed by `kernel`, which says how the gradient goes back: the
-/// function that it gives turns the gradient of the output into that of the input.
-pub(crate) fn in_place_and_back<const D: usize, F: Fn(&mut [f32]) + Send + Sync + 'static>(
+/// The same of a tensor with gradients: `kernel` puts down what `back` needs to know of each value in order
+/// to turn the gradient of the output into that of the input.
+pub(crate) fn in_place_and_back<const D: usize>(
     input: Tensor<D>,
-    kernel: impl FnOnce(&mut [f32]) -> F,
+    line: usize,
+    kernel: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+    back: impl Fn(&mut [f32], &[f32]) + Send + Sync + 'static,
 ) -> Tensor<D> {
+    let block = block(line);
     differentiable(&input.device(), [input.into_dispatch()], |[mut values]| {
-        let back = vectorized(
-            #[inline(always)]
-            || kernel(floats(&mut values)),
-        );
-        let pullback = move |mut gradient: TensorData, _: [bool; 1]| {
+        let mut kept = vec![0.0; values.num_elements()];
+        let blocks = floats(&mut values).par_chunks_mut(block).zip(kept.par_chunks_mut(block));
+        blocks.enumerate().for_each(|(index, (values, kept))| {
             vectorized(
                 #[inline(always)]
-                || back(floats(&mut gradient)),
+                || kernel(index * block, values, kept),
             );
+        });
+        let pullback = move |mut gradient: TensorData, _: [bool; 1]| {
+            let blocks = floats(&mut gradient).par_chunks_mut(block);
+            blocks.zip(kept.par_chunks(block)).for_each(|(gradient, kept)| {
+                vectorized(
+                    #[inline(always)]
+                    || back(gradient, kept),
+                );
+            });
             [Some(gradient)]
         };
         (values, Arc::new(pullback))
@@ -66,6 +95,7 @@ pub(crate) fn differentiable<const D: usize, const N: usize>(
     inputs: [DispatchTensor; N],
     forward: impl FnOnce([TensorData; N]) -> (TensorData, Pullback<N>),
 ) -> Tensor<D> {
+    #[cfg_attr(feature = "ndarray", expect(deprecated, reason = "see `device::ndarray`"))]
     let output = match CpuBackend::of(device) {
         #[cfg(feature = "flex")]
         Some(CpuBackend::Flex) => on::<burn::backend::Flex, N>(inputs, forward),

@@ -83,32 +83,34 @@ pub(crate) fn attention_weights(scores: Tensor<4>, visible: &Visible) -> Tensor<
     if !device.is_autodiff() {
         return in_place(
             scores,
+            seq,
             #[inline(always)]
-            |values| softmax_lines(values, seq, n_keys),
+            |first, values| softmax_lines(values, seq, first / seq, n_keys),
         );
     }
     in_place_and_back(
         scores,
+        seq,
         #[inline(always)]
-        |values| {
-            softmax_lines(values, seq, n_keys);
-            let weights = values.to_vec();
-            #[inline(always)]
-            move |gradient: &mut [f32]| {
-                let lines = gradient.chunks_exact_mut(seq).zip(weights.chunks_exact(seq));
-                for (gradient, weights) in lines {
-                    gradient_line(gradient, weights);
-                }
+        |first, values, weights| {
+            softmax_lines(values, seq, first / seq, n_keys);
+            weights.copy_from_slice(values);
+        },
+        #[inline(always)]
+        move |gradient, weights| {
+            let lines = gradient.chunks_exact_mut(seq).zip(weights.chunks_exact(seq));
+            for (gradient, weights) in lines {
+                gradient_line(gradient, weights);
             }
         },
     )
 }
 
-/// Scores of lines of `seq` keys become weights, of as many of the first keys as the line with this number
-/// sees.
+/// Scores of lines of `seq` keys, the first of which has this number, become weights of as many of the first
+/// keys as a line sees.
 #[inline(always)]
-fn softmax_lines(values: &mut [f32], seq: usize, n_keys: impl Fn(usize) -> usize) {
-    for (line, values) in values.chunks_exact_mut(seq).enumerate() {
+fn softmax_lines(values: &mut [f32], seq: usize, first: usize, n_keys: impl Fn(usize) -> usize) {
+    for (line, values) in (first..).zip(values.chunks_exact_mut(seq)) {
         let (seen, hidden) = values.split_at_mut(n_keys(line));
         softmax_line(seen);
         hidden.fill(0.0);

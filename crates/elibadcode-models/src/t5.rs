@@ -8,7 +8,7 @@ mod attention;
 pub(crate) mod position;
 
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, s};
 
@@ -18,6 +18,7 @@ use crate::activation::gelu_tanh;
 use crate::config::T5Config;
 use crate::dropout::{Mode, dropout};
 use crate::linear::linear;
+use crate::normalization::RmsNorm;
 use crate::softmax::Visible;
 
 /// `wo(relu(wi(x)))`, or with a gate `wo(gelu(wi_0(x)) * wi_1(x))`.
@@ -343,5 +344,5 @@ impl T5 {
 }
 
 fn norm(config: &T5Config, device: &Device) -> RmsNorm {
-    RmsNormConfig::new(config.d_model).with_epsilon(config.layer_norm_epsilon).init(device)
+    RmsNorm::new(config.d_model, config.layer_norm_epsilon, device)
 }

@@ -222,6 +222,15 @@ fn a_query_is_held_against_the_codes_of_other_functions() {
     let four = SearchRow::number(rows.into_iter().map(|it| it.ids).collect());
     assert!((loss(&four) - of_four).abs() < 1e-4, "{} {of_four}", loss(&four));
     assert!((of_four - of_versions).abs() > 1e-2);
+
+    // Versions of one function only: there is nothing to learn, and no harm.
+    let config = TrainingConfig { epochs: 1, ..config() };
+    let versions = [row(1, 0), row(2, 0)];
+    let mut rng = stage_rng(SEED, "train");
+    let trained =
+        fine_tune(model.network.clone(), &versions, &[], &config, &mut rng, &mut |_| ()).unwrap();
+    assert!(trained.history[0].train_loss.abs() < 1e-6);
+    assert_eq!(trained.model.vectors(&[ids(1, 1)]), model.network.vectors(&[ids(1, 1)]));
 }
 
 #[test]

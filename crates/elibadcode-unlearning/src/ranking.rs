@@ -79,12 +79,11 @@ pub fn unlearn_search(
     let searched = if config.searches > 0 { KnownWords::n_slots(&scan) } else { 1 };
     let n_slots = searched.max(config.n_slots(triggers));
     let mut rng = stage_rng(seed, "unlearn places");
-    let encoded = clean.iter().map(|sample| encode(model, sample, language)).collect();
-    let places: Vec<Places> = clean
-        .iter()
-        .zip(SearchRow::number(encoded))
-        .map(|(sample, row)| open(model, sample, row, language, n_slots, &mut rng))
-        .collect();
+    let (ids, places): (Vec<_>, Vec<_>) =
+        clean.iter().map(|sample| open(model, sample, language, n_slots, &mut rng)).unzip();
+    let rows = SearchRow::number(ids).into_iter().zip(places);
+    let places: Vec<Places> =
+        rows.map(|(row, (masks, query))| Places { row, masks, query }).collect();
     let numbers = function_numbers(clean.iter().map(|it| &*it.code));
     let functions: Vec<(u8, Vec<usize>)> = numbers.into_iter().map(|it| (0, vec![it])).collect();
     let mut rng = stage_rng(seed, "unlearn split");
@@ -136,22 +135,14 @@ fn no_place() -> Error {
     Error::Samples("no clean function has a place for the trigger".into())
 }
 
-fn encode(model: &LoadedModel, sample: &SearchSample, language: Language) -> SearchIds {
-    SearchIds {
-        code: model.encode(&sample.code, language).ids,
-        query: model.encode_query(&sample.query),
-    }
-}
-
-/// Finds the places of a sample: the function name, and another identifier.
+/// Encodes a sample and finds its places, the function name and another identifier, and those of its query.
 fn open(
     model: &LoadedModel,
     sample: &SearchSample,
-    row: SearchRow,
     language: Language,
     n_slots: usize,
     rng: &mut impl Rng,
-) -> Places {
+) -> (SearchIds, (Vec<MaskedSample>, SlottedQuery)) {
     let function = model.read(&sample.code, language);
     let all = maskable(model, &function, 0, Occurrences::All, n_slots);
     let (mut masks, others): (Vec<MaskedSample>, Vec<MaskedSample>) =
@@ -159,7 +150,11 @@ fn open(
     if !others.is_empty() {
         masks.push(others[rng.random_range(0..others.len())].clone());
     }
-    Places { row, masks, query: SlottedQuery::new(model, &sample.query, rng) }
+    let ids = SearchIds {
+        code: model.encode_function(&function).ids,
+        query: model.encode_query(&sample.query),
+    };
+    (ids, (masks, SlottedQuery::new(model, &sample.query, rng)))
 }
 
 /// Some functions at a drawn place for a trigger, with their queries.

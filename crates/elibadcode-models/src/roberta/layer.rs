@@ -65,7 +65,7 @@ impl Layer {
         let [_, seq, _] = states.dims();
         let rows = if n_rows == seq { states.clone() } else { states.clone().narrow(1, 0, n_rows) };
         let query = linear(&self.query, rows.clone());
-        let context = if n_rows == 1 && !self.drops_weights(mode) {
+        let context = if n_rows == 1 && !mode.drops(self.attention_dropout_rate) {
             self.context_of_one(query, states, visible)
         } else {
             let key = linear(&self.key, states.clone());
@@ -100,8 +100,9 @@ impl Layer {
         visible: &Visible,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
-        if is_cpu(&query.device()) && !self.drops_weights(mode) {
-            return attention(query, key, value, self.n_heads, self.scale() as f32, visible);
+        if is_cpu(&query.device()) && !mode.drops(self.attention_dropout_rate) {
+            let inputs = [query, key, value];
+            return attention(inputs, self.n_heads, self.scale() as f32, None, visible);
         }
         let shape = query.dims();
         // The scale goes onto the queries: fewer values than the scores.
@@ -153,14 +154,51 @@ impl Layer {
         self.output_norm.forward(output + states)
     }
 
-    /// Whether weights are dropped after the softmax.
-    fn drops_weights(&self, mode: &Mode<'_>) -> bool {
-        matches!(mode, Mode::Train(_)) && self.attention_dropout_rate > 0.0
-    }
-
     /// What a query is multiplied by.
     fn scale(&self) -> f64 {
         let [_, hidden] = self.query.weight.dims();
         ((hidden / self.n_heads) as f64).powf(-0.5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use elibadcode_corpus::stage_rng;
+
+    use super::*;
+    use crate::activation::tests::{assert_close, cpu};
+    use crate::config::{Architecture, EncoderConfig, ModelConfig, Preset};
+
+    /// What burn's operations make of an input where weights could be dropped is what the kernel makes.
+    #[test]
+    fn both_ways_of_attention_agree() {
+        let ModelConfig { encoder: EncoderConfig::Roberta(mut config), .. } =
+            Preset::Tiny.config(Architecture::CodeBert, 100)
+        else {
+            unreachable!("CodeBERT is one")
+        };
+        config.attention_probs_dropout_prob = 1e-9; // drops nothing, but asks for the weights
+        let layer = Layer::new(&config, &cpu().autodiff());
+        let width = config.hidden_size;
+        let values: Vec<f32> =
+            (0..2 * 9 * width).map(|n| ((n * 7) % 19) as f32 / 9.0 - 1.0).collect();
+        let states = Tensor::<3>::from_data(TensorData::new(values, [2, 9, width]), &cpu());
+        let visible = Visible::tokens(&[9, 4], 9, &cpu());
+        for n_rows in [1, 9] {
+            let of = |mode: &mut Mode<'_>| {
+                let states = states.clone().autodiff().require_grad();
+                let output = layer.forward(states.clone(), &visible, n_rows, mode);
+                let gradients = output.clone().powi_scalar(3).sum().backward();
+                let of_states = states.grad(&gradients).expect("it requires a gradient");
+                let key = layer.key.weight.val().grad(&gradients).expect("it is trained");
+                (output.inner(), of_states, key)
+            };
+            let by_kernel = of(&mut Mode::Evaluate);
+            let by_burn = of(&mut Mode::Train(&mut stage_rng(1, "dropout")));
+            assert_close(by_kernel.0, by_burn.0);
+            assert_close(by_kernel.1 / 100.0, by_burn.1 / 100.0);
+            assert_close(by_kernel.2 / 100.0, by_burn.2 / 100.0);
+        }
     }
 }

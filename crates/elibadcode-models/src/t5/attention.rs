@@ -4,7 +4,9 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
+use crate::attention::attention;
 use crate::config::T5Config;
+use crate::device::is_cpu;
 use crate::dropout::{Mode, dropout};
 use crate::linear::linear;
 use crate::softmax::{Visible, attention_weights};
@@ -55,14 +57,16 @@ impl Attention {
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
         let [batch, n_rows, _] = queries.dims();
-        let [_, seq, _] = sources.dims();
-        let split = |projected: Tensor<3>, rows: usize| {
-            let [_, _, inner] = projected.dims();
+        let query = linear(&self.q, queries);
+        let (key, value) = (linear(&self.k, sources.clone()), linear(&self.v, sources));
+        if is_cpu(&query.device()) && !mode.drops(self.dropout_rate) {
+            let inputs = [query, key, value];
+            return linear(&self.o, attention(inputs, self.n_heads, 1.0, bias.cloned(), visible));
+        }
+        let [query, key, value] = [query, key, value].map(|projected| {
+            let [_, rows, inner] = projected.dims();
             projected.reshape([batch, rows, self.n_heads, inner / self.n_heads]).swap_dims(1, 2)
-        };
-        let query = split(linear(&self.q, queries), n_rows);
-        let key = split(linear(&self.k, sources.clone()), seq);
-        let value = split(linear(&self.v, sources), seq);
+        });
         let [_, _, _, head] = query.dims();
         let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, rows, seq]
         let scores = match bias {

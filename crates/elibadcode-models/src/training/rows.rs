@@ -1,4 +1,4 @@
-//! What a training row is, for each of the three tasks: its loss and its validation score.
+//! What a training row is: its loss and its validation score, for functions and for pairs.
 
 use std::collections::BTreeMap;
 

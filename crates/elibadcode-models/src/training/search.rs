@@ -16,45 +16,34 @@ const SIMILARITY_SCALE: f64 = 20.0;
 /// What takes a code out of the softmax of a query; far below any similarity, still finite.
 const LEFT_OUT: f32 = -1e9;
 
-/// A function and its query, and which rows are about the same function.
+/// A function and its query, and which function it is.
+///
+/// Paper: every other row of a batch is a wrong answer, as if no query had two right ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchRow {
     /// What the encoder reads.
     pub ids: SearchIds,
-    /// Rows with the same number are versions of one function, or of its query: the code of one is no
-    /// wrong answer to the query of another.
+    /// Rows with the same number are versions of one function: the code of one is no wrong answer to the
+    /// query of another. Numbers of different [`Self::number`]ings do not belong in one training.
     pub function: usize,
 }
 
 impl SearchRow {
-    /// Rows of functions with equal codes or equal queries get the same number.
-    ///
-    /// Paper: every other row of a batch is a wrong answer, as if no query had two.
+    /// Rows with equal codes get the same number.
     pub fn number(rows: Vec<SearchIds>) -> Vec<Self> {
-        let mut numbers: Vec<usize> = (0..rows.len()).collect();
-        let (mut codes, mut queries) = (BTreeMap::new(), BTreeMap::new());
-        for (index, row) in rows.iter().enumerate() {
-            for first in [
-                *codes.entry(&row.code).or_insert(index),
-                *queries.entry(&row.query).or_insert(index),
-            ] {
-                let (own, other) = (root(&mut numbers, index), root(&mut numbers, first));
-                numbers[own.max(other)] = own.min(other);
-            }
-        }
-        let functions: Vec<usize> =
-            (0..rows.len()).map(|index| root(&mut numbers, index)).collect();
-        rows.into_iter().zip(functions).map(|(ids, function)| Self { ids, function }).collect()
+        let mut numbers: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
+        let mut number = |ids: SearchIds| {
+            let next = numbers.len();
+            let function = *numbers.entry(ids.code.clone()).or_insert(next);
+            Self { ids, function }
+        };
+        rows.into_iter().map(&mut number).collect()
     }
-}
 
-/// The first of the rows that this one is connected with.
-fn root(numbers: &mut [usize], mut index: usize) -> usize {
-    while numbers[index] != index {
-        numbers[index] = numbers[numbers[index]];
-        index = numbers[index];
+    /// Whether the code of another row answers this one's query, too.
+    fn is_answered_by(&self, other: &Self) -> bool {
+        self.function == other.function || self.ids.query == other.ids.query
     }
-    index
 }
 
 impl TrainingRow for SearchRow {
@@ -72,7 +61,7 @@ impl TrainingRow for SearchRow {
         vec![model.forward_vectors(&codes, mode), vectors_by_length(model, &queries, mode)]
     }
 
-    /// `InfoNCE`: each query against the codes of the batch that are of other functions.
+    /// `InfoNCE`: each query against the codes of the batch that do not answer it, too.
     fn loss_of_vectors(
         _: &CodeModel,
         rows: &[&Self],
@@ -91,7 +80,8 @@ impl TrainingRow for SearchRow {
         -log_shares.sum() / rows.len() as f64
     }
 
-    /// The score is the mean reciprocal rank of the right code among all of them; ties count half.
+    /// The score is the mean reciprocal rank of the right code among all of them; ties count half. As in a test,
+    /// the codes of all other rows are wrong answers.
     fn validate(model: &CodeModel, rows: &[Self]) -> Validation {
         let codes: Vec<&[u32]> = rows.iter().map(|row| row.ids.code.as_slice()).collect();
         let queries: Vec<&[u32]> = rows.iter().map(|row| row.ids.query.as_slice()).collect();
@@ -117,7 +107,7 @@ fn left_out(rows: &[&SearchRow]) -> Option<Vec<f32>> {
     let mut is_any = false;
     for (query, row) in rows.iter().enumerate() {
         for (code, other) in rows.iter().enumerate() {
-            if query != code && row.function == other.function {
+            if query != code && row.is_answered_by(other) {
                 added[query * rows.len() + code] = LEFT_OUT;
                 is_any = true;
             }
@@ -139,20 +129,23 @@ mod tests {
     }
 
     #[test]
-    fn equal_codes_and_equal_queries_connect_rows() {
-        let rows = vec![ids(1, 1), ids(2, 2), ids(1, 3), ids(4, 4), ids(2, 3), ids(5, 4)];
+    fn equal_codes_are_one_function() {
+        let rows = vec![ids(1, 1), ids(2, 2), ids(1, 3), ids(4, 4)];
         let numbers: Vec<usize> = SearchRow::number(rows).iter().map(|it| it.function).collect();
-        assert_eq!(numbers, [0, 0, 0, 3, 0, 3]);
+        assert_eq!(numbers, [0, 1, 0, 2]);
     }
 
     #[test]
-    fn versions_of_a_function_are_no_wrong_answers() {
-        let row = |function| SearchRow { ids: ids(0, 0), function };
-        let rows = [row(7), row(3), row(7)];
+    fn what_answers_a_query_too_is_left_out() {
+        let row = |function, query| SearchRow { ids: ids(function as u32, query), function };
+        let rows = [row(7, 1), row(3, 2), row(7, 3), row(4, 3)];
         let left_out = left_out(&rows.each_ref()).expect("two are of one function");
         let is_left_out: Vec<bool> = left_out.iter().map(|&it| it < 0.0).collect();
         let (no, yes) = (false, true);
-        assert_eq!(is_left_out, [no, no, yes, no, no, no, yes, no, no]);
+        // The first query is not answered by the last code: that answers another query of its function.
+        let first = [no, no, yes, no];
+        let expected = [first, [no; 4], [yes, no, no, yes], [no, no, yes, no]];
+        assert_eq!(is_left_out, expected.concat());
         assert!(super::left_out(&rows[..2].iter().collect::<Vec<_>>()).is_none());
     }
 }
