@@ -49,8 +49,8 @@ pub(crate) fn attention(
     match bias {
         None => differentiable(&device, [query, key, value], |inputs| {
             let (output, weights) = form.forward_with_weights(&inputs);
-            let back = move |gradient, is_asked_for| {
-                form.backward(&inputs, &weights, gradient, is_asked_for)
+            let back = move |gradient: TensorData, is_asked_for| {
+                form.backward(&inputs, &weights, &gradient, is_asked_for)
             };
             (output, Arc::new(back))
         }),
@@ -58,8 +58,8 @@ pub(crate) fn attention(
             let inputs = [query, key, value, bias.into_dispatch()];
             differentiable(&device, inputs, |inputs| {
                 let (output, weights) = form.forward_with_weights(&inputs);
-                let back = move |gradient, is_asked_for| {
-                    form.backward(&inputs, &weights, gradient, is_asked_for)
+                let back = move |gradient: TensorData, is_asked_for| {
+                    form.backward(&inputs, &weights, &gradient, is_asked_for)
                 };
                 (output, Arc::new(back))
             })
@@ -147,7 +147,7 @@ impl Form {
         &self,
         inputs: &[TensorData; N],
         weights: &[Vec<f32>],
-        gradient: TensorData,
+        gradient: &TensorData,
         is_asked_for: [bool; N],
     ) -> [Option<TensorData>; N] {
         let mut of_inputs = [0, 1, 2].map(|input: usize| vec![0.0; inputs[input].num_elements()]);
@@ -161,7 +161,7 @@ impl Form {
         let of_biases = self
             .rows(inputs)
             .zip(weights)
-            .zip(read_floats(&gradient).par_chunks(queries))
+            .zip(read_floats(gradient).par_chunks(queries))
             .zip(of_rows)
             .map(|(((row, weights), gradient), ((query, key), value))| {
                 let mut of_bias = vec![0.0; if asks_for_bias { self.n_weights() } else { 0 }];
@@ -351,7 +351,7 @@ mod tests {
     #[track_caller]
     fn check(
         (n_queries, head): (usize, usize),
-        bias: Option<Tensor<4>>,
+        bias: Option<&Tensor<4>>,
         visible: &Visible,
         is_seen: &dyn Fn(usize, usize, usize) -> bool,
     ) {
@@ -359,11 +359,11 @@ mod tests {
         let ours: &Apply<'_> = &|inputs, bias| attention(inputs, 2, 0.3, bias, visible);
         let theirs: &Apply<'_> = &|inputs, bias| by_burn(inputs, bias, is_seen);
         let inputs = || [tensor(n_queries, head, 7), tensor(21, head, 11), tensor(21, head, 13)];
-        assert_close(ours(inputs(), bias.clone()), theirs(inputs(), bias.clone()));
+        assert_close(ours(inputs(), bias.cloned()), theirs(inputs(), bias.cloned()));
 
         let of = |apply: &Apply<'_>| {
             let inputs = inputs().map(|it| it.autodiff().require_grad());
-            let bias = bias.clone().map(|it| it.autodiff().require_grad());
+            let bias = bias.map(|it| it.clone().autodiff().require_grad());
             let output = apply(inputs.clone(), bias.clone());
             let weighted = output.clone() * Tensor::from_inner(tensor(n_queries, head, 17));
             let gradients = weighted.sum().backward();
@@ -391,10 +391,10 @@ mod tests {
         }
         let full = Visible::tokens(&[21; 3], 21, &cpu());
         check((21, 16), None, &full, &|_, _, _| true);
-        check((21, 8), Some(biases(1, 21)), &tokens, &is_token);
-        check((1, 16), Some(biases(3, 1)), &tokens, &is_token);
+        check((21, 8), Some(&biases(1, 21)), &tokens, &is_token);
+        check((1, 16), Some(&biases(3, 1)), &tokens, &is_token);
         let earlier = Visible::earlier(21, &cpu());
-        check((21, 16), Some(biases(1, 21)), &earlier, &|_, query, key| key <= query);
+        check((21, 16), Some(&biases(1, 21)), &earlier, &|_, query, key| key <= query);
     }
 
     #[test]

@@ -113,6 +113,10 @@ pub(crate) enum CpuBackend {
 
 impl CpuBackend {
     /// That of a device, with or without gradients, if it is a CPU.
+    #[cfg_attr(
+        not(any(feature = "flex", feature = "ndarray")),
+        expect(unused_variables, reason = "a build without a CPU")
+    )]
     pub(crate) fn of(device: &Device) -> Option<Self> {
         let plain = device.clone().without_autodiff();
         #[cfg(feature = "flex")]

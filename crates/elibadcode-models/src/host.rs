@@ -8,7 +8,6 @@
     not(any(feature = "flex", feature = "ndarray")),
     expect(dead_code, unused_variables, unreachable_code, reason = "a build without a CPU")
 )]
-#![expect(clippy::inline_always, reason = "a kernel is compiled for the vector unit it runs on")]
 
 use std::fmt;
 use std::sync::Arc;
