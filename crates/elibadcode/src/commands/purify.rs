@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
+use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_evaluation::{Interval, Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
@@ -65,12 +66,12 @@ fn labels(args: &PurifyArgs, config: &UnlearningConfig, context: &mut Context<'_
     let task = args.input.task;
     let (model, model_hash) = context.model_for(&args.model, task)?;
     let (clean, _) = context.clean_samples(task, &args.data, args.input.language())?;
-    let (triggers, labels) = triggers(args, context, &model, &model_hash)?;
+    let (triggers, labels, doubt) = triggers(args, context, &model, &model_hash)?;
     let language = args.input.language();
     let seed = context.global.seed;
     let mut show = |event| show(context, "unlearning", event);
     let result = unlearn(&model, &clean, language, &triggers, labels, config, seed, &mut show)?;
-    let summary = summary(&result, &triggers, args, config);
+    let summary = summary(&result, &triggers, args, config) + doubt;
     let unlearned =
         json!({ "triggers": triggers, "victim_label": labels.0, "target_label": labels.1 });
     conclude(args, config, context, model, unlearned, result, &summary)
@@ -164,16 +165,27 @@ fn read_scan<T: DeserializeOwned>(context: &mut Context<'_>, path: &Path) -> Res
     serde_json::from_value(document).with_context(|| format!("reading {}", path.display()))
 }
 
-/// The triggers and the (victim, target) labels, from a scan of this very model or by hand.
+/// What a summary says at last of a repair that rests on a scan which ended so.
+fn doubt(verdict: Verdict) -> &'static str {
+    if verdict == Verdict::Inconclusive {
+        "the scan was inconclusive: what it found may be a natural trigger that hides a planted one, which then \
+         works as before\n  `purify --canonical` needs no scan\n"
+    } else {
+        ""
+    }
+}
+
+/// The triggers and the (victim, target) labels, from a scan of this very model or by hand, and what is to
+/// be said of that scan.
 fn triggers(
     args: &PurifyArgs,
     context: &mut Context<'_>,
     model: &LoadedModel,
     model_hash: &str,
-) -> Result<(Vec<InvertedTrigger>, (u8, u8))> {
+) -> Result<(Vec<InvertedTrigger>, (u8, u8), &'static str)> {
     if let Some(trigger) = hand_written_trigger(args, model)? {
         let victim = args.victim.unwrap_or(1);
-        return Ok((vec![trigger], (victim, 1 - victim)));
+        return Ok((vec![trigger], (victim, 1 - victim), ""));
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: ScanOutcome = read_scan(context, path)?;
@@ -185,7 +197,7 @@ fn triggers(
             scan.verdict
         )
     };
-    Ok((scan.triggers, (victim, target)))
+    Ok((scan.triggers, (victim, target), doubt(scan.verdict)))
 }
 
 /// The trigger of `--trigger`, if there is one.

@@ -11,7 +11,9 @@ use elibadcode_models::LoadedModel;
 use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_search};
 use serde_json::json;
 
-use super::{check_subject, conclude, few_samples, hand_written_trigger, read_scan, rounds, show};
+use super::{
+    check_subject, conclude, doubt, few_samples, hand_written_trigger, read_scan, rounds, show,
+};
 use crate::args::PurifyArgs;
 use crate::context::Context;
 
@@ -23,7 +25,7 @@ pub(super) fn run(
 ) -> Result<bool> {
     let (model, model_hash) = context.model_for(&args.model, Task::CodeSearch)?;
     let (clean, _) = context.queries(&args.data, args.input.language())?;
-    let (triggers, words) = triggers(args, context, &model, &model_hash)?;
+    let Found { triggers, words, doubt } = found(args, context, &model, &model_hash)?;
     let ids: Vec<Vec<u32>> =
         words.iter().map(|word| word.iter().map(|token| token.id).collect()).collect();
     let words = words.concat();
@@ -32,19 +34,27 @@ pub(super) fn run(
     let mut observe = |event| show(context, "unlearning", event);
     let result =
         unlearn_search(&model, &clean, language, &triggers, &ids, config, seed, &mut observe)?;
-    let summary = summary(&result, &triggers, &words, args, config);
+    let summary = summary(&result, &triggers, &words, args, config) + doubt;
     let unlearned = json!({ "triggers": triggers, "target_words": words });
     conclude(args, config, context, model, unlearned, result, &summary)
 }
 
-/// The triggers and target words, from a scan of this very model or by hand; a word has one token or
-/// several.
-fn triggers(
+/// What is to be unlearned.
+struct Found {
+    triggers: Vec<InvertedTrigger>,
+    /// Each of one token or several.
+    words: Vec<Vec<TargetWord>>,
+    /// What is to be said of the scan that found it.
+    doubt: &'static str,
+}
+
+/// The triggers and target words, from a scan of this very model or by hand.
+fn found(
     args: &PurifyArgs,
     context: &mut Context<'_>,
     model: &LoadedModel,
     model_hash: &str,
-) -> Result<(Vec<InvertedTrigger>, Vec<Vec<TargetWord>>)> {
+) -> Result<Found> {
     if let Some(trigger) = hand_written_trigger(args, model)? {
         let Some(word) = &args.target_word else {
             bail!("--trigger for --task search needs --target-word too");
@@ -54,7 +64,7 @@ fn triggers(
         }
         let ids = model.tokenizer.word(word, true);
         let words = ids.iter().map(|&id| TargetWord { text: model.tokenizer.entry(id), id });
-        return Ok((vec![trigger], vec![words.collect()]));
+        return Ok(Found { triggers: vec![trigger], words: vec![words.collect()], doubt: "" });
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: RankingOutcome = read_scan(context, path)?;
@@ -71,7 +81,7 @@ fn triggers(
         1 => scan.target_words.into_iter().map(|word| vec![word]).collect(),
         _ => vec![scan.target_words],
     };
-    Ok((scan.triggers, words))
+    Ok(Found { triggers: scan.triggers, words, doubt: doubt(scan.verdict) })
 }
 
 fn summary(
