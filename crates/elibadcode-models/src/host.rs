@@ -2,7 +2,7 @@
 //!
 //! A tensor of a CPU backend gives up its buffer and takes it back without a copy. Under automatic
 //! differentiation burn composes a softmax, a GELU or a layer norm of elementwise operations, each of which
-//! is a pass over memory, and another one back: more than half of a training step. Here each is one pass.
+//! is a pass over memory, and another one back. Here each is one pass, which takes a third off a training step.
 
 #![cfg_attr(
     not(any(feature = "flex", feature = "ndarray")),
@@ -26,7 +26,7 @@ use crate::vector::vectorized;
 
 /// How gradients go back through an operation with `N` inputs: from that of the output to those of the
 /// inputs that are asked for.
-type Pullback<const N: usize> =
+pub(crate) type Pullback<const N: usize> =
     Arc<dyn Fn(TensorData, [bool; N]) -> [Option<TensorData>; N] + Send + Sync>;
 
 /// Values that one thread works on at least.

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::device::is_cpu;
-use crate::host::{block, differentiable, floats, read_floats};
+use crate::host::{Pullback, block, differentiable, floats, read_floats};
 use crate::vector::{dot, sum, vectorized};
 
 /// `(x - mean) / deviation * gamma + beta` over the last axis.
@@ -75,10 +75,6 @@ struct Norm {
     centers: bool,
     epsilon: f32,
 }
-
-/// How gradients go back.
-type Pullback<const N: usize> =
-    Arc<dyn Fn(TensorData, [bool; N]) -> [Option<TensorData>; N] + Send + Sync>;
 
 impl Norm {
     /// Of input, gamma and maybe beta.
