@@ -132,3 +132,23 @@ fn broken_files_are_errors() {
     sandbox.write("long.toml", "trigger_len = 500\n");
     sandbox.refuses("scan model --data clean.jsonl --config long.toml", "within 64 tokens");
 }
+
+#[test]
+fn a_repair_says_that_its_scan_was_inconclusive() {
+    let sandbox = Sandbox::new();
+    sandbox.write("quick.toml", QUICK);
+    sandbox.run("scan model --data clean.jsonl --config quick.toml -o scan.json").expect_code(3);
+    let mut scan: Value = serde_json::from_slice(&sandbox.read("scan.json")).unwrap();
+    scan["triggers"] = vec![scan["hypotheses"][0]["searches"][0]["trigger"].clone()].into();
+    (scan["victim_label"], scan["target_label"]) = (1.into(), 0.into());
+    sandbox.write("settings.toml", "rounds = 1\nmin_rounds = 1\nepochs = 1\nslowdowns = 0\n");
+    let mut purify = |verdict: &str, name: &str| {
+        scan["verdict"] = verdict.into();
+        sandbox.write("scan.json", scan.to_string());
+        let files = "--data clean.jsonl --scan scan.json --config settings.toml";
+        sandbox.run(&format!("purify model {files} -o {name}")).stdout
+    };
+    let says_so = |stdout: String| stdout.contains("the scan was inconclusive");
+    assert!(says_so(purify("inconclusive", "doubtful")));
+    assert!(!says_so(purify("likely backdoored", "likely")));
+}
