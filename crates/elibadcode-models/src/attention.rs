@@ -1,9 +1,9 @@
-//! Scaled dot-product attention on a CPU, a few queries at a time.
+//! Scaled dot-product attention; on a CPU a few queries at a time.
 //!
-//! burn multiplies queries by keys into a tensor of scores, `[batch, heads, queries, keys]`, which is ten
-//! times the size of what goes in, and passes over it again and again. Here the scores of a few queries are
-//! in the cache from the product to the weighted sum, and all heads are read where the projections left
-//! them.
+//! burn multiplies queries by keys into a tensor of scores, `[batch, heads, queries, keys]`, which is several
+//! times the size of what goes in, and passes over it again and again. On a CPU the scores of a few queries
+//! are in the cache from the product to the weighted sum, and all heads are read where the projections left
+//! them. Where weights are dropped, and on other devices, burn's operations run.
 
 #![expect(clippy::inline_always, reason = "a kernel is compiled for the vector unit it runs on")]
 
@@ -11,59 +11,82 @@ mod panels;
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, DispatchTensor, Tensor, TensorData};
 use rayon::prelude::*;
 
 use self::panels::{Lines, Panels, QUERIES};
+use crate::device::is_cpu;
+use crate::dropout::{Mode, dropout};
 use crate::host::{differentiable, read_floats};
-use crate::softmax::{Visible, gradient_line, softmax_line};
+use crate::softmax::{Visible, attention_weights, gradient_line, softmax_line};
 use crate::vector::vectorized;
 
-/// What queries `[batch, queries, hidden]` gather from keys and values `[batch, seq, hidden]`, of a CPU:
-/// `softmax(scale q kᵀ + bias) v` by head, over the visible keys, with a bias that can be broadcast to
-/// `[batch, heads, queries, seq]`.
+/// How scores are made, and what becomes of them.
+pub(crate) struct Scores<'a> {
+    pub(crate) n_heads: usize,
+    /// What the product of a query and a key is multiplied by.
+    pub(crate) scale: f64,
+    /// What is added to that, `[1 or batch, heads, queries, seq]`.
+    pub(crate) bias: Option<Tensor<4>>,
+    /// The keys that take part in the softmax.
+    pub(crate) visible: &'a Visible,
+    /// Share of the weights that is dropped in training.
+    pub(crate) dropout_rate: f64,
+}
+
+/// What queries `[batch, queries, hidden]` gather from keys and values `[batch, seq, hidden]`, by head:
+/// `softmax(scale q kᵀ + bias) v`.
 pub(crate) fn attention(
-    [query, key, value]: [Tensor<3>; 3],
-    n_heads: usize,
-    scale: f32,
-    bias: Option<Tensor<4>>,
-    visible: &Visible,
+    inputs: [Tensor<3>; 3],
+    scores: Scores<'_>,
+    mode: &mut Mode<'_>,
 ) -> Tensor<3> {
+    if is_cpu(&inputs[0].device()) && !mode.drops(scores.dropout_rate) {
+        in_cache(inputs, scores)
+    } else {
+        by_burn(inputs, scores, mode)
+    }
+}
+
+/// In burn's operations.
+fn by_burn([query, key, value]: [Tensor<3>; 3], it: Scores<'_>, mode: &mut Mode<'_>) -> Tensor<3> {
+    let shape = query.dims();
+    // The scale goes onto the queries: fewer values than the scores.
+    let [query, key, value] = [query * it.scale, key, value].map(|projected| {
+        let [batch, rows, hidden] = projected.dims();
+        projected.reshape([batch, rows, it.n_heads, hidden / it.n_heads]).swap_dims(1, 2)
+    });
+    let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, queries, seq]
+    let scores = match it.bias {
+        Some(bias) => scores + bias,
+        None => scores,
+    };
+    let weights = dropout(attention_weights(scores, it.visible), it.dropout_rate, mode);
+    weights.matmul(value).swap_dims(1, 2).reshape(shape)
+}
+
+/// On a CPU, with all weights.
+fn in_cache([query, key, value]: [Tensor<3>; 3], it: Scores<'_>) -> Tensor<3> {
     let ([batch, n_queries, hidden], [_, seq, _]) = (query.dims(), key.dims());
     if batch * n_queries * seq == 0 {
         return query.zeros_like();
     }
-    if let Some([rows, heads, queries, keys]) = bias.as_ref().map(Tensor::dims) {
-        assert_eq!([heads, queries, keys], [n_heads, n_queries, seq], "a bias for every score");
+    if let Some([rows, heads, queries, keys]) = it.bias.as_ref().map(Tensor::dims) {
+        assert_eq!([heads, queries, keys], [it.n_heads, n_queries, seq], "a bias for every score");
         assert!(rows == 1 || rows == batch, "a bias for all rows or for each");
     }
-    let head = hidden / n_heads;
-    let form = Form { n_queries, seq, hidden, head, scale, visible: visible.clone() };
+    let (head, scale) = (hidden / it.n_heads, it.scale as f32);
+    let form = Form { n_queries, seq, hidden, head, scale, visible: it.visible.clone() };
     let device = query.device();
     if !device.is_autodiff() {
         let mut inputs = vec![query.into_data(), key.into_data(), value.into_data()];
-        inputs.extend(bias.map(Tensor::into_data));
+        inputs.extend(it.bias.map(Tensor::into_data));
         return Tensor::from_data(form.forward(&inputs), &device);
     }
     let [query, key, value] = [query, key, value].map(Tensor::into_dispatch);
-    match bias {
-        None => differentiable(&device, [query, key, value], |inputs| {
-            let (output, weights) = form.forward_with_weights(&inputs);
-            let back = move |gradient: TensorData, is_asked_for| {
-                form.backward(&inputs, &weights, &gradient, is_asked_for)
-            };
-            (output, Arc::new(back))
-        }),
-        Some(bias) => {
-            let inputs = [query, key, value, bias.into_dispatch()];
-            differentiable(&device, inputs, |inputs| {
-                let (output, weights) = form.forward_with_weights(&inputs);
-                let back = move |gradient: TensorData, is_asked_for| {
-                    form.backward(&inputs, &weights, &gradient, is_asked_for)
-                };
-                (output, Arc::new(back))
-            })
-        }
+    match it.bias {
+        None => form.differentiable(&device, [query, key, value]),
+        Some(bias) => form.differentiable(&device, [query, key, value, bias.into_dispatch()]),
     }
 }
 
@@ -93,6 +116,21 @@ struct Row<'a> {
 }
 
 impl Form {
+    /// Of queries, keys, values and maybe biases, with gradients.
+    fn differentiable<const N: usize>(
+        self,
+        device: &Device,
+        inputs: [DispatchTensor; N],
+    ) -> Tensor<3> {
+        differentiable(device, inputs, |inputs| {
+            let (output, weights) = self.forward_with_weights(&inputs);
+            let back = move |gradient: TensorData, is_asked_for| {
+                self.backward(&inputs, &weights, &gradient, is_asked_for)
+            };
+            (output, Arc::new(back))
+        })
+    }
+
     /// The rows of a batch of queries, keys, values and maybe biases.
     fn rows<'a>(
         &'a self,
@@ -313,6 +351,11 @@ mod tests {
         Tensor::<1>::from_floats(values.as_slice(), &cpu()).reshape([3, n, 2 * head])
     }
 
+    fn ours_of(inputs: [Tensor<3>; 3], bias: Option<Tensor<4>>, visible: &Visible) -> Tensor<3> {
+        let scores = Scores { n_heads: 2, scale: 0.3, bias, visible, dropout_rate: 0.0 };
+        attention(inputs, scores, &mut Mode::Evaluate)
+    }
+
     /// What is added to the scores, `[rows, 2, n, 21]`.
     fn biases(rows: usize, n: usize) -> Tensor<4> {
         let values: Vec<f32> =
@@ -321,7 +364,7 @@ mod tests {
     }
 
     /// The same in burn's operations, where `is_seen` says which query of which row sees which key.
-    fn by_burn(
+    fn reference(
         [query, key, value]: [Tensor<3>; 3],
         bias: Option<Tensor<4>>,
         is_seen: &dyn Fn(usize, usize, usize) -> bool,
@@ -356,8 +399,8 @@ mod tests {
         is_seen: &dyn Fn(usize, usize, usize) -> bool,
     ) {
         type Apply<'a> = dyn Fn([Tensor<3>; 3], Option<Tensor<4>>) -> Tensor<3> + 'a;
-        let ours: &Apply<'_> = &|inputs, bias| attention(inputs, 2, 0.3, bias, visible);
-        let theirs: &Apply<'_> = &|inputs, bias| by_burn(inputs, bias, is_seen);
+        let ours: &Apply<'_> = &|inputs, bias| ours_of(inputs, bias, visible);
+        let theirs: &Apply<'_> = &|inputs, bias| reference(inputs, bias, is_seen);
         let inputs = || [tensor(n_queries, head, 7), tensor(21, head, 11), tensor(21, head, 13)];
         assert_close(ours(inputs(), bias.cloned()), theirs(inputs(), bias.cloned()));
 
@@ -407,8 +450,8 @@ mod tests {
             let gradients = (output * Tensor::from_inner(tensor(21, 8, 17))).sum().backward();
             input.grad(&gradients).expect("it requires a gradient")
         };
-        let ours = of(&|inputs| attention(inputs, 2, 0.3, None, &tokens));
-        assert_close(ours, of(&|inputs| by_burn(inputs, None, &is_token)));
+        let ours = of(&|inputs| ours_of(inputs, None, &tokens));
+        assert_close(ours, of(&|inputs| reference(inputs, None, &is_token)));
     }
 
     #[test]
@@ -420,7 +463,7 @@ mod tests {
                 let [query, key, value] =
                     [7, 11, 13].map(|it| tensor(21, 8, it).autodiff().require_grad());
                 let inputs = [query.clone(), key, value];
-                let output = attention(inputs, 2, 0.3, Some(biases(1, 21).autodiff()), &tokens);
+                let output = ours_of(inputs, Some(biases(1, 21).autodiff()), &tokens);
                 let gradients = output.clone().square().sum().backward();
                 let gradient = query.grad(&gradients).expect("it requires a gradient");
                 (output.inner().into_data(), gradient.into_data())
@@ -438,7 +481,7 @@ mod tests {
         let [query, key, value] = [7, 11, 13].map(|factor| tensor(21, 8, factor).autodiff());
         let (value, bias) = (value.require_grad(), biases(1, 21).autodiff());
         let inputs = [query.clone(), key, value.clone()];
-        let output = attention(inputs, 2, 0.3, Some(bias.clone()), &tokens);
+        let output = ours_of(inputs, Some(bias.clone()), &tokens);
         let gradients = output.sum().backward();
         assert!(value.grad(&gradients).is_some());
         assert!(query.grad(&gradients).is_none() && bias.grad(&gradients).is_none());

@@ -7,9 +7,8 @@ use burn::tensor::{Device, Tensor};
 use super::distinct::Distinct;
 use super::layer_norm;
 use crate::activation::gelu;
-use crate::attention::attention;
+use crate::attention::{Scores, attention};
 use crate::config::RobertaConfig;
-use crate::device::is_cpu;
 use crate::dropout::{Mode, dropout};
 use crate::linear::linear;
 use crate::normalization::LayerNorm;
@@ -100,22 +99,14 @@ impl Layer {
         visible: &Visible,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
-        if is_cpu(&query.device()) && !mode.drops(self.attention_dropout_rate) {
-            let inputs = [query, key, value];
-            return attention(inputs, self.n_heads, self.scale() as f32, None, visible);
-        }
-        let shape = query.dims();
-        // The scale goes onto the queries: fewer values than the scores.
-        let query = query * self.scale();
-        let [query, key, value] = [query, key, value].map(|projected| {
-            let [batch, rows, hidden] = projected.dims();
-            let head = hidden / self.n_heads;
-            projected.reshape([batch, rows, self.n_heads, head]).swap_dims(1, 2)
-        });
-        let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, n_rows, seq]
-        let weights =
-            dropout(attention_weights(scores, visible), self.attention_dropout_rate, mode);
-        weights.matmul(value).swap_dims(1, 2).reshape(shape)
+        let scores = Scores {
+            n_heads: self.n_heads,
+            scale: self.scale(),
+            bias: None,
+            visible,
+            dropout_rate: self.attention_dropout_rate,
+        };
+        attention([query, key, value], scores, mode)
     }
 
     /// The same for one query a row, `[batch, 1, hidden]`, from the states themselves, with no weight

@@ -4,12 +4,11 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::attention::attention;
+use crate::attention::{Scores, attention};
 use crate::config::T5Config;
-use crate::device::is_cpu;
-use crate::dropout::{Mode, dropout};
+use crate::dropout::Mode;
 use crate::linear::linear;
-use crate::softmax::{Visible, attention_weights};
+use crate::softmax::Visible;
 
 /// Self-attention or cross-attention of one layer.
 #[derive(Module, Debug)]
@@ -56,25 +55,10 @@ impl Attention {
         visible: &Visible,
         mode: &mut Mode<'_>,
     ) -> Tensor<3> {
-        let [batch, n_rows, _] = queries.dims();
         let query = linear(&self.q, queries);
         let (key, value) = (linear(&self.k, sources.clone()), linear(&self.v, sources));
-        if is_cpu(&query.device()) && !mode.drops(self.dropout_rate) {
-            let inputs = [query, key, value];
-            return linear(&self.o, attention(inputs, self.n_heads, 1.0, bias.cloned(), visible));
-        }
-        let [query, key, value] = [query, key, value].map(|projected| {
-            let [_, rows, inner] = projected.dims();
-            projected.reshape([batch, rows, self.n_heads, inner / self.n_heads]).swap_dims(1, 2)
-        });
-        let [_, _, _, head] = query.dims();
-        let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, rows, seq]
-        let scores = match bias {
-            Some(bias) => scores + bias.clone(),
-            None => scores,
-        };
-        let weights = dropout(attention_weights(scores, visible), self.dropout_rate, mode);
-        let context = weights.matmul(value).swap_dims(1, 2);
-        linear(&self.o, context.reshape([batch, n_rows, self.n_heads * head]))
+        let (n_heads, dropout_rate) = (self.n_heads, self.dropout_rate);
+        let scores = Scores { n_heads, scale: 1.0, bias: bias.cloned(), visible, dropout_rate };
+        linear(&self.o, attention([query, key, value], scores, mode))
     }
 }
