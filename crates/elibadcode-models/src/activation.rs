@@ -124,7 +124,8 @@ pub(crate) mod tests {
         assert_eq!(ours.dims(), theirs.dims());
         let values = |tensor: Tensor<D>| -> Vec<f32> { tensor.into_data().iter().collect() };
         for (a, b) in values(ours).into_iter().zip(values(theirs)) {
-            assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{a} is not {b}");
+            // Sums are taken in another order, and on other processors in others.
+            assert!((a - b).abs() <= 5e-6 * b.abs().max(1.0), "{a} is not {b}");
         }
     }
 

@@ -107,12 +107,13 @@ impl ModelConfig {
             EncoderConfig::Roberta(config) => config.validate()?,
             EncoderConfig::T5(config) => config.validate()?,
         }
-        if self.other().contains_key("quantization_config") {
+        let is_said = |key: &str| self.other().get(key).is_some_and(|it| !it.is_null());
+        if is_said("quantization_config") {
             return Err(
                 "quantization_config: this version does not read quantized weights".to_owned()
             );
         }
-        if self.other().contains_key("auto_map") {
+        if is_said("auto_map") {
             return Err("auto_map names a program of the folder's own, which others may run in place \
                         of the model of this type, and this one does not: remove it if the model is \
                         a plain one"

@@ -43,6 +43,8 @@ pub(crate) const PROVENANCE: &str = "elibadcode.json";
 /// Attention scores of one input in one layer: 12 heads and 1,180 tokens are within it, 2 GiB for a
 /// batch of 32. A folder that asks for more would take all memory.
 const MAX_SCORES: usize = 1 << 24;
+/// The same in all layers, which the way back keeps: 12 of them.
+const MAX_ALL_SCORES: usize = 12 * MAX_SCORES;
 /// Ids that an input is cut to if nothing else is said. Paper: 400 for defect and clone detection.
 pub const DEFAULT_MAX_LENGTH: usize = 400;
 
@@ -204,11 +206,17 @@ impl ModelDir {
             )));
         }
         let n_scores = self.config.n_heads().saturating_mul(length).saturating_mul(length);
-        if n_scores > MAX_SCORES {
-            return Err(problem(format!(
-                "a function of {length} tokens takes {n_scores} attention scores in every layer, \
-                 expected at most {MAX_SCORES}: --max-length makes it shorter"
-            )));
+        let n_layers = self.config.n_layers();
+        for (n_scores, where_to, most) in [
+            (n_scores, "every layer", MAX_SCORES),
+            (n_scores.saturating_mul(n_layers), "all layers", MAX_ALL_SCORES),
+        ] {
+            if n_scores > most {
+                return Err(problem(format!(
+                    "a function of {length} tokens takes {n_scores} attention scores in {where_to}, \
+                     expected at most {most}: --max-length makes it shorter"
+                )));
+            }
         }
         Ok(())
     }
@@ -277,6 +285,10 @@ impl ModelDir {
             let network = CodeModel::uninitialized(&stored.config, head, &compute.device);
             let mut shapes = parameters::shapes(&network);
             shapes.retain(|name, _| is_head(name));
+            // A head is as large as the configuration says: that must be true before it is drawn.
+            let mut found = stored_shapes(&stored.weights, &stored.names);
+            found.extend(shapes.clone());
+            check_shapes(&network, &stored.weights, &found)?;
             drawn = fresh(&stored.config, shapes, rng).collect();
         }
         self.load_stored(stored, drawn, compute)

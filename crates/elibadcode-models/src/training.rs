@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::rows::{TrainingRow, Validation};
 use crate::dropout::Mode;
 use crate::error::Error;
+use crate::head::Head;
 use crate::model::CodeModel;
 use crate::parameters::with_trainable;
 use crate::weights::HEADS;
@@ -51,7 +52,7 @@ impl Scope {
             Self::Head => is_head,
             Self::LastLayers(k) => {
                 let layer = layer(name, n_encoder_layers, n_layers);
-                is_head || layer.is_some_and(|index| index + k >= n_layers)
+                is_head || layer.is_some_and(|index| index.saturating_add(k) >= n_layers)
             }
         }
     }
@@ -94,6 +95,7 @@ impl std::str::FromStr for Scope {
             _ => text
                 .strip_prefix("last-")
                 .and_then(|k| k.parse().ok())
+                .filter(|&k| k > 0)
                 .map(Self::LastLayers)
                 .ok_or_else(|| format!("unknown scope `{text}`, expected head, last-K or full")),
         }
@@ -234,6 +236,11 @@ pub fn fine_tune<R: TrainingRow>(
             model.head()
         )));
     }
+    if config.scope == Scope::Head && R::HEAD == Head::Embedding {
+        return Err(Error::Training(
+            "a model of code search has no head: use last-K or full".into(),
+        ));
+    }
     if config.scope == Scope::Head && !R::trains_head(train) {
         return Err(Error::Training(
             "vectors do not depend on the head; use last-K or full".into(),
@@ -258,7 +265,12 @@ pub fn fine_tune<R: TrainingRow>(
                     "the training loss is {loss} at step {step}; try a lower learning rate"
                 )));
             }
-            clip_global_norm(&model, &mut gradients, config.max_gradient_norm);
+            let norm = clip_global_norm(&model, &mut gradients, config.max_gradient_norm);
+            if !norm.is_finite() {
+                return Err(Error::NotFinite(format!(
+                    "the gradient's length is {norm} at step {step}; try a lower learning rate"
+                )));
+            }
             let rate = config.learning_rate * schedule(step, n_steps, config.warmup_rate);
             model = optimizer.step(rate, model, gradients);
             step += 1;
@@ -361,8 +373,9 @@ fn batch_gradients<R: TrainingRow>(
     (accumulator.grads(), loss)
 }
 
-/// PyTorch's `clip_grad_norm_`: burn's own clipping works on each tensor alone.
-fn clip_global_norm(model: &CodeModel, gradients: &mut GradientsParams, max_norm: f64) {
+/// PyTorch's `clip_grad_norm_`: burn's own clipping works on each tensor alone. The length before is given
+/// back.
+fn clip_global_norm(model: &CodeModel, gradients: &mut GradientsParams, max_norm: f64) -> f64 {
     struct SquaredNorm<'a>(&'a GradientsParams, f64);
     impl ModuleVisitor for SquaredNorm<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -392,6 +405,7 @@ fn clip_global_norm(model: &CodeModel, gradients: &mut GradientsParams, max_norm
     if norm > max_norm {
         model.visit(&mut Scale(gradients, max_norm / (norm + 1e-6)));
     }
+    norm
 }
 
 #[cfg(test)]
@@ -442,8 +456,10 @@ mod tests {
             assert_eq!(json, text);
             assert_eq!(serde_json::from_value::<Scope>(json).expect("it was written"), scope);
         }
-        let error = serde_json::from_value::<Scope>("most".into()).expect_err("no scope");
-        assert!(error.to_string().contains("expected head, last-K or full"), "{error}");
+        for text in ["most", "last-", "last-0"] {
+            let error = serde_json::from_value::<Scope>(text.into()).expect_err("no scope");
+            assert!(error.to_string().contains("expected head, last-K or full"), "{error}");
+        }
     }
 
     #[test]

@@ -69,15 +69,14 @@ impl Weights {
             .files
             .iter()
             .enumerate()
-            // An index file holds no tensors.
             .map(|(file, path)| match &located.shard_of {
+                // An index file holds no tensors.
                 Some(_) if file == 0 => Ok(BTreeMap::new()),
-                _ => open_file(path, file),
+                // One after the other: together they could hold more than the index names.
+                Some(shard_of) => check_places(open_file(path, file)?, path, file, shard_of),
+                None => open_file(path, file),
             })
             .collect::<Result<_, Error>>()?;
-        if let Some(shard_of) = &located.shard_of {
-            check_places(&located.files, &shards, shard_of)?;
-        }
         let tensors = match located.shard_of {
             None => shards.into_iter().next().unwrap_or_default(),
             Some(shard_of) => shard_of
@@ -171,19 +170,18 @@ impl Weights {
 /// Fails if a shard holds a tensor that the index does not place there: transformers loads all that
 /// the shards hold, and of two tensors of one name the last.
 fn check_places(
-    files: &[PathBuf],
-    shards: &[BTreeMap<String, StoredTensor>],
+    tensors: BTreeMap<String, StoredTensor>,
+    path: &Path,
+    file: usize,
     shard_of: &BTreeMap<String, usize>,
-) -> Result<(), Error> {
-    for (file, tensors) in shards.iter().enumerate() {
-        if let Some(name) = tensors.keys().find(|&name| shard_of.get(name) != Some(&file)) {
-            return Err(Error::Weights {
-                path: files[file].clone(),
-                problem: format!("holds `{name}`, which the index does not place there"),
-            });
-        }
+) -> Result<BTreeMap<String, StoredTensor>, Error> {
+    match tensors.keys().find(|&name| shard_of.get(name) != Some(&file)) {
+        None => Ok(tensors),
+        Some(name) => Err(Error::Weights {
+            path: path.to_owned(),
+            problem: format!("holds `{name}`, which the index does not place there"),
+        }),
     }
-    Ok(())
 }
 
 /// The weight files of a folder.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use elibadcode_models::{Compute, ModelDir};
+use elibadcode_models::{Compute, Head, ModelDir};
 use serde_json::{Value, json};
 
 struct Folder(tempfile::TempDir);
@@ -62,6 +62,10 @@ fn configurations() {
     check("max_position_embeddings", json!(3), "leaves no room");
     check("id2label", json!({"0": "a", "1": "b", "2": "c"}), "the head has 3 outputs");
     check("hidden_dropout_prob", json!(1.5), "hidden_dropout_prob is 1.5");
+    check("is_decoder", json!(true), "is_decoder is true");
+    check("is_decoder", json!(1), "is_decoder is 1");
+    check("position_embedding_type", json!("none"), "is \"none\", expected `absolute`");
+    check("auto_map", json!({}), "auto_map names a program");
     Folder::new().with_file("config.json", b"{").is_refused_with("config.json: EOF");
     Folder::new().with_file("config.json", b"[]").is_refused_with("no `model_type`");
     Folder::new()
@@ -230,6 +234,25 @@ fn shards() {
         json!({"weight_map": {name: "part.safetensors"}}),
         "holds `classifier.dense.weight`, which the index does not place there",
     );
+}
+
+#[test]
+fn a_key_that_says_nothing() {
+    let compute = Compute::select("cpu").unwrap();
+    let keys = ["is_decoder", "position_embedding_type", "auto_map", "quantization_config"];
+    let folder = keys.into_iter().fold(Folder::new(), |it, key| it.with_config(key, Value::Null));
+    ModelDir::open(folder.0.path()).and_then(|dir| dir.load(&compute)).unwrap();
+}
+
+#[test]
+fn no_head_is_drawn_for_an_encoder_that_does_not_fit() {
+    let folder = Folder::new().with_config("hidden_size", json!(4_000_000));
+    let compute = Compute::select("cpu").unwrap();
+    let mut rng = elibadcode_corpus::stage_rng(1, "head");
+    let loaded = ModelDir::open(folder.0.path())
+        .and_then(|dir| dir.load_for_training(&compute, Head::Pair, &mut rng));
+    let message = loaded.expect_err("the encoder is smaller").to_string();
+    assert!(message.contains("expected [4000000"), "{message}");
 }
 
 #[test]

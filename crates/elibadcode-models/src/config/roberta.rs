@@ -87,11 +87,23 @@ impl RobertaConfig {
                 self.hidden_size, self.num_attention_heads
             ));
         }
-        if self.other.get("is_decoder") == Some(&Value::Bool(true)) {
-            return Err("is_decoder is true: such a model reads from left to right only, which this \
-                        version does not. Programs that hand it a mask of their own, as UniXcoder's do, \
-                        read both ways: set it to false for them"
-                .to_owned());
+        if self
+            .other
+            .get("is_decoder")
+            .is_some_and(|it| *it != Value::Null && *it != Value::Bool(false))
+        {
+            let value = &self.other["is_decoder"];
+            return Err(format!(
+                "is_decoder is {value}: such a model reads from left to right only, which this version \
+                 does not. Programs that hand it a mask of their own, as UniXcoder's do, read both ways: \
+                 set it to false for them"
+            ));
+        }
+        if let Some(kind) = self.other.get("position_embedding_type")
+            && *kind != Value::Null
+            && kind != "absolute"
+        {
+            return Err(format!("position_embedding_type is {kind}, expected `absolute`"));
         }
         if self.hidden_act != "gelu" {
             return Err(format!("hidden_act is `{}`, expected `gelu`", self.hidden_act));

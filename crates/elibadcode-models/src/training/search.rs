@@ -10,6 +10,7 @@ use super::rows::{TrainingRow, Validation, vectors_by_length};
 use crate::dropout::Mode;
 use crate::head::Head;
 use crate::model::CodeModel;
+use crate::workers::side_by_side;
 
 /// Similarities are multiplied by this before the softmax. Paper: 20.
 const SIMILARITY_SCALE: f64 = 20.0;
@@ -86,16 +87,19 @@ impl TrainingRow for SearchRow {
         let codes: Vec<&[u32]> = rows.iter().map(|row| row.ids.code.as_slice()).collect();
         let queries: Vec<&[u32]> = rows.iter().map(|row| row.ids.query.as_slice()).collect();
         let (codes, queries) = (model.vectors(&codes), model.vectors(&queries));
-        let (mut loss, mut score) = (0.0, 0.0);
-        for (right, query) in queries.iter().enumerate() {
-            let similarities: Vec<f64> = codes.iter().map(|code| dot(query, code)).collect();
+        let of_query = |&right: &usize| -> (f64, f64) {
+            let similarities: Vec<f64> =
+                codes.iter().map(|code| dot(&queries[right], code)).collect();
             let own = similarities[right];
             let above = similarities.iter().filter(|&&it| it > own).count() as f64;
             let level = similarities.iter().filter(|&&it| it >= own).count() as f64 - above;
-            score += 1.0 / (1.0 + above + (level - 1.0) / 2.0);
             let odds = similarities.iter().map(|it| ((it - own) * SIMILARITY_SCALE).exp());
-            loss += odds.sum::<f64>().ln();
-        }
+            (odds.sum::<f64>().ln(), 1.0 / (1.0 + above + (level - 1.0) / 2.0))
+        };
+        let all: Vec<usize> = (0..rows.len()).collect();
+        let of_queries = side_by_side(&model.device(), &all, of_query);
+        let (loss, score) =
+            of_queries.into_iter().fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
         let n = rows.len() as f64;
         Validation { loss: loss / n, score: score / n }
     }

@@ -16,7 +16,7 @@ use crate::checkpoint::ElementType;
 /// What a storage is: the key of its data and its element type.
 #[derive(Clone, Debug)]
 pub(super) struct StorageRecord {
-    pub(super) key: String,
+    pub(super) key: Rc<str>,
     pub(super) kind: StorageKind,
 }
 
@@ -92,6 +92,8 @@ impl Global {
     }
 }
 
+/// Bytes of a storage's key, which is a number as torch writes it.
+const MAX_STORAGE_KEY: usize = 32;
 /// Keys of a dictionary without tensors that are named.
 const MAX_KEYS: usize = 10;
 /// Dimensions of a tensor; more would let a small file ask for much memory.
@@ -135,7 +137,7 @@ pub(super) struct Interpreter<'a> {
     lists: Vec<Vec<Value>>,
     dicts: Vec<Vec<(Value, Value)>>,
     /// Of every storage that was named.
-    kinds: BTreeMap<String, StorageKind>,
+    kinds: BTreeMap<Rc<str>, StorageKind>,
 }
 
 impl<'a> Interpreter<'a> {
@@ -150,6 +152,11 @@ impl<'a> Interpreter<'a> {
             dicts: Vec::new(),
             kinds: BTreeMap::new(),
         }
+    }
+
+    /// Bytes of a number in the storage with this key, if it was named.
+    pub(super) fn size_of(&self, key: &str) -> Option<usize> {
+        self.kinds.get(key).map(|it| it.size())
     }
 
     /// Bytes read so far.
@@ -322,7 +329,10 @@ impl<'a> Interpreter<'a> {
         if what.text() != Some("storage") || !matches!(rest, [] | [Value::None]) {
             return Err(foreign.to_owned());
         }
-        let record = StorageRecord { key: key.to_string(), kind: *kind };
+        if key.len() > MAX_STORAGE_KEY {
+            return Err(format!("a storage's key has {} bytes, expected a number", key.len()));
+        }
+        let record = StorageRecord { key: key.clone(), kind: *kind };
         // torch keeps what it read first under a key.
         let first = self.kinds.entry(record.key.clone()).or_insert(record.kind);
         if *first != record.kind {

@@ -28,7 +28,7 @@ pub(super) fn open(
     let mut tensors = BTreeMap::new();
     for (name, record) in records {
         let StorageKind::Floats(element) = record.storage.kind else { continue };
-        let storage = storages.get(&record.storage.key);
+        let storage = storages.get(&*record.storage.key);
         let storage = storage.ok_or_else(|| format!("`{name}` has no data"))?;
         if !record.is_contiguous() {
             return Err(format!("`{name}` is not stored in one piece; call .contiguous() on it"));
@@ -51,9 +51,11 @@ type Opened = (BTreeMap<Rc<str>, Rc<TensorRecord>>, BTreeMap<String, Range<u64>>
 
 fn open_archive(reader: &mut (impl Read + Seek), length: u64) -> Result<Opened, String> {
     let entries = archive::open(reader, length)?;
-    let find = |wanted: &str| {
-        entries.iter().find(|(name, _)| name.split_once('/').is_some_and(|it| it.1 == wanted))
+    // As torch does, whatever the case of the letters.
+    let is_called = |name: &str, wanted: &str| {
+        name.split_once('/').is_some_and(|it| it.1.eq_ignore_ascii_case(wanted))
     };
+    let find = |wanted| entries.iter().find(|(name, _)| is_called(name, wanted));
     let (name, range) = find("data.pkl").ok_or("the archive has no data.pkl")?;
     let size = range.end - range.start;
     if size > MAX_HEADER {
@@ -86,10 +88,6 @@ fn open_old(reader: &mut (impl Read + Seek), length: u64) -> Result<Opened, Stri
     let records = interpreter.state_dict()?;
     let keys = interpreter.read()?;
     let keys = interpreter.texts(&keys).ok_or("the list of storages is damaged")?;
-    let sizes: BTreeMap<String, usize> = records
-        .values()
-        .map(|record| (record.storage.key.clone(), record.storage.kind.size()))
-        .collect();
     let mut start = interpreter.position() as u64;
     let mut storages = BTreeMap::new();
     for key in keys {
@@ -99,8 +97,10 @@ fn open_old(reader: &mut (impl Read + Seek), length: u64) -> Result<Opened, Stri
         let count = read_at(reader, start, 8)?;
         let count = count.iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
         start += 8;
-        let size = sizes.get(&*key).ok_or_else(|| format!("storage `{key}` is of no tensor"))?;
-        let end = count.checked_mul(*size as u64).and_then(|it| it.checked_add(start));
+        // An optimizer's storages are there, too.
+        let size = interpreter.size_of(&key);
+        let size = size.ok_or_else(|| format!("storage `{key}` is of no tensor"))?;
+        let end = count.checked_mul(size as u64).and_then(|it| it.checked_add(start));
         let end = end.filter(|&end| end <= length);
         let end = end.ok_or("the file ends before its data does")?;
         storages.insert(key.to_string(), start..end);
@@ -181,6 +181,17 @@ mod tests {
         assert_eq!(with_last(b"zip/data/1", b"zip/data/0"), "`zip/data/0` is there twice");
         // It finds names whatever the case of their letters.
         assert_eq!(with_last(b"zip/data/1", b"zip/DATA/0"), "`zip/DATA/0` is there twice");
+        let mut big = whole.clone();
+        let at = big.windows(6).position(|window| window == b"little").unwrap();
+        big[at..at + 6].copy_from_slice(b"bigbig");
+        let at = big.windows(9).rposition(|window| window == b"byteorder").unwrap();
+        big[at..at + 9].copy_from_slice(b"ByteOrder");
+        assert_eq!(open_bytes(&big).unwrap_err(), "the numbers are not little-endian");
+        // It goes by the directory for large archives: that of fewer entries here.
+        let mut two = whole.clone();
+        let at = two.windows(4).rposition(|window| window == b"PK\x06\x06").unwrap();
+        two[at + 32] -= 1;
+        assert_eq!(open_bytes(&two).unwrap_err(), "the archive has two directories that differ");
     }
 
     #[test]
