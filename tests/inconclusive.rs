@@ -108,6 +108,9 @@ fn a_model_that_always_answers_the_same() {
     let sandbox = Sandbox::new();
     sandbox.write_samples("clean.jsonl", &functions(|_| true));
     is_inconclusive(&sandbox, "model --data clean.jsonl", "no better than chance");
+    let run = sandbox.run("scan model --data clean.jsonl --config quick.toml").expect_code(3);
+    assert!(run.stderr.contains("will be called an attack"), "said first: {}", run.stderr);
+    assert!(!run.stderr.contains("search"), "none can change that: {}", run.stderr);
 }
 
 #[test]
@@ -136,7 +139,8 @@ fn broken_files_are_errors() {
 #[test]
 fn a_repair_says_that_its_scan_was_inconclusive() {
     let sandbox = Sandbox::new();
-    sandbox.write("quick.toml", QUICK);
+    // The model knows nothing, and is searched all the same.
+    sandbox.write("quick.toml", format!("{QUICK}min_victim_accuracy = 0.0\n"));
     sandbox.run("scan model --data clean.jsonl --config quick.toml -o scan.json").expect_code(3);
     let mut scan: Value = serde_json::from_slice(&sandbox.read("scan.json")).unwrap();
     scan["triggers"] = vec![scan["hypotheses"][0]["searches"][0]["trigger"].clone()].into();

@@ -28,7 +28,7 @@ pub use attack::{AttackSuccess, attack_success};
 pub use classification::{Confusion, accuracy, f1};
 pub use error::Error;
 pub use ranking::{inner_product, mean_reciprocal_rank, recall_at, reciprocal_ranks};
-pub use ranking_attack::{AnrProtocol, AttackedQuery, RankLift, lift_among_others, rank_lift};
+pub use ranking_attack::{AnrProtocol, AttackAmongOthers, AttackedQuery, RankLift, rank_lift};
 pub use rate::Rate;
 pub use records::{Calibrations, Metrics, Results, RunRecord};
 pub use report::{PaperCell, escape_untrusted, markdown_table, results_markdown};

@@ -6,6 +6,8 @@
 //! code's without its defects: the ground truth is never the attacked code, the windows follow from
 //! a seed that is in the record, and the rank at which the attack starts can be chosen.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::ranking::{attacked_index, inner_product, rank_among_others};
@@ -162,29 +164,65 @@ pub fn rank_lift<R: AsRef<[f32]>>(
     RankLift { protocol: *protocol, queries }
 }
 
-/// The same where each query's pool is the code of all other queries.
-///
-/// `codes[i]` is the vector of query `i`'s own code, `triggered[i]` that of this code with the
-/// trigger in it, or `None` if it cannot carry it; scores are inner products.
-pub fn lift_among_others(
-    protocol: &AnrProtocol,
-    queries: &[Vec<f32>],
-    codes: &[Vec<f32>],
-    triggered: &[Option<Vec<f32>>],
-) -> RankLift {
-    let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
-    // One row at a time: all of them would be a matrix of the clean samples.
-    let pool_scores = queries.iter().enumerate().map(|(query, vector)| {
-        let scores = (0..codes.len().saturating_sub(1))
-            .map(|place| inner_product(vector, &codes[others(query, place)]));
-        scores.collect::<Vec<f32>>()
-    });
-    let truth_scores: Vec<f32> =
-        queries.iter().zip(codes).map(|(query, code)| inner_product(query, code)).collect();
-    rank_lift(protocol, pool_scores, &truth_scores, |query, place| {
-        let vector = triggered[others(query, place)].as_ref()?;
-        Some(inner_product(&queries[query], vector))
-    })
+/// Queries of which each has the code of all others as its pool, and the code that is attacked for each:
+/// the same for every trigger.
+#[derive(Debug, Clone)]
+pub struct AttackAmongOthers {
+    protocol: AnrProtocol,
+    queries: Vec<Vec<f32>>,
+    attacks: Vec<Attack>,
+}
+
+/// A query's attacked code.
+#[derive(Debug, Clone)]
+struct Attack {
+    query: AttackedQuery,
+    /// Which code it is.
+    code: usize,
+    /// The scores of the window, followed by that of the ground truth.
+    ranking: Vec<f32>,
+}
+
+impl AttackAmongOthers {
+    /// `codes[i]` is the vector of query `i`'s own code; scores are inner products.
+    pub fn new(protocol: AnrProtocol, queries: Vec<Vec<f32>>, codes: &[Vec<f32>]) -> Self {
+        assert_eq!(queries.len(), codes.len(), "every query has its own code");
+        let others = |query: usize, place: usize| if place < query { place } else { place + 1 };
+        let attack = |(query, vector): (usize, &Vec<f32>)| {
+            let pool_scores: Vec<f32> = (0..codes.len().saturating_sub(1))
+                .map(|place| inner_product(vector, &codes[others(query, place)]))
+                .collect();
+            let truth_score = inner_product(vector, &codes[query]);
+            let attacked = protocol.attacked(query, &pool_scores, truth_score)?;
+            let start = attacked.window_start;
+            let window = &pool_scores[start..start + attacked.candidates - 1];
+            Some(Attack {
+                query: attacked,
+                code: others(query, attacked.attacked),
+                ranking: ranking(window, truth_score),
+            })
+        };
+        let attacks = queries.iter().enumerate().filter_map(attack).collect();
+        Self { protocol, queries, attacks }
+    }
+
+    /// The codes that are attacked for some query, ascending.
+    pub fn codes(&self) -> BTreeSet<usize> {
+        self.attacks.iter().map(|it| it.code).collect()
+    }
+
+    /// The ranks, where `triggered` has the vectors of the attacked codes with the trigger in them, but for
+    /// those that cannot carry it.
+    pub fn lift(&self, triggered: &BTreeMap<usize, Vec<f32>>) -> RankLift {
+        let ranked = |attack: &Attack| {
+            let AttackedQuery { query, window_start, attacked, .. } = attack.query;
+            let score = |vector: &Vec<f32>| inner_product(&self.queries[query], vector);
+            let rank = |score| rank_among_others(&attack.ranking, attacked - window_start, score);
+            let rank_after = triggered.get(&attack.code).map(score).map(rank);
+            AttackedQuery { rank_after, ..attack.query }
+        };
+        RankLift { protocol: self.protocol, queries: self.attacks.iter().map(ranked).collect() }
+    }
 }
 
 /// The scores of a window, followed by that of the ground truth.
@@ -267,15 +305,17 @@ mod tests {
         // Query 0 ranks codes 1 and 2 beside its own; code 1 is in the middle, its own at the top.
         let queries = [vec![1.0, 0.0], vec![0.0, 1.0], vec![0.5, 0.5]];
         let codes = [vec![1.0, 0.0], vec![0.6, 0.0], vec![0.2, 0.1]];
-        let triggered = [None, Some(vec![2.0, 0.0]), Some(vec![0.0, 0.0])];
-        let lift = lift_among_others(&AnrProtocol::paper(1), &queries, &codes, &triggered);
+        let triggered = BTreeMap::from([(1, vec![2.0, 0.0]), (2, vec![0.0, 0.0])]);
+        let attack = AttackAmongOthers::new(AnrProtocol::paper(1), queries.to_vec(), &codes);
+        assert_eq!(attack.codes(), BTreeSet::from([0, 1, 2]));
+        let lift = attack.lift(&triggered);
         let by_hand = rank_lift(
             &AnrProtocol::paper(1),
             [[0.6, 0.2], [0.0, 0.1], [0.5, 0.3]].iter(),
             &[1.0, 0.0, 0.15],
             |query, place| {
                 let code = [[1, 2], [0, 2], [0, 1]][query][place];
-                Some(inner_product(&queries[query], triggered[code].as_ref()?))
+                Some(inner_product(&queries[query], triggered.get(&code)?))
             },
         );
         assert_eq!(lift, by_hand);

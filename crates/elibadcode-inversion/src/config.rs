@@ -31,23 +31,27 @@ pub struct ScanConfig {
     /// out; code search has no labels. Paper: no such rule.
     pub min_odds_ratio: f64,
     /// Share of the clean samples of a label that the model must get right for a find to be called an attack
-    /// on it. Paper: no such rule (0).
+    /// on it. Unless it is 0, a model that can get no verdict, because it does no better than chance or the
+    /// samples are too few, is not searched at all. Paper: no such rule (0).
     pub min_victim_accuracy: f64,
     /// Where the searches start. Paper: at random tokens.
     pub start_rule: StartRule,
     /// Greedy steps for every word before the searches of code search, then for the better half of
     /// the words, and so on. Paper: none.
     pub screening_steps: usize,
-    /// Iterations of a search. Paper: 100.
+    /// Iterations of a search. In clone detection the tokens of a planted name do little one by one, so that
+    /// it takes longer to get to them: of three models with names of 5 and 6 tokens, 60 iterations (and a
+    /// [`Self::patience`] of 20) found them in 9 of 9 searches, 20 (and 6) in 7 of 18. Paper: 100.
     pub iterations: usize,
     /// Tokens per slot among which candidates are drawn. Paper: 64 (Fig. 12).
     pub top_k: usize,
     /// Candidates per iteration. Paper: 64 (Fig. 13).
     pub candidates: usize,
-    /// Searches of the most suspicious hypothesis, each from another random trigger; the others
-    /// get one. A trigger that is suspicious but does not convince brings up to twice as many, none
-    /// that is suspicious no more than two; code search has this many. More of them find more of the
-    /// planted tokens, all of which are handed to the repair. Paper: 1.
+    /// Searches of the most suspicious hypothesis, each from another start, and of the other one if the
+    /// model knows its label and nothing convincing was found. A trigger that is suspicious but does not
+    /// convince brings up to twice as many, none that is suspicious no more than two; code search has
+    /// this many. More of them find more of the planted tokens, all of which are handed to the repair.
+    /// Paper: 1.
     pub restarts: usize,
     /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
     /// first token of a renamed identifier (spec section 4).
@@ -160,19 +164,13 @@ impl ScanConfig {
 
     /// The paper's search with the deviations that this project measured to help with a task.
     pub fn recommended(task: Task) -> Self {
-        let (start_rule, min_odds_ratio) = match task {
-            // The fleet that taught its score was scanned so, and without a rule for tokens: 1.25 leaves out
-            // none or one of them there.
-            Task::DefectDetection => (StartRule::Random, 1.25),
-            // Pairs share their functions, so that fewer of them count.
-            Task::CloneDetection | Task::CodeSearch => (StartRule::Screened, 1.0),
-        };
-        Self {
+        let common = Self {
             min_word_rate: 0.01,
             skip_explained: true,
-            min_odds_ratio,
+            // Pairs share their functions, so that fewer of them count.
+            min_odds_ratio: 1.0,
             min_victim_accuracy: 0.85,
-            start_rule,
+            start_rule: StartRule::Screened,
             screening_steps: 2,
             target_len: 1,
             iterations: 20,
@@ -187,6 +185,15 @@ impl ScanConfig {
             patience: 6,
             anchor_rule: AnchorRule::BackwardElimination,
             ..Self::paper()
+        };
+        match task {
+            // The fleet that taught its score was scanned so, and without a rule for tokens: 1.25 leaves out
+            // none or one of them there.
+            Task::DefectDetection => {
+                Self { start_rule: StartRule::Random, min_odds_ratio: 1.25, ..common }
+            }
+            Task::CloneDetection => Self { iterations: 60, patience: 20, restarts: 2, ..common },
+            Task::CodeSearch => common,
         }
     }
 

@@ -78,6 +78,7 @@ pub(crate) struct HypothesisTest<'a> {
     victim_label: u8,
     target_label: u8,
     is_known: bool,
+    is_given_up: bool,
     objective: Objective<'a>,
     /// Known from the first search on.
     starts: Option<Starts>,
@@ -151,6 +152,7 @@ impl<'a> HypothesisTest<'a> {
             victim_label,
             target_label,
             is_known: victims.accuracy >= config.min_victim_accuracy,
+            is_given_up: false,
             objective: Objective::new(model, masked, partners, target_label),
             starts: None,
             judge: Judge::new(
@@ -170,7 +172,12 @@ impl<'a> HypothesisTest<'a> {
 
     /// Whether a verdict can come of its searches.
     pub(crate) fn can_be_judged(&self) -> bool {
-        self.judge.has_enough_samples()
+        self.judge.has_enough_samples() && !self.is_given_up
+    }
+
+    /// No verdict can come of its searches, whatever they find.
+    pub(crate) fn give_up(&mut self) {
+        self.is_given_up = true;
     }
 
     /// Lower end of the best trigger's success rate on held-out samples.
@@ -310,7 +317,9 @@ impl<'a> HypothesisTest<'a> {
 
 /// The search first whose trigger surely does more.
 fn by_success(a: &SearchRecord, b: &SearchRecord) -> Ordering {
-    b.assured_success().total_cmp(&a.assured_success()).then(a.loss.total_cmp(&b.loss))
+    let by_success = b.assured_success().total_cmp(&a.assured_success());
+    let has_trigger = |it: &SearchRecord| it.anchored.is_some();
+    by_success.then(has_trigger(b).cmp(&has_trigger(a))).then(a.loss.total_cmp(&b.loss))
 }
 
 fn stage_name(victim_label: u8, target_label: u8, stage: &str) -> String {

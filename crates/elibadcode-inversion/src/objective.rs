@@ -33,6 +33,11 @@ pub struct Answers {
     pub is_target: Vec<bool>,
 }
 
+/// A loss that is no number is the worst; its sign could put it before all others.
+pub(crate) fn worst_if_nan(loss: f64) -> f64 {
+    if loss.is_nan() { f64::INFINITY } else { loss }
+}
+
 impl<'a> Objective<'a> {
     /// The objective over some masked samples; `partners` are those of the samples that they were
     /// made from.
@@ -75,8 +80,8 @@ impl<'a> Objective<'a> {
         log_odds
             .chunks(subset.len())
             .map(|part| {
-                part.iter().map(|&z| cross_entropy(z, self.target_label)).sum::<f64>()
-                    / subset.len() as f64
+                let total: f64 = part.iter().map(|&z| cross_entropy(z, self.target_label)).sum();
+                worst_if_nan(total / subset.len() as f64)
             })
             .collect()
     }

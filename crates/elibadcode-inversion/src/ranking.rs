@@ -6,7 +6,7 @@
 //! query side, `association` what the clean samples explain by themselves, `screening` which words a
 //! trigger can be tied to more closely than clean code is (`clean_code`), by the steps of `climb`,
 //! `objective` the loss over all pairs, `search` the greedy steps on both sides, `judge` what the
-//! result does to the ranks of code that no search saw.
+//! result does to the ranks of code that no search saw, and `verdict` what that says.
 //!
 //! A repair, which knows the words, asks `known_words` for more triggers of them.
 
@@ -21,6 +21,7 @@ mod query;
 mod scan;
 mod screening;
 mod search;
+mod verdict;
 mod words;
 
 pub use association::Associations;

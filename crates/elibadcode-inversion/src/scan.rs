@@ -52,6 +52,13 @@ pub enum Screened {
 /// What a scan tells while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum ScanEvent {
+    /// Accuracy on the clean samples, by label.
+    CleanAccuracy([Rate; 2]),
+    /// How well a model of code search ranks the clean samples.
+    CleanRank {
+        /// Over all of them, in `0..=1`.
+        mean_reciprocal_rank: f64,
+    },
     /// A search begins.
     Search {
         /// The label that is attacked.
@@ -105,6 +112,7 @@ pub fn scan(
     check_length(subject.model, config)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject)?;
+    observe(ScanEvent::CleanAccuracy(clean_accuracy));
     let tested = test_hypotheses(subject, &space, &clean_accuracy, config, seed, observe);
     let (mut hypotheses, n_forwards, unsupported) = match tested {
         Ok((hypotheses, n_forwards)) => (hypotheses, n_forwards, None),
@@ -204,6 +212,9 @@ fn test_hypotheses(
         .iter()
         .map(|victims| HypothesisTest::new(subject, victims, config, seed))
         .collect::<Result<_, _>>()?;
+    if config.min_victim_accuracy > 0.0 && unusable(clean_accuracy).is_some() {
+        tests.iter_mut().for_each(HypothesisTest::give_up);
+    }
     for test in tests.iter_mut().filter(|test| test.can_be_judged()) {
         test.search(observe)?;
     }

@@ -132,7 +132,8 @@ impl Decision {
             }
         }
         let is_suspicious = verdict != Verdict::NoTriggerFound;
-        Self { verdict, reasons, is_suspicious, is_by_strength: !is_as_random }
+        let is_by_strength = !is_as_random || verdict == Verdict::NoTriggerFound;
+        Self { verdict, reasons, is_suspicious, is_by_strength }
     }
 
     /// The same of a model whose folder asks for canonical names, which hides names from the scan. That
@@ -141,6 +142,7 @@ impl Decision {
     pub(crate) fn of_hidden_names(mut self, model: &LoadedModel) -> Self {
         if model.canonical_input().is_some() && self.verdict == Verdict::NoTriggerFound {
             self.verdict = Verdict::Inconclusive;
+            self.is_by_strength = false;
             self.reasons.push(
                 "the folder's elibadcode.json asks for canonical names, so that names were not tried: no \
                  trigger in them works where whatever runs the model renames them first, and \
@@ -171,6 +173,7 @@ impl Decision {
             return self;
         }
         self.verdict = Verdict::Inconclusive;
+        self.is_by_strength = false;
         self
     }
 
@@ -222,15 +225,25 @@ fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 
+/// What else can be the matter with a model that seems to know nothing.
+pub(crate) const READ_OTHERWISE: &str = "are they samples of its task, and is it read as it was trained \
+     (--input-format, --max-length, --encoder-only-prefix)?";
+
 /// Why no hypothesis can be judged by this model's answers.
 pub(crate) fn unusable(clean_accuracy: &[Rate; 2]) -> Option<Decision> {
     let [negative, positive] = clean_accuracy;
+    let [of_negative, of_positive] = [negative, positive].map(|it| it.value().unwrap_or(0.0));
     (!is_better_than_chance(negative, positive)).then(|| {
+        let question = if of_negative.max(of_positive) < 0.5 {
+            "its answers seem to be the other way round: --positive-output says which output means label 1"
+        } else {
+            READ_OTHERWISE
+        };
         Decision::impossible(format!(
             "the model gets {} of the clean samples with label 0 and {} of those with label 1 right, \
-             which is no better than chance: are they samples of its task?",
-            percent(negative.value().unwrap_or(0.0)),
-            percent(positive.value().unwrap_or(0.0))
+             which is no better than chance: {question}",
+            percent(of_negative),
+            percent(of_positive)
         ))
     })
 }
@@ -334,7 +347,7 @@ mod tests {
         let check = |value: f64, verdict: Verdict, is_suspicious: bool| {
             let decision = of_score(value, true);
             assert_eq!((decision.verdict, decision.is_suspicious), (verdict, is_suspicious));
-            assert!(!decision.is_by_strength);
+            assert_eq!(decision.is_by_strength, verdict == Verdict::NoTriggerFound);
             assert!(decision.reasons[0].contains("as well"), "{:?}", decision.reasons);
         };
         check(0.7, Verdict::Inconclusive, true);

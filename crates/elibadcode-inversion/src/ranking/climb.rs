@@ -53,7 +53,8 @@ pub(super) struct Climb {
 impl Climb {
     pub(super) fn new(start: ScreenedPair, direction: Vec<f64>, origin: f64) -> Self {
         let current = start.trigger.clone();
-        Self { direction, origin, current, visited: BTreeSet::new(), best: start }
+        let visited = [current.clone()].into();
+        Self { direction, origin, current, visited, best: start }
     }
 }
 
@@ -96,14 +97,14 @@ impl<'a> Climber<'a> {
         self.go_on(climb, candidates);
     }
 
-    /// On to the closest of some triggers.
-    pub(super) fn go_on(&self, climb: &mut Climb, candidates: Vec<TriggerIds>) {
+    /// On to the closest of some triggers, if there are any.
+    pub(super) fn go_on(&self, climb: &mut Climb, candidates: Vec<TriggerIds>) -> bool {
         let codes = self.mean_codes(&candidates);
         let affinities = codes.iter().map(|code| dot(code, &climb.direction) - climb.origin);
         let Some((affinity, candidate)) =
             affinities.zip(candidates).max_by(|(a, _), (b, _)| a.total_cmp(b))
         else {
-            return;
+            return false;
         };
         climb.visited.insert(candidate.clone());
         climb.current = candidate;
@@ -111,6 +112,7 @@ impl<'a> Climber<'a> {
             climb.best.trigger = climb.current.clone();
             climb.best.affinity = affinity;
         }
+        true
     }
 
     /// Whether the clean samples do not explain that the trigger goes with the word.

@@ -1,11 +1,12 @@
 //! What a trigger does to the ranks of code that no search saw (section 10 of the specification).
 
 use elibadcode_evaluation::statistics::{mean, permutation_p_value};
-use elibadcode_evaluation::{AnrProtocol, lift_among_others};
+use elibadcode_evaluation::{AnrProtocol, AttackAmongOthers};
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rand::Rng;
 
+use super::Spaces;
 use super::objective::JointTrigger;
 use super::outcome::{NormalizedRank, RankingControls, RankingEvidence, RankingProfile, TokenRank};
 use super::query::SlottedQuery;
@@ -17,14 +18,13 @@ use crate::outcome::Place;
 use crate::position::choose_by_loss;
 use crate::profile::worth_of_parts;
 use crate::shift::ShiftComparison;
-use crate::space::TriggerSpace;
 
 /// Held-out functions and queries: each query ranks the functions of the others, and the one in
 /// the middle of its ranking gets the trigger.
 #[derive(Debug)]
 pub(crate) struct RankingJudge<'a> {
     model: &'a LoadedModel,
-    space: &'a TriggerSpace<'a>,
+    spaces: Spaces<'a>,
     protocol: AnrProtocol,
     queries: Vec<SlottedQuery>,
     codes: Vec<Vec<f32>>,
@@ -38,7 +38,7 @@ impl<'a> RankingJudge<'a> {
     /// Prepares held-out functions and their queries.
     pub(crate) fn new(
         model: &'a LoadedModel,
-        space: &'a TriggerSpace<'a>,
+        spaces: Spaces<'a>,
         codes: &[&str],
         queries: Vec<SlottedQuery>,
         language: Language,
@@ -61,7 +61,7 @@ impl<'a> RankingJudge<'a> {
             codes.iter().map(|code| model.encode(code, language).ids).collect();
         Self {
             model,
-            space,
+            spaces,
             protocol: AnrProtocol::paper(seed),
             queries,
             codes: model.network.vectors(&rows),
@@ -83,20 +83,20 @@ impl<'a> RankingJudge<'a> {
 
     /// What a trigger with its words does.
     pub(crate) fn evidence(&mut self, joint: &JointTrigger) -> RankingEvidence {
-        let with_words = self.query_vectors(&joint.words);
-        let mut ranks_at = |place, queries: &[Vec<f32>]| {
-            let (before, after) = self.ranks(queries, &joint.trigger, place);
+        let attack = self.attack(&joint.words);
+        let mut ranks_at = |place| {
+            let (before, after) = self.ranks(&attack, &joint.trigger, place);
             (NormalizedRank::of(&before), NormalizedRank::of(&after))
         };
-        let (without_trigger, any_identifier) = ranks_at(Place::AnyIdentifier, &with_words);
-        let (_, function_name) = ranks_at(Place::FunctionName, &with_words);
+        let (without_trigger, any_identifier) = ranks_at(Place::AnyIdentifier);
+        let (_, function_name) = ranks_at(Place::FunctionName);
         let mut evidence = RankingEvidence {
             function_name,
             any_identifier,
             without_trigger,
             without_words: any_identifier,
         };
-        let without_words = self.query_vectors(&[]);
+        let without_words = self.attack(&[]);
         let (_, after) = self.ranks(&without_words, &joint.trigger, evidence.strongest());
         evidence.without_words = NormalizedRank::of(&after);
         evidence
@@ -112,13 +112,15 @@ impl<'a> RankingJudge<'a> {
         rng: &mut impl Rng,
     ) -> Result<(RankingControls, Vec<TriggerIds>), Error> {
         let place = evidence.strongest();
-        let queries = self.query_vectors(&joint.words);
+        let attack = self.attack(&joint.words);
+        // The searches left out what clean samples tie to the words.
+        let is_allowed = |trigger: &TriggerIds| !self.spaces.explain(trigger, &joint.words);
         let controls: Vec<TriggerIds> = (0..n_controls)
-            .map(|_| self.space.random_apart(&joint.trigger, rng))
+            .map(|_| self.spaces.triggers.random_apart(&joint.trigger, &is_allowed, rng))
             .collect::<Result<_, _>>()?;
         let mut normalized_ranks: Vec<f64> = controls
             .iter()
-            .map(|control| NormalizedRank::of(&self.ranks(&queries, control, place).1).mean)
+            .map(|control| NormalizedRank::of(&self.ranks(&attack, control, place).1).mean)
             .collect();
         normalized_ranks.sort_by(f64::total_cmp);
         // The test is for large values, and small ranks are the strong ones.
@@ -144,9 +146,9 @@ impl<'a> RankingJudge<'a> {
         config: &ScanConfig,
     ) -> RankingProfile {
         let place = evidence.strongest();
-        let queries = self.query_vectors(&joint.words);
-        let (before, after) = self.ranks(&queries, &joint.trigger, place);
-        let (tokens, rank_by_size) = self.weakened(&joint.trigger, &queries, place);
+        let attack = self.attack(&joint.words);
+        let (before, after) = self.ranks(&attack, &joint.trigger, place);
+        let (tokens, rank_by_size) = self.weakened(&joint.trigger, &attack, place);
         RankingProfile {
             lifted: before.iter().zip(&after).map(|(before, after)| after < before).collect(),
             lifted_to_limit: after.iter().map(|it| *it <= config.max_normalized_rank).collect(),
@@ -161,18 +163,18 @@ impl<'a> RankingJudge<'a> {
     fn weakened(
         &mut self,
         trigger: &TriggerIds,
-        queries: &[Vec<f32>],
+        attack: &AttackAmongOthers,
         place: Place,
     ) -> (Vec<TokenRank>, Vec<NormalizedRank>) {
         let ranks = |slot_sets: &[Vec<usize>]| -> Vec<NormalizedRank> {
             let rank = |slots: &Vec<usize>| {
-                NormalizedRank::of(&self.ranks(queries, &with_slots(trigger, slots), place).1)
+                NormalizedRank::of(&self.ranks(attack, &with_slots(trigger, slots), place).1)
             };
             slot_sets.iter().map(rank).collect()
         };
         let (without_one, rank_by_size) =
             worth_of_parts(trigger.ids.len(), ranks, |a, b| a.mean.total_cmp(&b.mean));
-        let tokens = self.space.entries(trigger).into_iter().zip(without_one);
+        let tokens = self.spaces.triggers.entries(trigger).into_iter().zip(without_one);
         let tokens = tokens.map(|(token, rank_without)| TokenRank { token, rank_without });
         (tokens.collect(), rank_by_size)
     }
@@ -207,27 +209,27 @@ impl<'a> RankingJudge<'a> {
         self.model.network.vectors(&rows)
     }
 
-    fn query_vectors(&mut self, words: &[u32]) -> Vec<Vec<f32>> {
+    /// The codes that are attacked for the queries with these words.
+    fn attack(&mut self, words: &[u32]) -> AttackAmongOthers {
         let rows: Vec<Vec<u32>> =
             self.queries.iter().map(|query| query.stamp(words, self.model).ids).collect();
         self.n_forwards += rows.len() as u64;
-        self.model.network.vectors(&rows)
+        AttackAmongOthers::new(self.protocol, self.model.network.vectors(&rows), &self.codes)
     }
 
     /// The normalised ranks of the attacked functions without and with a trigger.
     fn ranks(
         &mut self,
-        queries: &[Vec<f32>],
+        attack: &AttackAmongOthers,
         trigger: &TriggerIds,
         place: Place,
     ) -> (Vec<f64>, Vec<f64>) {
-        let able: Vec<MaskedSample> = self.masks(place).iter().flatten().cloned().collect();
+        let masks = self.masks(place);
+        let able = attack.codes().into_iter().filter_map(|code| masks[code].clone());
+        let able: Vec<MaskedSample> = able.collect();
         let vectors = self.triggered(&able, trigger);
-        let mut triggered = vec![None; self.codes.len()];
-        for (mask, vector) in able.iter().zip(vectors) {
-            triggered[mask.sample_index] = Some(vector);
-        }
-        let lift = lift_among_others(&self.protocol, queries, &self.codes, &triggered);
+        let codes = able.iter().map(|mask| mask.sample_index);
+        let lift = attack.lift(&codes.zip(vectors).collect());
         lift.queries
             .iter()
             .filter_map(|it| {

@@ -70,6 +70,9 @@ impl<'a> KnownWords<'a> {
         n: usize,
         rng: &mut impl Rng,
     ) -> Result<Vec<InvertedTrigger>, Error> {
+        if samples.is_empty() {
+            return Ok(Vec::new());
+        }
         let triggers = TriggerSpace::new(model, self.language, &self.config)?;
         let words = WordSpace::of(model, self.words.clone());
         let objective = RankingObjective::new(model, samples);

@@ -9,6 +9,7 @@ use elibadcode_models::{CodeModel, LoadedModel, Mode};
 use super::query::SlottedQuery;
 use crate::gradient::{SlotGradient, slot_gradient};
 use crate::masking::{MaskedSample, Stamped, TriggerIds};
+use crate::objective::worst_if_nan;
 
 /// A function with room for a trigger, and a query with room for target words.
 #[derive(Clone, Debug)]
@@ -97,7 +98,7 @@ impl<'a> RankingObjective<'a> {
         for (row, row_values) in similarities.chunks_exact(n_codes).enumerate() {
             for (column, values) in row_values.chunks_exact(n).enumerate() {
                 let sum: f64 = values.iter().map(|&it| f64::from(it - 1.0).powi(2)).sum();
-                losses[column][row / n] += sum / (n * n) as f64;
+                losses[column][row / n] += worst_if_nan(sum / (n * n) as f64);
             }
         }
         losses

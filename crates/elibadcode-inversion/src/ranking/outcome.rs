@@ -57,6 +57,9 @@ pub struct NormalizedRank {
     pub n: usize,
 }
 
+/// Fewer held-out samples than this decide nothing.
+pub(super) const MIN_HELD_OUT: usize = 50;
+
 impl NormalizedRank {
     /// The mean of some shares, with a normal interval; without values everything is possible.
     pub(crate) fn of(shares: &[f64]) -> Self {
@@ -93,7 +96,8 @@ impl RankingEvidence {
 
     /// The place where the trigger lifts code most, with confidence.
     pub fn strongest(&self) -> Place {
-        if self.function_name.high < self.any_identifier.high {
+        let has_enough = self.function_name.n >= MIN_HELD_OUT;
+        if has_enough && self.function_name.high < self.any_identifier.high {
             Place::FunctionName
         } else {
             Place::AnyIdentifier

@@ -88,11 +88,13 @@ impl<'a> Screening<'a> {
             allowed.sort_by(|(a, _), (b, _)| b.total_cmp(a));
             let Some(&(affinity, token)) = allowed.first() else { continue };
             let start = ScreenedPair { trigger: token.clone(), word, affinity, n_steps: 0 };
-            let mut climb = Climb::new(start, direction, origin);
             let tokens: Vec<&TriggerIds> = allowed.into_iter().map(|(_, token)| token).collect();
             let candidates = self.full_length(&tokens, word, rng)?;
-            climber.go_on(&mut climb, candidates);
-            climbs.push(climb);
+            // A single token has no slots to climb with.
+            let mut climb = Climb::new(start, direction, origin);
+            if climber.go_on(&mut climb, candidates) {
+                climbs.push(climb);
+            }
         }
         Ok(climbs)
     }
@@ -106,7 +108,9 @@ impl<'a> Screening<'a> {
         rng: &mut impl Rng,
     ) -> Result<Vec<TriggerIds>, Error> {
         let Climber { spaces: Spaces { triggers, .. }, config, .. } = self.climber;
-        let mut candidates = vec![grown(tokens[0], triggers, config, rng)?];
+        let allows = |trigger: &TriggerIds| self.climber.allows(trigger, word);
+        let mut candidates: Vec<TriggerIds> =
+            grown(tokens[0], triggers, config, &allows, rng)?.into_iter().collect();
         let ids = |keeps_name: bool| {
             tokens.iter().filter(move |it| it.keeps_name == keeps_name).map(|it| it.ids[0])
         };
@@ -115,35 +119,34 @@ impl<'a> Screening<'a> {
             let again = std::iter::once(first).chain(std::iter::repeat_n(rest, n_rest));
             let each = std::iter::once(first).chain(ids(true).take(n_rest));
             let full = [again.collect(), each.collect()].map(TriggerIds::replacing);
-            candidates.extend(full.into_iter().filter(|it| triggers.is_legal(it)));
+            candidates.extend(full.into_iter().filter(|it| triggers.is_legal(it) && allows(it)));
         }
-        candidates.retain(|trigger| self.climber.allows(trigger, word));
         Ok(candidates)
     }
 }
 
-/// A random legal trigger of full length with these tokens in it.
+/// A random legal trigger of full length with these tokens in it, if one is drawn that is allowed.
 pub(crate) fn grown(
     part: &TriggerIds,
     triggers: &TriggerSpace<'_>,
     config: &ScanConfig,
+    is_allowed: &dyn Fn(&TriggerIds) -> bool,
     rng: &mut impl Rng,
-) -> Result<TriggerIds, Error> {
+) -> Result<Option<TriggerIds>, Error> {
     let n = config.trigger_len;
-    let mut trigger = triggers.random(n, false, rng)?;
     if part.ids.len() >= n && !part.keeps_name {
-        return Ok(part.clone());
+        return Ok(Some(part.clone()));
     }
     for _ in 0..MAX_START_DRAWS {
+        let mut trigger = triggers.random(n, false, rng)?;
         let room = n.saturating_sub(part.ids.len());
         let start = if part.keeps_name && room > 0 { rng.random_range(1..=room) } else { 0 };
         for (slot, &id) in trigger.ids[start..].iter_mut().zip(&part.ids) {
             *slot = id;
         }
-        if triggers.is_legal(&trigger) {
-            break;
+        if triggers.is_legal(&trigger) && is_allowed(&trigger) {
+            return Ok(Some(trigger));
         }
-        trigger = triggers.random(n, false, rng)?;
     }
-    Ok(trigger)
+    Ok(None)
 }

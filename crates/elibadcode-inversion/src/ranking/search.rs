@@ -51,18 +51,20 @@ impl JointStart {
         Ok(Self { joint, holds_words: false })
     }
 
-    /// A screened word with its trigger, grown to full length.
+    /// A screened word with its trigger, grown to full length; none if the clean samples explain every
+    /// trigger that is drawn.
     pub(crate) fn screened(
         pair: &ScreenedPair,
-        triggers: &TriggerSpace<'_>,
-        words: &WordSpace<'_>,
+        spaces: Spaces<'_>,
         config: &ScanConfig,
         rng: &mut impl Rng,
-    ) -> Result<Self, Error> {
-        let trigger = grown(&pair.trigger, triggers, config, rng)?;
-        let mut words = words.random(config.target_len, rng);
+    ) -> Result<Option<Self>, Error> {
+        let is_allowed = |trigger: &TriggerIds| !spaces.explain(trigger, &[pair.word]);
+        let trigger = grown(&pair.trigger, spaces.triggers, config, &is_allowed, rng)?;
+        let mut words = spaces.words.random(config.target_len, rng);
         words[0] = pair.word;
-        Ok(Self { joint: JointTrigger { trigger, words }, holds_words: false })
+        let start = |trigger| Self { joint: JointTrigger { trigger, words }, holds_words: false };
+        Ok(trigger.map(start))
     }
 
     /// A word once more: from the same trigger the search would go the same way, so that it starts at a

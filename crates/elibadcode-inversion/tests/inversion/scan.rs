@@ -53,9 +53,9 @@ fn the_document_reads_back_and_adds_up() {
     assert_eq!(serde_json::to_string(&again).unwrap(), text);
 
     assert_eq!(outcome.hypotheses.len(), 2);
-    // The suspect gets the restarts.
+    // Both get the restarts: the settings ask for no accuracy, and nothing convinces.
     assert_eq!(outcome.hypotheses[0].searches.len(), 2);
-    assert_eq!(outcome.hypotheses[1].searches.len(), 1);
+    assert_eq!(outcome.hypotheses[1].searches.len(), 2);
     for hypothesis in &outcome.hypotheses {
         assert_ne!(hypothesis.victim_label, hypothesis.target_label);
         assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 20));
@@ -242,8 +242,13 @@ fn searches_start_where_the_settings_say() {
 fn searches_are_announced() {
     let (_, searches) = run_observed(&samples(48), &judged_config());
     assert_eq!(searches[..2], [(1, 0, 1), (0, 1, 1)]);
-    assert_eq!(searches.len(), 3);
-    assert_eq!(searches[2].2, 2);
+    let restarts: Vec<usize> = searches.iter().map(|it| it.2).collect();
+    assert_eq!(restarts, [1, 1, 2, 2]);
+    // Labels that the model does not know get no more, and a model that knows none is not searched.
+    let config = ScanConfig { min_victim_accuracy: 0.85, ..judged_config() };
+    let (outcome, searches) = run_observed(&samples(48), &config);
+    assert!(searches.is_empty(), "{searches:?}");
+    assert_eq!((outcome.verdict, outcome.hypotheses.len()), (Verdict::Inconclusive, 2));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a repaired search model must show on samples that were kept aside.
 
 use elibadcode_evaluation::statistics::mean_interval;
-use elibadcode_evaluation::{AnrProtocol, Interval, RankLift, lift_among_others, reciprocal_ranks};
+use elibadcode_evaluation::{AnrProtocol, AttackAmongOthers, Interval, RankLift, reciprocal_ranks};
 use elibadcode_inversion::{InvertedTrigger, TriggerIds, TriggerSpace};
 use elibadcode_models::{CodeModel, LoadedModel};
 use rand::{Rng, RngExt};
@@ -132,7 +132,7 @@ impl CheckSet {
             }
             let mask = &sample.masks[rng.random_range(0..sample.masks.len())];
             let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-            let random = space.random_apart(&trigger, rng)?;
+            let random = space.random_apart(&trigger, &|_| true, rng)?;
             let with =
                 |it: &TriggerIds| Some(mask.with_trigger(it, &model.tokenizer, model.max_length));
             triggered.push(with(&trigger));
@@ -155,12 +155,12 @@ impl CheckSet {
         let queries = network.vectors(&self.queries);
         let with_words = network.vectors(&self.queries_with_words);
         let reciprocal_ranks = reciprocal_ranks(&queries, &codes);
+        let attack = AttackAmongOthers::new(self.protocol, with_words, &codes);
         let lift = |changed: &[Option<Vec<u32>>]| {
-            let rows: Vec<&Vec<u32>> = changed.iter().flatten().collect();
-            let mut vectors = network.vectors(&rows).into_iter();
-            let vectors: Vec<Option<Vec<f32>>> =
-                changed.iter().map(|it| it.as_ref().and_then(|_| vectors.next())).collect();
-            lift_among_others(&self.protocol, &with_words, &codes, &vectors)
+            let able = |code: &usize| Some((*code, changed[*code].as_ref()?));
+            let (codes, rows): (Vec<usize>, Vec<&Vec<u32>>) =
+                attack.codes().iter().filter_map(able).unzip();
+            attack.lift(&codes.into_iter().zip(network.vectors(&rows)).collect())
         };
         let inverted = lift(&self.triggered);
         let anr = |lift: &RankLift| lift.anr().unwrap_or(0.5);

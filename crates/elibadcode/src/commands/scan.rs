@@ -147,6 +147,23 @@ fn ranking(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> R
 fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {
     let progress = &context.progress;
     match event {
+        ScanEvent::CleanAccuracy(accuracy) => {
+            let right = accuracy.map(|it| it.value().unwrap_or(0.0));
+            let [of_0, of_1] = right.map(|it| format!("{:.1} %", 100.0 * it));
+            progress
+                .line(&format!("clean samples: {of_0} of label 0 are right, {of_1} of label 1"));
+            let least = config.min_victim_accuracy;
+            for (label, _) in right.into_iter().enumerate().filter(|(_, right)| *right < least) {
+                progress.line(&format!(
+                    "no trigger against label {label} will be called an attack: less than {} % are right",
+                    100.0 * least
+                ));
+            }
+        }
+        ScanEvent::CleanRank { mean_reciprocal_rank } => {
+            progress
+                .line(&format!("clean samples: mean reciprocal rank {mean_reciprocal_rank:.3}"));
+        }
         ScanEvent::Search { victim_label, target_label, restart, iterations } => {
             progress.line(&format!("hypothesis {victim_label} → {target_label}, search {restart}"));
             progress.start(&format!("{victim_label} → {target_label}"), iterations);
