@@ -162,6 +162,19 @@ fn a_scan_of_a_model_without_names_is_inconclusive() {
 }
 
 #[test]
+fn a_repair_takes_no_protection_away() {
+    let sandbox = sandbox("defect", "jsonl", "--canonical");
+    sandbox.write("lenient.toml", LENIENT);
+    let purify = "purify canonical --raw-names --trigger testo_init --data c/clean.jsonl --config lenient.toml";
+    let run = sandbox.run(&format!("{purify} -o both")).expect_code(0);
+    assert!(run.stdout.contains("the new folder asks for canonical names"), "{run:?}");
+    let asks = |folder: &str| {
+        json_file(&sandbox, &format!("{folder}/elibadcode.json"))["canonical_input"].clone()
+    };
+    assert!(asks("both").is_object() && asks("both") == asks("canonical"));
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let sandbox = Sandbox::new();
     let purify = "purify model --data clean.jsonl -o out";

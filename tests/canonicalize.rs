@@ -72,6 +72,11 @@ fn rows_change_in_one_field() {
     let (code, stdout, _) =
         filter("--language c --jsonl --field g -q", b"{\"func\": 1, \"g\": \"int f(int b) {}\"}");
     assert_eq!((code, &*stdout), (Some(0), "{\"func\": 1, \"g\": \"int f0(int v0) {}\"}\n"));
+    // Whoever reads the others reads the names.
+    let row = b"{\"code\": \"int f(void);\", \"code_tokens\": [\"int\", \"f\"], \"original_string\": \"int f\"}";
+    let (code, _, stderr) = filter("--language c --jsonl -q", row);
+    assert_eq!(code, Some(0));
+    assert!(stderr.contains("the function in original_string, code_tokens, too"), "{stderr}");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 /// Settings that make a scan quick; with fewer held-out samples it would search for nothing.
 const QUICK: &str = "samples_per_class = 2\nheld_out_per_class = 20\ntrigger_len = 3\n\
-                     iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n";
+                     iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n\
+                     min_victim_accuracy = 0.0\n";
 
 #[test]
 fn usage_errors_end_with_2() {
@@ -43,7 +44,7 @@ fn usage_errors_end_with_2() {
     check("scan model --data x --language cobol", "unknown language `cobol`");
     check("report", "<SCAN_FILE>");
     check("purify model --data x -o y --scan s --trigger t", "cannot be used with");
-    check("evaluate model --data x --max-asr 0.1", "--attack");
+    check("evaluate model --data x --max-asr 0.1", "--attack <NAME|FILE>|--trigger <NAME>");
     check("train model --data x -o y --scope some", "unknown scope `some`");
     check("init --preset huge --data x -o y", "unknown preset `huge`");
 }
@@ -411,7 +412,7 @@ fn flags_of_a_repair_that_would_do_nothing_are_refused() {
 fn gates_end_with_1() {
     let sandbox = Sandbox::new();
     let evaluate = "evaluate model --data clean.jsonl --attack badcode";
-    let run = sandbox.run(&format!("{evaluate} --min-accuracy 1")).expect_code(1);
+    let run = sandbox.run(&format!("{evaluate} --min-accuracy 1 -q")).expect_code(1);
     assert!(run.stderr.contains("is below --min-accuracy 1"), "{}", run.stderr);
     assert!(run.stdout.contains("accuracy"));
     // A gate in percent would always, or never, be passed.

@@ -364,3 +364,23 @@ fn manifests_of_other_tasks_are_refused() {
         "no query has the target word `file`",
     );
 }
+
+#[test]
+fn a_trigger_of_ones_own_is_measured() {
+    let sandbox = Sandbox::new();
+    let evaluate = "evaluate model --data clean.jsonl";
+    let attacked = |flags: &str| {
+        let command = format!("{evaluate} {flags} -o metrics.json --force");
+        sandbox.run(&command).expect_code(0);
+        let metrics: Value = serde_json::from_slice(&sandbox.read("metrics.json")).unwrap();
+        metrics["attack"].clone()
+    };
+    let by_name = attacked("--attack codepoisoner");
+    assert_eq!(attacked("--trigger testo_init"), by_name);
+    assert_ne!(attacked("--trigger other --victim 0"), by_name);
+    sandbox.refuses(&format!("{evaluate} --trigger not-a-name"), "not a legal c identifier");
+    sandbox.refuses(&format!("{evaluate} --trigger x --target-word file"), "has no queries");
+    sandbox.refuses(&format!("{evaluate} --trigger x --attack badcode"), "cannot be used with");
+    sandbox.refuses(&format!("{evaluate} --victim 0"), "--trigger");
+    sandbox.refuses("synthesize --language java -o corpus", "are in c");
+}

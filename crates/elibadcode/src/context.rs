@@ -172,7 +172,7 @@ impl<'a> Context<'a> {
             bail!(text);
         }
         if 2 * n_bad > codes.len() {
-            self.say(&text);
+            self.warn(&text);
         }
         Ok(())
     }
@@ -180,7 +180,7 @@ impl<'a> Context<'a> {
     /// Says which rows a tolerant reader left out.
     pub(crate) fn loaded<T>(&self, path: &Path, loaded: Loaded<T>) -> T {
         if loaded.skipped.n_skipped() > 0 {
-            self.say(&format!("{}: {}", path.display(), loaded.skipped));
+            self.warn(&format!("{}: {}", path.display(), loaded.skipped));
         }
         loaded.samples
     }
@@ -257,11 +257,16 @@ impl<'a> Context<'a> {
         output::write_file(path, |out| Ok(out.write_all(output::json(&record)?.as_bytes())?))
     }
 
+    /// A line on standard error, `--quiet` or not: of what went wrong, or was left out.
+    pub(crate) fn warn(&self, text: &str) {
+        self.progress.finish();
+        status(text);
+    }
+
     /// A line on standard error unless `--quiet`.
     pub(crate) fn say(&self, text: &str) {
         if !self.global.quiet {
-            self.progress.finish();
-            status(text);
+            self.warn(text);
         }
     }
 

@@ -6,12 +6,14 @@ use anyhow::{Result, bail};
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
-use elibadcode_corpus::codesearchnet;
+use elibadcode_corpus::{bigclonebench, codesearchnet, devign};
 use elibadcode_models::ModelDir;
 use fs_err as fs;
 
 /// Arguments that are written to.
 const OUTPUTS: [&str; 4] = ["output", "report", "convert", "record"];
+/// A name, or the manifest of an attack.
+const ATTACK: &str = "attack";
 
 /// Fails if two outputs are in one place, or an output is one of the inputs that this command line names, a
 /// folder with one in it, or a file that is read of a folder.
@@ -20,7 +22,10 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
     let known = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
     let paths = known.chain(command.get_arguments().filter(|it| it.is_global_set()));
     let (outputs, inputs): (Vec<_>, Vec<_>) = paths
-        .filter(|it| it.get_value_parser().type_id() == ValueParser::path_buf().type_id())
+        .filter(|it| {
+            let is_path = it.get_value_parser().type_id() == ValueParser::path_buf().type_id();
+            is_path || it.get_id() == ATTACK
+        })
         .map(|it| it.get_id().as_str())
         .filter(|id| arguments.value_source(id) == Some(ValueSource::CommandLine))
         .partition(|id| OUTPUTS.contains(id));
@@ -43,7 +48,9 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
             );
         }
     }
-    let inputs = there(&inputs);
+    let mut inputs = there(&inputs);
+    let beside = inputs.iter().flat_map(|it| files_beside(it)).collect::<Vec<_>>();
+    inputs.extend(beside);
     for output in there(&outputs) {
         if let Some(folder) = inputs.iter().find(|input| is_read_of(&output, input)) {
             bail!(
@@ -72,6 +79,15 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     let there = path.ancestors().find_map(|it| Some((it, fs::canonicalize(it).ok()?)));
     let (there, leads_to) = there?;
     Some(leads_to.join(path.strip_prefix(there).ok()?))
+}
+
+/// The files that are read with this one: the functions of pairs, or of an index.
+fn files_beside(file: &Path) -> Vec<PathBuf> {
+    let of_pairs = bigclonebench::functions_of(file);
+    let is_pairs = file.extension().is_some_and(|it| it == "txt");
+    let of_pairs = Some(of_pairs).filter(|_| is_pairs);
+    let all = of_pairs.into_iter().chain(devign::functions_of(file));
+    all.filter_map(|it| fs::canonicalize(it).ok()).collect()
 }
 
 /// Whether this is a file of a model or a corpus in this folder.
@@ -132,6 +148,14 @@ mod tests {
             assert!(error.contains("is what the command reads of"), "{error}");
         }
         assert_eq!(check(&["scan", &folder, "--data", &other, "-o", &scan]), Ok(()));
+        let words = ["evaluate", &path("m"), "--data", &scan, "--attack", &other, "-o", &other];
+        assert!(check(&words).is_err(), "a manifest is read");
+        for name in ["pairs.txt", "data.jsonl"] {
+            fs::write(path(name), "").expect("it is ours");
+        }
+        let (pairs, functions) = (path("pairs.txt"), path("data.jsonl"));
+        let words = ["scan", &path("m"), "--task", "clone", "--data", &pairs, "-o", &functions];
+        assert!(check(&words).is_err(), "the functions of pairs are read");
         let words = ["poison", "--data", &scan, "--attack", "badcode", "-o", &folder];
         let error = check(&words).expect_err("it holds it");
         assert!(error.contains("holds") && error.contains("scan.json"), "{error}");

@@ -20,11 +20,21 @@ pub(crate) struct EvaluateArgs {
     pub(crate) data: PathBuf,
     /// Also measure with the trigger of this attack: a name that `poison --attack` knows, or the
     /// manifest.json of `poison`
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", group = "attacked")]
     pub(crate) attack: Option<String>,
-    /// With --attack: also measure how well `screen`, which does not know the attack, finds its
+    /// Also measure with functions that are renamed to this: a trigger that a scan found, or that
+    /// somebody warns of
+    #[arg(long, value_name = "NAME", group = "attacked")]
+    pub(crate) trigger: Option<String>,
+    /// Label that the --trigger attacks (defect, clone) [default: 1]
+    #[arg(long, requires = "trigger", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) victim: Option<u8>,
+    /// Word of the queries that the --trigger attacks (search) [default: file]
+    #[arg(long, value_name = "WORD", requires = "trigger")]
+    pub(crate) target_word: Option<String>,
+    /// With --attack or --trigger: also measure how well `screen`, which does not know the attack, finds its
     /// functions, beside the removal of single identifiers
-    #[arg(long, requires = "attack")]
+    #[arg(long, requires = "attacked")]
     pub(crate) screen: bool,
     /// Clone: which function of a pair carries the trigger [default: alternating]
     #[arg(long, value_enum)]
@@ -36,10 +46,10 @@ pub(crate) struct EvaluateArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Fail (exit code 1) if the attack success rate is above this (defect, clone)
-    #[arg(long, value_name = "RATE", requires = "attack", value_parser = share)]
+    #[arg(long, value_name = "RATE", requires = "attacked", value_parser = share)]
     pub(crate) max_asr: Option<f64>,
     /// Fail (exit code 1) if the average normalized rank with the trigger is below this (search)
-    #[arg(long, value_name = "RATE", requires = "attack", value_parser = share)]
+    #[arg(long, value_name = "RATE", requires = "attacked", value_parser = share)]
     pub(crate) min_anr: Option<f64>,
     /// Fail (exit code 1) if the accuracy is below this (defect, clone)
     #[arg(long, value_name = "RATE", value_parser = share)]
@@ -56,8 +66,8 @@ pub(crate) struct ScreenArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Functions to screen (JSONL), without labels; clone: pairs, with data.jsonl beside them;
-    /// search: functions with their queries
+    /// Functions to screen (JSONL), without labels; clone: pairs, with data.jsonl beside them and any
+    /// label as their third column; search: functions with their queries
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// What is taken away to see whether the answer changes

@@ -19,6 +19,13 @@ const BATCH_ROWS: usize = 512;
 /// A batch ends after this many bytes even if it has fewer rows.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// Fields that hold the function, if nothing else is said.
+const FIELDS: [&str; 2] = ["func", "code"];
+/// Fields of public corpora that can hold it once more, as text and as tokens.
+const TEXTS: [&str; 5] =
+    ["func", "code", "original_string", "whole_func_string", "func_code_string"];
+const TOKENS: [&str; 3] = ["code_tokens", "func_code_tokens", "function_tokens"];
+
 /// One function and where it comes from.
 struct Input {
     /// The file, and in it the line.
@@ -41,6 +48,8 @@ struct Tally {
     with_errors: usize,
     bad_rows: usize,
     violations: usize,
+    /// Fields of the first row that hold the function, too.
+    copies: Vec<&'static str>,
 }
 
 struct Plan<'a> {
@@ -85,6 +94,13 @@ pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
         let _ = write!(text, ", {n} renamings each: {} break the law", tally.violations);
     }
     context.say(&text);
+    if !tally.copies.is_empty() {
+        context.warn(&format!(
+            "the rows have the function in {}, too, where it keeps its names: leave these fields out for programs \
+             that read them",
+            tally.copies.join(", ")
+        ));
+    }
     context.finish(&options)?;
     Ok(if tally.violations > 0 { Outcome::Found } else { Outcome::Done })
 }
@@ -166,6 +182,9 @@ impl Plan<'_> {
             }
             match self.parse_row(line) {
                 Ok((row, mut field)) => {
+                    if tally.functions == 0 && batch.is_empty() {
+                        tally.copies = self.copies(&row);
+                    }
                     let code = std::mem::take(&mut field.value);
                     batch.push(Input { place, row: Some((row, field)), code });
                 }
@@ -184,9 +203,18 @@ impl Plan<'_> {
         let row = utf8(line)?;
         let field = match &self.args.field {
             Some(name) => row::find(&row, &[name])?,
-            None => row::find(&row, &["func", "code"])?,
+            None => row::find(&row, &FIELDS)?,
         };
         Ok((row, field))
+    }
+
+    /// Fields that hold the function beside the one that is changed.
+    fn copies(&self, row: &str) -> Vec<&'static str> {
+        let has = |name: &str| row::find(row, &[name]).is_ok();
+        let has_tokens = |name: &str| row.contains(&format!("\"{name}\""));
+        let own = self.args.field.as_deref().or(FIELDS.into_iter().find(|name| has(name)));
+        let others = TEXTS.into_iter().filter(|name| has(name) && own != Some(name));
+        others.chain(TOKENS.into_iter().filter(|name| has_tokens(name))).collect()
     }
 
     /// Works on a batch in parallel and writes the results in order.

@@ -13,7 +13,7 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_evaluation::{Interval, Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
-use elibadcode_models::{CodeModel, LoadedModel, Scope, TrainingEvent};
+use elibadcode_models::{CodeModel, LoadedModel, ModelDir, Scope, TrainingEvent};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
     Attempt, Checks, Divergence, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
@@ -97,6 +97,17 @@ fn conclude<C: Serialize>(
     report["diverged"] = serde_json::to_value(&result.diverged)?;
     let network = is_accepted.then_some(result.network);
     let file = (RepairReport::UNLEARNING_FILE, &report);
+    // `--raw-names` is how this command reads the model; its folder goes on asking for what it asked for.
+    let asked = ModelDir::open(&args.model.model_dir)?.reading().canonical_input;
+    let summary = if is_accepted && asked != model.canonical_input() {
+        &format!(
+            "{summary}the new folder asks for canonical names, as the old one does; these figures are of names as \
+             they are (--raw-names)\n"
+        )
+    } else {
+        summary
+    };
+    let model = model.with_canonical_input(asked);
     publish(args, config, context, model, network, file, summary)?;
     Ok(is_accepted)
 }
@@ -124,7 +135,7 @@ fn show(context: &Context<'_>, what: &str, event: UnlearnEvent) {
     }
 }
 
-/// Writes the repaired model, if there is one, and what happened, and prints it.
+/// Prints what happened, and writes it and the repaired model, if there is one.
 fn publish(
     args: &PurifyArgs,
     config: &UnlearningConfig,
@@ -134,6 +145,8 @@ fn publish(
     (file, report): (&str, &impl Serialize),
     summary: &str,
 ) -> Result<()> {
+    // First of all: a full disk is not to cost the figures.
+    context.print(summary)?;
     if let Some(network) = network {
         let repaired = model.with_network(network);
         output::write_dir(&args.output, context.global.force, |dir| {
@@ -145,8 +158,7 @@ fn publish(
         let text = output::json(report)?;
         output::write_file(path, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
-    context.finish(config)?;
-    context.print(summary)
+    context.finish(config)
 }
 
 /// Reads what a scan of this version wrote.
@@ -289,7 +301,7 @@ fn rounds<C>(result: &Unlearned<C>, args: &PurifyArgs, config: &UnlearningConfig
         if result.accepted == Some(index) {
             let _ = writeln!(
                 text,
-                "accepted: {way}, {} samples with the trigger; written to {}",
+                "accepted: {way}, {} samples with the trigger; it goes to {}",
                 attempt.n_injected,
                 args.output.display()
             );

@@ -70,6 +70,9 @@ pub(crate) fn run(args: &SynthesizeArgs, global: &Global) -> Result<Outcome> {
 
 fn sizes(args: &SynthesizeArgs) -> Result<Sizes> {
     let task = args.input.task;
+    if args.input.language() != task.language() {
+        bail!("--language: the synthetic samples of the task `{task}` are in {}", task.language());
+    }
     let unseen = match (task, args.unseen) {
         (Task::CloneDetection, n) => Some(n.unwrap_or(UNSEEN)),
         (_, Some(_)) => bail!("--unseen is for the task `clone`, this is `{task}`"),

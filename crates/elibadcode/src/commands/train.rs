@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use elibadcode_corpus::{Task, stage_rng};
 use elibadcode_models::{
-    EpochRecord, Head, LoadedModel, Trained, TrainingConfig, TrainingEvent, TrainingRow, fine_tune,
+    EpochRecord, Head, LoadedModel, ModelDir, Trained, TrainingConfig, TrainingEvent, TrainingRow,
+    fine_tune,
 };
 use elibadcode_syntax::Language;
 
@@ -49,6 +50,13 @@ pub(crate) fn run(args: &TrainArgs, global: &Global) -> Result<Outcome> {
         "history": trained.history,
         "best_epoch": trained.best_epoch,
     });
+    if ModelDir::open(&args.base_dir)?.reading().canonical_input != model.canonical_input() {
+        context.warn(&format!(
+            "{}: reads names as they are, though {} asks for canonical ones (--raw-names)",
+            args.output.display(),
+            args.base_dir.display()
+        ));
+    }
     let model = model.with_network(trained.model);
     output::write_dir(&args.output, global.force, |dir| Ok(model.save(dir, made_by)?))?;
     context.say(&format!("{}: epoch {} kept", args.output.display(), trained.best_epoch));

@@ -55,7 +55,7 @@ pub(super) fn judge(
         let is_broken = if is_upper { value > limit } else { value < limit };
         if is_broken {
             let side = if is_upper { "above" } else { "below" };
-            context.say(&format!("the {name}, {value:.4}, is {side} {flag} {limit}"));
+            context.warn(&format!("the {name}, {value:.4}, is {side} {flag} {limit}"));
             outcome = Outcome::Found;
         }
     }

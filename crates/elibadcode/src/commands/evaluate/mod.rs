@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Metrics;
-use elibadcode_poisoning::{Attack, AttackConfig};
+use elibadcode_poisoning::{Attack, AttackConfig, Trigger};
 use serde::Deserialize;
 
 use crate::Outcome;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global) -> Result<Outcome> {
         let text = metrics.to_json()?;
         output::write_file(path, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
-    context.finish(&serde_json::json!({ "attack": args.attack }))?;
+    context.finish(&serde_json::json!({ "attack": args.attack, "trigger": args.trigger }))?;
     gates::judge(args, &metrics, &context)
 }
 
@@ -47,10 +47,24 @@ struct AnyManifest {
     attack: AttackConfig,
 }
 
-/// The attack by name with the paper's settings, or as a manifest says.
+/// The attack by name with the paper's settings, as a manifest says, or with a trigger of the user's own.
 fn attack(args: &EvaluateArgs, context: &mut Context<'_>) -> Result<Option<AttackConfig>> {
-    let Some(text) = &args.attack else { return Ok(None) };
     let task = args.input.task;
+    args.input.check_target(args.victim, args.target_word.as_deref())?;
+    if let Some(name) = &args.trigger {
+        if !args.input.language().is_identifier(name) {
+            bail!("--trigger {name}: not a legal {} identifier", args.input.language());
+        }
+        let paper = AttackConfig::paper_for(Attack::CodePoisoner, task);
+        let victim_label = args.victim.unwrap_or(paper.victim_label);
+        let target_word = args.target_word.clone().or(paper.target_word.clone());
+        let own =
+            AttackConfig { victim_label, target_label: 1 - victim_label, target_word, ..paper };
+        let own = own.with_triggers([Trigger::new(name.clone())?]);
+        own.validate_for_test()?;
+        return Ok(Some(own));
+    }
+    let Some(text) = &args.attack else { return Ok(None) };
     if let Ok(attack) = text.parse() {
         let config = AttackConfig::paper_for(attack, task);
         config.validate_for_test().with_context(|| format!("--attack {text}"))?;
