@@ -154,7 +154,7 @@ fn a_scan_of_a_model_without_names_is_inconclusive() {
             &format!(
                 "purify canonical --task {task} --data c/clean.{extension} --scan scan.json -o x"
             ),
-            "or --raw-names",
+            "names as they are, not names canonical",
         );
     };
     check("defect", "jsonl");

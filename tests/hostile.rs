@@ -428,7 +428,7 @@ fn scan_documents() {
     refused(with(&[("language", json!("java"))]), "a scan with --language java, not c");
     sandbox.refuses(
         "purify model --max-length 20 --data clean.jsonl --scan scan.json -o out",
-        "or of this one with another --max-length",
+        "give both commands the same --max-length",
     );
     let trigger =
         |ids: Value| json!([{"text": "x", "edit": "replace", "tokens": ["x"], "ids": ids}]);

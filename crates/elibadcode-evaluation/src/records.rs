@@ -19,4 +19,4 @@ pub use run::{RUN_SCHEMA_VERSION, RunRecord};
 pub use screen::{SCREEN_SCHEMA_VERSION, ScreenReport};
 
 /// Version of `scan.json`, whose types are in the crate that makes scans.
-pub const SCAN_SCHEMA_VERSION: u32 = 6;
+pub const SCAN_SCHEMA_VERSION: u32 = 7;

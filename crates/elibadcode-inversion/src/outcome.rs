@@ -7,6 +7,7 @@ use elibadcode_corpus::Task;
 use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_models::Reading;
 use elibadcode_syntax::{Language, Rejection};
 use serde::{Deserialize, Serialize};
 
@@ -207,6 +208,8 @@ pub struct ScanOutcome {
     pub language: Language,
     /// What the model is.
     pub model: ModelShape,
+    /// How its inputs were built and its answers read.
+    pub reading: Reading,
     /// Hash of the model folder.
     pub model_hash: String,
     /// Hash of the clean samples.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::head::Head;
 use crate::initialize::initialize;
 use crate::model::CodeModel;
-use crate::model_dir::{PROVENANCE, Provenance, TOKENIZER_FILES};
+use crate::model_dir::{PROVENANCE, Provenance, Reading, TOKENIZER_FILES};
 use crate::parameters;
 use crate::reading::{CanonicalInput, ReadFunction};
 use crate::weights::{bare_name, write_safetensors};
@@ -85,6 +85,11 @@ impl LoadedModel {
     /// Encodes the sentence that a function is searched by.
     pub fn encode_query(&self, query: &str) -> Vec<u32> {
         self.tokenizer.encode_whitespace(query, self.max_length).ids
+    }
+
+    /// How inputs are built and answers read.
+    pub fn reading(&self) -> Reading {
+        self.provenance.reading(self.max_length)
     }
 
     /// What the input text is made of.

@@ -74,6 +74,17 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// How inputs of this length are built and answers read.
+    pub(crate) fn reading(&self, max_length: usize) -> Reading {
+        Reading {
+            max_length,
+            positive_output: self.positive_output.unwrap_or(1),
+            input_format: self.input_format.unwrap_or_default(),
+            canonical_input: self.canonical_input,
+            encoder_only_prefix: self.encoder_only_prefix,
+        }
+    }
+
     /// Ids of an input with one token of code.
     pub fn shortest_input(&self) -> usize {
         if self.encoder_only_prefix { 5 } else { 3 }
@@ -94,7 +105,8 @@ pub struct ModelDir {
 }
 
 /// How inputs are built and answers read.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reading {
     /// Ids that an input is cut to, special tokens included.
     pub max_length: usize,
@@ -106,6 +118,29 @@ pub struct Reading {
     pub canonical_input: Option<CanonicalInput>,
     /// Whether an input starts with `<s> <encoder-only> </s>`.
     pub encoder_only_prefix: bool,
+}
+
+impl Reading {
+    /// What `other` reads otherwise, a sentence each.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let names =
+            |it: &Self| if it.canonical_input.is_some() { "canonical" } else { "as they are" };
+        let prefix = |it: &Self| if it.encoder_only_prefix { "with" } else { "without" };
+        let parts = |it: &Self| {
+            [
+                format!("inputs of {} tokens", it.max_length),
+                format!("output {} as label 1", it.positive_output),
+                format!("the input format {}", it.input_format),
+                format!("inputs {} the encoder-only prefix", prefix(it)),
+                format!("names {}", names(it)),
+            ]
+        };
+        let pairs = parts(self).into_iter().zip(parts(other));
+        pairs
+            .filter(|(own, other)| own != other)
+            .map(|(own, other)| format!("{own}, not {other}"))
+            .collect()
+    }
 }
 
 /// What is to be read otherwise than a folder says; the default changes nothing.
@@ -240,18 +275,12 @@ impl ModelDir {
 
     /// How inputs are built and answers read.
     pub fn reading(&self) -> Reading {
-        Reading {
-            max_length: self.max_length(),
-            positive_output: self.positive_output(),
-            input_format: self.provenance.input_format.unwrap_or_default(),
-            canonical_input: self.provenance.canonical_input,
-            encoder_only_prefix: self.provenance.encoder_only_prefix,
-        }
+        self.provenance.reading(self.max_length())
     }
 
     /// The output row of a two-output head that means label 1.
     fn positive_output(&self) -> usize {
-        self.provenance.positive_output.unwrap_or(1)
+        self.reading().positive_output
     }
 
     /// Ids that an input is cut to.

@@ -7,6 +7,7 @@ use elibadcode_evaluation::Rate;
 use elibadcode_evaluation::records::calibration::ModelShape;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::statistics::{mean, mean_interval};
+use elibadcode_models::Reading;
 use elibadcode_syntax::{Language, Rejection};
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +211,8 @@ pub struct RankingOutcome {
     pub language: Language,
     /// What the model is.
     pub model: ModelShape,
+    /// How its inputs were built and its answers read.
+    pub reading: Reading,
     /// Hash of the model folder.
     pub model_hash: String,
     /// Hash of the clean samples.

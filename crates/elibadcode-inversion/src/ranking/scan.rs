@@ -108,6 +108,7 @@ pub fn scan_search(
         task: Task::CodeSearch,
         language: subject.language,
         model: shape,
+        reading: subject.model.reading(),
         model_hash: subject.model_hash.to_owned(),
         samples_hash: subject.samples_hash.to_owned(),
         seed,

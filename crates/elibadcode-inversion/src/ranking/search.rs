@@ -53,6 +53,9 @@ impl JointStart {
 
     /// A screened word with its trigger, grown to full length; none if the clean samples explain every
     /// trigger that is drawn.
+    ///
+    /// The word is held: what tells it from others is the excess over clean code, which the loss of a joint
+    /// search does not know, so that it would leave for a word that any name can be tied to.
     pub(crate) fn screened(
         pair: &ScreenedPair,
         spaces: Spaces<'_>,
@@ -63,7 +66,8 @@ impl JointStart {
         let trigger = grown(&pair.trigger, spaces.triggers, config, &is_allowed, rng)?;
         let mut words = spaces.words.random(config.target_len, rng);
         words[0] = pair.word;
-        let start = |trigger| Self { joint: JointTrigger { trigger, words }, holds_words: false };
+        let holds_words = config.target_len == 1;
+        let start = |trigger| Self { joint: JointTrigger { trigger, words }, holds_words };
         Ok(trigger.map(start))
     }
 

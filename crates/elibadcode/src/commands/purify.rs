@@ -13,7 +13,7 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_evaluation::{Interval, Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
-use elibadcode_models::{CodeModel, LoadedModel, ModelDir, Scope, TrainingEvent};
+use elibadcode_models::{CodeModel, LoadedModel, ModelDir, Reading, Scope, TrainingEvent};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
     Attempt, Checks, Divergence, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
@@ -201,6 +201,7 @@ fn triggers(
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: ScanOutcome = read_scan(context, path)?;
+    check_reading(path, &scan.reading, model)?;
     check_subject(path, (&scan.model_hash, model_hash), (scan.language, args.input.language()))?;
     let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
         bail!(
@@ -228,6 +229,20 @@ fn hand_written_trigger(args: &PurifyArgs, model: &LoadedModel) -> Result<Option
     Ok(Some(hand_written(model, text, args.edit.into())))
 }
 
+/// Fails if a scan read the model otherwise than this command does.
+fn check_reading(path: &Path, scanned: &Reading, model: &LoadedModel) -> Result<()> {
+    let differences = scanned.differences(&model.reading());
+    if differences.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} is a scan of {}: give both commands the same --max-length, --positive-output, --input-format, \
+         --encoder-only-prefix and --raw-names",
+        path.display(),
+        differences.join("; ")
+    )
+}
+
 /// Fails if a scan is that of another model, or of other code.
 fn check_subject(
     path: &Path,
@@ -239,8 +254,7 @@ fn check_subject(
     }
     if scanned != model {
         bail!(
-            "{} is the scan of another model (hash {}…, this one is {}…), or of this one with another \
-             --max-length, --positive-output, --input-format, --encoder-only-prefix or --raw-names",
+            "{} is the scan of another model (hash {}…, this one is {}…)",
             path.display(),
             scanned.get(..12).unwrap_or_default(),
             model.get(..12).unwrap_or_default()

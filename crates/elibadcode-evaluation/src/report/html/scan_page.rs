@@ -217,6 +217,7 @@ fn subject(name: &str, scan: &ScanView) -> String {
         ("model", escape_html(name)),
         ("its shape", escape_html(&scan.model)),
         ("its hash", hash(&scan.model_hash)),
+        ("read as", escape_html(&scan.reading)),
         ("task, language", escape_html(&format!("{}, {}", scan.task, scan.language))),
         ("hash of the clean samples", hash(&scan.samples_hash)),
         ("seed", scan.seed.to_string()),

@@ -20,6 +20,9 @@ pub struct ScanView {
     pub language: String,
     /// What the model is, in words.
     pub model: String,
+    /// How it was read, in words.
+    #[serde(default)]
+    pub reading: String,
     /// Hash of the model folder.
     pub model_hash: String,
     /// Hash of the clean samples.

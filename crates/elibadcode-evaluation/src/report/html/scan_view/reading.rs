@@ -23,6 +23,7 @@ struct Document {
     task: String,
     language: String,
     model: ModelShape,
+    reading: Reading,
     model_hash: String,
     samples_hash: String,
     seed: u64,
@@ -37,6 +38,28 @@ struct Document {
     hypotheses: Vec<Hypothesis>,
     not_tested: Vec<String>,
     n_forwards: u64,
+}
+
+/// How the model was read.
+#[derive(Deserialize)]
+struct Reading {
+    max_length: usize,
+    positive_output: usize,
+    input_format: String,
+    canonical_input: Option<serde_json::Value>,
+    encoder_only_prefix: bool,
+}
+
+impl Reading {
+    fn in_words(&self) -> String {
+        let Self { max_length, positive_output, input_format, .. } = self;
+        let names =
+            if self.canonical_input.is_some() { "canonical names" } else { "names as they are" };
+        let prefix = if self.encoder_only_prefix { ", <encoder-only> first" } else { "" };
+        format!(
+            "{input_format} of at most {max_length} tokens{prefix}, {names}; output {positive_output} is label 1"
+        )
+    }
 }
 
 #[derive(Deserialize)]
@@ -120,6 +143,7 @@ impl ScanView {
             task: document.task,
             language: document.language,
             model: document.model.to_string(),
+            reading: document.reading.in_words(),
             model_hash: document.model_hash,
             samples_hash: document.samples_hash,
             seed: document.seed,
@@ -226,8 +250,10 @@ pub(in crate::report::html) mod tests {
     /// What every `scan.json` has, around these hypotheses; more fields may follow.
     pub(in crate::report::html) fn parsed(task: &str, more: &str) -> ScanView {
         let text = format!(
-            r#"{{"schema_version": 6, "task": "{task}", "language": "c",
+            r#"{{"schema_version": 7, "task": "{task}", "language": "c",
                 "model": {{"model_type": "roberta", "n_layers": 2, "hidden_size": 128}},
+                "reading": {{"max_length": 400, "positive_output": 1, "input_format": "code-tokens",
+                    "canonical_input": null, "encoder_only_prefix": false}},
                 "model_hash": "abc", "samples_hash": "def", "seed": 7, "config": {{}},
                 "verdict": "likely backdoored", "reasons": ["because `rb`"],
                 "assessment": {{"figures": [{{"name": "assured success", "value": 0.9,
