@@ -57,6 +57,12 @@ pub struct UnlearningConfig {
     /// did not help, nor did the strongest of four versions of a sample. Not for code search, where it
     /// cost 0.8 points of mean reciprocal rank. Paper: 0.
     pub extension: usize,
+    /// Share of the triggers in a pass that are those which the repair was given; the others are those that
+    /// it searched for itself ([`Self::searches`]), of which there are many more: drawn from all alike, of 75
+    /// one to three were given. 0.3 instead of that left an ANR of 43.4 and 45.1 % (BadCode and
+    /// CodePoisoner, seed 1) instead of 42.5 and 43.1, with a mean reciprocal rank of 72.6 and 71.6 instead
+    /// of 71.9 and 71.6; 0.6 left 42.0 and 43.9. Paper: no searches (1).
+    pub found_rate: f64,
     /// Share of the samples without a trigger, drawn anew for every pass, whose variables all get
     /// names of other clean functions: an attacker can spread what a trigger does over all names of a
     /// function, of which the scan exchanges one at a time. AFRAIDOOR does; of the model of defect
@@ -119,6 +125,7 @@ impl UnlearningConfig {
             variation_rate: 0.0,
             mixing_rate: 0.0,
             extension: 0,
+            found_rate: 1.0,
             renaming_rate: 0.0,
             keeps_vectors: false,
             task_weight: 1.0,
@@ -162,6 +169,7 @@ impl UnlearningConfig {
                 encoder_learning_rate: 1e-3,
                 searches: 12,
                 averaged_rounds: 3,
+                found_rate: 0.3,
                 ..common
             },
         }
@@ -210,6 +218,7 @@ impl UnlearningConfig {
             ("other_injection_rate", self.other_injection_rate),
             ("variation_rate", self.variation_rate),
             ("mixing_rate", self.mixing_rate),
+            ("found_rate", self.found_rate),
             ("renaming_rate", self.renaming_rate),
         ] {
             if !(0.0..=1.0).contains(&rate) {

@@ -122,8 +122,10 @@ pub fn unlearn_search(
             searched = known.triggers(&current, samples, config.searches, rng)?;
             unlearned.extend(searched.iter().cloned());
         }
-        let (rows, n_injected) =
-            passes(config, || inject(model, &space, &training, &unlearned, words, config, rng))?;
+        let (rows, n_injected) = passes(config, || {
+            let known = unlearned.split_at(triggers.len());
+            inject(model, &space, &training, known, words, config, rng)
+        })?;
         let show = &mut |event| observe(UnlearnEvent::Training(event));
         let trained = teacher.teach(network, rows, config, settings, rng, show)?;
         Ok(Round { trained, searched, n_injected })
@@ -183,7 +185,7 @@ fn inject(
     model: &LoadedModel,
     space: &TriggerSpace<'_>,
     training: &[Places],
-    triggers: &[InvertedTrigger],
+    (found, searched): (&[InvertedTrigger], &[InvertedTrigger]),
     words: &[Vec<u32>],
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
@@ -210,7 +212,8 @@ fn inject(
     }
     for &index in &able {
         let places = &training[index];
-        let trigger = varied(triggers, space, config, rng);
+        let is_found = searched.is_empty() || rng.random_bool(config.found_rate);
+        let trigger = varied(if is_found { found } else { searched }, space, config, rng);
         let mask = &places.masks[rng.random_range(0..places.masks.len())];
         let code = mask.with_trigger(&trigger, &model.tokenizer, model.max_length);
         let query = if rng.random_bool(WORD_RATE) {
