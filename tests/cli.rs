@@ -463,7 +463,7 @@ fn a_scan_is_bound_to_its_model() {
 
     scan["schema_version"] = 2.into();
     sandbox.write("old.json", scan.to_string());
-    sandbox.refuses(&purify("old.json"), "old.json has the schema version 2, this program reads 6");
+    sandbox.refuses(&purify("old.json"), "old.json has the schema version 2, this program reads 7");
 }
 
 #[test]
