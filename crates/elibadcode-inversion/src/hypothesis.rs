@@ -78,7 +78,6 @@ pub(crate) struct HypothesisTest<'a> {
     victim_label: u8,
     target_label: u8,
     is_known: bool,
-    is_given_up: bool,
     objective: Objective<'a>,
     /// Known from the first search on.
     starts: Option<Starts>,
@@ -152,7 +151,6 @@ impl<'a> HypothesisTest<'a> {
             victim_label,
             target_label,
             is_known: victims.accuracy >= config.min_victim_accuracy,
-            is_given_up: false,
             objective: Objective::new(model, masked, partners, target_label),
             starts: None,
             judge: Judge::new(
@@ -172,12 +170,7 @@ impl<'a> HypothesisTest<'a> {
 
     /// Whether a verdict can come of its searches.
     pub(crate) fn can_be_judged(&self) -> bool {
-        self.judge.has_enough_samples() && !self.is_given_up
-    }
-
-    /// No verdict can come of its searches, whatever they find.
-    pub(crate) fn give_up(&mut self) {
-        self.is_given_up = true;
+        self.judge.has_enough_samples()
     }
 
     /// Lower end of the best trigger's success rate on held-out samples.

@@ -115,7 +115,7 @@ impl<'a> Judge<'a> {
         let (place, _) = evidence.strongest();
         let objective = self.objective(place);
         let controls: Vec<TriggerIds> = (0..n_controls)
-            .map(|_| self.space.random_apart(trigger, &|_| true, rng))
+            .map(|_| self.space.random_apart(trigger, rng))
             .collect::<Result<_, _>>()?;
         let all: Vec<usize> = (0..objective.samples().len()).collect();
         let rates = objective.success(&controls, &all).into_iter();

@@ -67,6 +67,19 @@ impl Spaces<'_> {
         self.known.is_some_and(|known| known.explain_token(token, word))
     }
 
+    /// A random trigger to compare one with ([`TriggerSpace::random_apart`]), of those that the searches do not
+    /// leave out for their words.
+    fn random_apart(&self, joint: &JointTrigger, rng: &mut impl Rng) -> Result<TriggerIds, Error> {
+        let mut random = self.triggers.random_apart(&joint.trigger, rng)?;
+        for _ in 0..MAX_START_DRAWS {
+            if !self.explain(&random, &joint.words) {
+                break;
+            }
+            random = self.triggers.random_apart(&joint.trigger, rng)?;
+        }
+        Ok(random)
+    }
+
     /// A random legal trigger that the clean samples do not tie to these words, if one is drawn.
     fn random_trigger(
         &self,

@@ -213,9 +213,31 @@ fn test_hypotheses(
         .iter()
         .map(|victims| HypothesisTest::new(subject, victims, config, seed))
         .collect::<Result<_, _>>()?;
-    if config.min_victim_accuracy > 0.0 && unusable(clean_accuracy).is_some() {
-        tests.iter_mut().for_each(HypothesisTest::give_up);
+    let is_in_vain = unusable(clean_accuracy).is_some();
+    if !(is_in_vain && config.min_victim_accuracy > 0.0) {
+        search_all(&mut tests, config, observe)?;
     }
+    tests.sort_by(|a, b| a.standing().order(&b.standing()));
+    let mut n_forwards = 0;
+    let mut hypotheses = Vec::new();
+    for test in tests {
+        let (hypothesis, forwards) = test.finish(observe)?;
+        n_forwards += forwards;
+        hypotheses.push(hypothesis);
+    }
+    if let [one, other] = &mut hypotheses[..] {
+        one.asymmetry = one.assured_success() - other.assured_success();
+        other.asymmetry = other.assured_success() - one.assured_success();
+    }
+    Ok((hypotheses, n_forwards))
+}
+
+/// Every search of every hypothesis.
+fn search_all(
+    tests: &mut [HypothesisTest<'_>],
+    config: &ScanConfig,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<(), Error> {
     for test in tests.iter_mut().filter(|test| test.can_be_judged()) {
         test.search(observe)?;
     }
@@ -233,19 +255,7 @@ fn test_hypotheses(
             test.search(observe)?;
         }
     }
-    tests.sort_by(|a, b| a.standing().order(&b.standing()));
-    let mut n_forwards = 0;
-    let mut hypotheses = Vec::new();
-    for test in tests {
-        let (hypothesis, forwards) = test.finish(observe)?;
-        n_forwards += forwards;
-        hypotheses.push(hypothesis);
-    }
-    if let [one, other] = &mut hypotheses[..] {
-        one.asymmetry = one.assured_success() - other.assured_success();
-        other.asymmetry = other.assured_success() - one.assured_success();
-    }
-    Ok((hypotheses, n_forwards))
+    Ok(())
 }
 
 /// Whether a hypothesis is to be searched once more.

@@ -197,7 +197,7 @@ impl Places {
     ) -> Result<Option<CheckSample>, Error> {
         let Some(mask) = self.draw(rng) else { return Ok(None) };
         let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-        let control = space.random_apart(&trigger, &|_| true, rng)?;
+        let control = space.random_apart(&trigger, rng)?;
         let with = |it: &TriggerIds| mask.with_trigger(it, &model.tokenizer, model.max_length);
         Ok(Some(CheckSample {
             index: self.index,

@@ -123,8 +123,8 @@ pub fn unlearn_search(
             unlearned.extend(searched.iter().cloned());
         }
         let (rows, n_injected) = passes(config, || {
-            let known = unlearned.split_at(triggers.len());
-            inject(model, &space, &training, known, words, config, rng)
+            let found_and_searched = unlearned.split_at(triggers.len());
+            inject(model, &space, &training, found_and_searched, words, config, rng)
         })?;
         let show = &mut |event| observe(UnlearnEvent::Training(event));
         let trained = teacher.teach(network, rows, config, settings, rng, show)?;

@@ -49,7 +49,7 @@ pub(crate) fn check(command: &Command, matches: &ArgMatches) -> Result<()> {
         }
     }
     let mut inputs = there(&inputs);
-    let beside = inputs.iter().flat_map(|it| files_beside(it)).collect::<Vec<_>>();
+    let beside: Vec<PathBuf> = inputs.iter().flat_map(|it| files_beside(it)).collect();
     inputs.extend(beside);
     for output in there(&outputs) {
         if let Some(folder) = inputs.iter().find(|input| is_read_of(&output, input)) {
@@ -83,9 +83,8 @@ fn resolved(path: &Path) -> Option<PathBuf> {
 
 /// The files that are read with this one: the functions of pairs, or of an index.
 fn files_beside(file: &Path) -> Vec<PathBuf> {
-    let of_pairs = bigclonebench::functions_of(file);
     let is_pairs = file.extension().is_some_and(|it| it == "txt");
-    let of_pairs = Some(of_pairs).filter(|_| is_pairs);
+    let of_pairs = is_pairs.then(|| bigclonebench::functions_of(file));
     let all = of_pairs.into_iter().chain(devign::functions_of(file));
     all.filter_map(|it| fs::canonicalize(it).ok()).collect()
 }

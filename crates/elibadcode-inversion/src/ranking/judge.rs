@@ -113,10 +113,8 @@ impl<'a> RankingJudge<'a> {
     ) -> Result<(RankingControls, Vec<TriggerIds>), Error> {
         let place = evidence.strongest();
         let attack = self.attack(&joint.words);
-        // The searches left out what clean samples tie to the words.
-        let is_allowed = |trigger: &TriggerIds| !self.spaces.explain(trigger, &joint.words);
         let controls: Vec<TriggerIds> = (0..n_controls)
-            .map(|_| self.spaces.triggers.random_apart(&joint.trigger, &is_allowed, rng))
+            .map(|_| self.spaces.random_apart(joint, rng))
             .collect::<Result<_, _>>()?;
         let mut normalized_ranks: Vec<f64> = controls
             .iter()

@@ -147,7 +147,7 @@ fn random_triggers_share_no_token_with_the_one_that_they_are_compared_with() {
     };
     let mut other = stage_rng(6, "apart");
     assert!(n_sharing(&mut || space.random(3, false, &mut other).unwrap()) > 0);
-    assert_eq!(n_sharing(&mut || space.random_apart(&trigger, &|_| true, &mut rng).unwrap()), 0);
+    assert_eq!(n_sharing(&mut || space.random_apart(&trigger, &mut rng).unwrap()), 0);
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl CheckSet {
             }
             let mask = &sample.masks[rng.random_range(0..sample.masks.len())];
             let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-            let random = space.random_apart(&trigger, &|_| true, rng)?;
+            let random = space.random_apart(&trigger, rng)?;
             let with =
                 |it: &TriggerIds| Some(mask.with_trigger(it, &model.tokenizer, model.max_length));
             triggered.push(with(&trigger));

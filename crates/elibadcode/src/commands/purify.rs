@@ -201,8 +201,9 @@ fn triggers(
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: ScanOutcome = read_scan(context, path)?;
-    check_reading(path, &scan.reading, model)?;
-    check_subject(path, (&scan.model_hash, model_hash), (scan.language, args.input.language()))?;
+    let languages = (scan.language, args.input.language());
+    let readings = (&scan.reading, &model.reading());
+    check_subject(path, languages, readings, (&scan.model_hash, model_hash))?;
     let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
         bail!(
             "{}: the verdict is `{}`, so there is nothing to unlearn",
@@ -229,28 +230,24 @@ fn hand_written_trigger(args: &PurifyArgs, model: &LoadedModel) -> Result<Option
     Ok(Some(hand_written(model, text, args.edit.into())))
 }
 
-/// Fails if a scan read the model otherwise than this command does.
-fn check_reading(path: &Path, scanned: &Reading, model: &LoadedModel) -> Result<()> {
-    let differences = scanned.differences(&model.reading());
-    if differences.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "{} is a scan of {}: give both commands the same --max-length, --positive-output, --input-format, \
-         --encoder-only-prefix and --raw-names",
-        path.display(),
-        differences.join("; ")
-    )
-}
-
-/// Fails if a scan is that of another model, or of other code.
+/// Fails if a scan is of other code, of another model, or read it otherwise than this command does.
 fn check_subject(
     path: &Path,
-    (scanned, model): (&str, &str),
     (scanned_language, language): (Language, Language),
+    (scanned_reading, reading): (&Reading, &Reading),
+    (scanned, model): (&str, &str),
 ) -> Result<()> {
     if scanned_language != language {
         bail!("{} is a scan with --language {scanned_language}, not {language}", path.display());
+    }
+    let differences = scanned_reading.differences(reading);
+    if !differences.is_empty() {
+        bail!(
+            "{} is a scan of {}: give both commands the same --max-length, --positive-output, --input-format, \
+             --encoder-only-prefix and --raw-names",
+            path.display(),
+            differences.join("; ")
+        );
     }
     if scanned != model {
         bail!(

@@ -12,8 +12,7 @@ use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_
 use serde_json::json;
 
 use super::{
-    check_reading, check_subject, conclude, doubt, few_samples, hand_written_trigger, read_scan,
-    rounds, show,
+    check_subject, conclude, doubt, few_samples, hand_written_trigger, read_scan, rounds, show,
 };
 use crate::args::PurifyArgs;
 use crate::context::Context;
@@ -69,8 +68,9 @@ fn found(
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
     let scan: RankingOutcome = read_scan(context, path)?;
-    check_reading(path, &scan.reading, model)?;
-    check_subject(path, (&scan.model_hash, model_hash), (scan.language, args.input.language()))?;
+    let languages = (scan.language, args.input.language());
+    let readings = (&scan.reading, &model.reading());
+    check_subject(path, languages, readings, (&scan.model_hash, model_hash))?;
     if scan.triggers.is_empty() {
         bail!(
             "{}: the verdict is `{}`, so there is nothing to unlearn",
