@@ -2,8 +2,10 @@
 //! has error rates.
 //!
 //! `plan` lists the models, `member` makes and scans one, `record` is what is kept of it, `measure`
-//! compares ways to decide, `fit` teaches the score, `report` writes it down.
+//! compares ways to decide, `fit` teaches the score, `report` writes it down; `ablation` scans the same
+//! models with one option of the search changed.
 
+mod ablation;
 mod fit;
 mod measure;
 mod member;
@@ -59,6 +61,13 @@ pub(crate) struct FleetArgs {
     /// only with --binary
     #[arg(long)]
     fit: bool,
+    /// Scan the models with each option of the search changed, too (xtask/experiments/ablation.toml), and
+    /// compare; with names, only with these
+    #[arg(
+        long, value_name = "NAMES", value_delimiter = ',', num_args = 0.., require_equals = true,
+        default_missing_value = ""
+    )]
+    ablation: Option<Vec<String>>,
     /// Seeds at a time [default: one per core, at most 8]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
@@ -123,18 +132,30 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     let out = std::path::absolute(&args.out)?;
     let mut is_complete = true;
     for (name, fleet) in &fleets {
+        let varied = match &args.ablation {
+            Some(names) => ablation::fleets(&folder, fleet, names)?,
+            None => Vec::new(),
+        };
         let runner = |program| Runner::new(program, out.join(name), &args.device, args.dry_run);
         let (runner, scanner) = (runner(&binary), runner(&scanner));
         let programs = Programs { runner, scanner, scanned_by: scanned_by.clone() };
         if !args.report {
-            settings::check(&programs.scanner.binary, "scan", fleet.task, &fleet.scan)
-                .with_context(|| format!("fleet {name}"))?;
-            is_complete &= make(fleet, &programs, args)?;
+            let all = || std::iter::once(fleet).chain(&varied);
+            for fleet in all() {
+                settings::check(&programs.scanner.binary, "scan", fleet.task, &fleet.scan)
+                    .with_context(|| fleet.scan_name(&format!("fleet {name}")))?;
+            }
+            for fleet in all() {
+                is_complete &= make(fleet, &programs, args)?;
+            }
         }
         if args.dry_run {
             say(&estimate(fleet, &programs, n_jobs(args.jobs).min(n_cores()))?);
         } else {
             publish(name, fleet, &programs, args.fit)?;
+            if !varied.is_empty() {
+                ablation::publish(name, fleet, &varied, &programs)?;
+            }
         }
     }
     Ok(is_complete)
@@ -177,7 +198,8 @@ fn make(fleet: &Fleet, programs: &Programs, args: &FleetArgs) -> Result<bool> {
         for member in group {
             let record = maker.make(member);
             let Runner { is_dry_run, root, .. } = &programs.runner;
-            let kept = if *is_dry_run { Ok(()) } else { keep(&record, root) };
+            let file = record_file(root, fleet, &record.name);
+            let kept = if *is_dry_run { Ok(()) } else { keep(&record, &file) };
             if record.is_failure() {
                 say(&format!("{}: {}", record.name, record.status));
             }
@@ -192,32 +214,30 @@ fn make(fleet: &Fleet, programs: &Programs, args: &FleetArgs) -> Result<bool> {
 }
 
 /// The record of a member, beside its stages: shards find each other's so.
-fn record_file(root: &Path, name: &str) -> PathBuf {
-    root.join(name).join("member.json")
+fn record_file(root: &Path, fleet: &Fleet, name: &str) -> PathBuf {
+    root.join(name).join(fleet.scan_name("member") + ".json")
 }
 
-fn keep(record: &MemberRecord, root: &Path) -> Result<()> {
-    let path = record_file(root, &record.name);
-    let folder = path.parent().unwrap_or(root);
-    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    write(&path, &(serde_json::to_string_pretty(record)? + "\n"))
+fn keep(record: &MemberRecord, path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    write(path, &(serde_json::to_string_pretty(record)? + "\n"))
 }
 
-/// Writes `fleet.json` and `fleet.md` from the records that are there.
-fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Result<()> {
+/// The records of a fleet that are there, and how many more are of another program or plan.
+fn load(fleet: &Fleet, programs: &Programs) -> Result<(Vec<MemberRecord>, usize)> {
     let root = &programs.runner.root;
-    let file = format!("fleet-{name}.toml");
-    let wanted: Vec<Member> = fleet.groups().into_iter().flatten().collect();
     let mut members: Vec<MemberRecord> = Vec::new();
     let mut n_left_out = 0;
-    for member in &wanted {
-        let path = record_file(root, &member.name());
+    for member in fleet.groups().iter().flatten() {
+        let path = record_file(root, fleet, &member.name());
         if path.exists() {
             let mut record: MemberRecord = collect::read(&path)
                 .context("a record of another version? remove it and make the fleet again")?;
             ensure!(
                 record.is_of(member),
-                "{}: a model of another plan than {file} has now (rate or data); make the fleet again",
+                "{}: a model of another plan than the fleet has now (rate or data); make it again",
                 path.display()
             );
             if is_stale(&record, member, fleet, programs)? {
@@ -230,11 +250,20 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
     }
     if members.is_empty() {
         bail!(
-            "{}: no model of the fleet is there, but for {n_left_out} of another program or plan; \
-             make the fleet first",
-            root.display()
+            "{}: no {} of the fleet is there, but for {n_left_out} of another program or plan; make the \
+             fleet first",
+            root.display(),
+            fleet.scan_name("model")
         );
     }
+    Ok((members, n_left_out))
+}
+
+/// Writes `fleet.json` and `fleet.md` from the records that are there.
+fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Result<()> {
+    let root = &programs.runner.root;
+    let file = format!("fleet-{name}.toml");
+    let (members, n_left_out) = load(fleet, programs)?;
     fit::check_figures(&members, fleet)?;
     let validated = fit::cross_validate(&members, fleet);
     let calibrations = calibrations()?;
@@ -253,7 +282,7 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
         schema_version: FLEET_SCHEMA_VERSION,
         fleet: file,
         task: fleet.task.name().to_owned(),
-        n_planned: wanted.len(),
+        n_planned: fleet.groups().concat().len(),
         n_left_out,
         rules,
         members,

@@ -43,6 +43,9 @@ pub struct ScanConfig {
     /// it takes longer to get to them: of three models with names of 5 and 6 tokens, 60 iterations (and a
     /// [`Self::patience`] of 20) found them in 9 of 9 searches, 20 (and 6) in 7 of 18. Paper: 100.
     pub iterations: usize,
+    /// Which trigger the next iteration changes. Paper: the best candidate of the last one (Algorithm 1).
+    #[serde(default)]
+    pub step_rule: StepRule,
     /// Tokens per slot among which candidates are drawn. Paper: 64 (Fig. 12).
     pub top_k: usize,
     /// Candidates per iteration. Paper: 64 (Fig. 13).
@@ -114,6 +117,29 @@ pub enum StartRule {
     Screened,
 }
 
+/// Which trigger the next iteration of a search changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepRule {
+    /// The best candidate of the last iteration, even if it is worse than the trigger that it came from.
+    #[default]
+    BestCandidate,
+    /// The best trigger so far: the attack buffer that other implementations of the search have, of one
+    /// place. Losses are means over the same samples, so that a trigger further back in it would never
+    /// have a turn.
+    BestSoFar,
+}
+
+impl StepRule {
+    /// Where to go on from.
+    pub(crate) fn next<T: Clone>(self, candidate: T, best: &T) -> T {
+        match self {
+            Self::BestCandidate => candidate,
+            Self::BestSoFar => best.clone(),
+        }
+    }
+}
+
 /// How anchoring drops slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -142,6 +168,7 @@ impl ScanConfig {
             start_rule: StartRule::Random,
             screening_steps: 0,
             iterations: 100,
+            step_rule: StepRule::BestCandidate,
             top_k: 64,
             candidates: 64,
             restarts: 1,

@@ -39,8 +39,8 @@ pub struct Iteration {
 /// Searches for the trigger with the lowest loss, from one to start with.
 ///
 /// Each iteration takes the gradient at the current trigger, draws candidates that differ in one
-/// slot, and goes on with the best of them even if it is worse than the current one. Without
-/// samples nothing is better than the start.
+/// slot, and goes on with the best of them even if it is worse than the current one, or with the best so
+/// far ([`crate::StepRule`]). Without samples nothing is better than the start.
 pub fn search(
     objective: &Objective<'_>,
     space: &TriggerSpace<'_>,
@@ -68,13 +68,13 @@ pub fn search(
             break;
         }
         let (next, loss) = score(objective, candidates, config, rng);
-        current = next;
         best.history.push(loss);
         if loss < best.loss {
-            best.trigger = current.clone();
+            best.trigger = next.clone();
             best.loss = loss;
             best_iteration = iteration;
         }
+        current = config.step_rule.next(next, &best.trigger);
         observe(Iteration { iteration, loss, best_loss: best.loss });
         if best.loss < config.stop_loss || iteration - best_iteration >= config.patience {
             break;

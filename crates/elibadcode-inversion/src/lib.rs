@@ -60,7 +60,7 @@ mod start;
 mod verdict;
 
 pub use anchoring::{Anchored, SlotLoss, anchor};
-pub use config::{AnchorRule, PositionRule, ScanConfig, StartRule};
+pub use config::{AnchorRule, PositionRule, ScanConfig, StartRule, StepRule};
 pub use error::Error;
 pub use explained::ExplainedToken;
 pub use gcg::{Found, Iteration, search};

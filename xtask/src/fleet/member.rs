@@ -118,7 +118,7 @@ impl Maker<'_> {
         };
         let evaluate = self.programs.runner.run(evaluate)?;
         let scan = self
-            .stage(name("scan"), "scan", "scan.json", member.seed)
+            .stage(name(&self.fleet.scan_name("scan")), "scan", "scan.json", member.seed)
             .argument(train.output.display())
             .flag("--data", corpus.file(self.fleet.task.split("clean")).display())
             .exits(SCAN_EXITS)

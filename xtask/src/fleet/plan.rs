@@ -50,6 +50,9 @@ pub(crate) struct Fleet {
     pub(crate) figures: Option<Vec<String>>,
     /// Settings of `scan` on top of the recommended ones.
     pub(crate) scan: toml::Table,
+    /// The option of the search that these settings change, if they are those of an ablation.
+    #[serde(skip)]
+    pub(crate) option: Option<String>,
 }
 
 /// A kind of model without a backdoor.
@@ -210,6 +213,11 @@ impl Fleet {
             "pretraining and pretraining_samples belong together"
         );
         Ok(fleet)
+    }
+
+    /// The stage of its scans, and what else is kept of them.
+    pub(crate) fn scan_name(&self, stage: &str) -> String {
+        self.option.as_ref().map_or_else(|| stage.to_owned(), |it| format!("{stage}-{it}"))
     }
 
     /// All models by seed and architecture; clean and backdoored ones take turns, so that a part

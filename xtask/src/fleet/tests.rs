@@ -380,3 +380,32 @@ fn records_of_another_program_are_told_from_those_that_do_not_say() {
     assert!(earlier.get("fingerprints").is_none());
     assert_eq!(serde_json::from_value::<MemberRecord>(earlier).expect("own output"), made(None));
 }
+
+#[test]
+fn an_ablation_changes_one_option_and_compares_the_same_models() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let own = fleet("clone");
+    let all = ablation::fleets(&folder, &own, &[String::new()]).expect("our own file");
+    let names: std::collections::BTreeSet<String> =
+        all.iter().map(|it| it.scan_name("scan")).collect();
+    assert_eq!(names.len(), all.len());
+    assert!(all.iter().all(|it| it.scan != own.scan && it.groups() == own.groups()));
+    assert!(!names.contains(&own.scan_name("scan")) && !names.contains("scan-screened-start"));
+    let named = |name: &str| ablation::fleets(&folder, &own, &[name.to_owned()]);
+    assert_eq!(named("one-search").expect("it is there").len(), 1);
+    let error = format!("{:#}", named("screened-start").expect_err("that of another task"));
+    assert!(error.contains("no such option for clone") && error.contains("one-place"), "{error}");
+
+    // The option loses sight of one backdoored model, and was not tried on another.
+    let mut varied = members();
+    let lost = varied.iter_mut().find(|it| it.is_backdoored).expect("test data");
+    lost.scan.as_mut().expect("test data").figures[0].value = 0.1;
+    varied.retain(|it| it.name != "seed-2/codebert/clean-twin");
+    let option = Fleet { option: Some("one-search".to_owned()), ..own.clone() };
+    let rows = ablation::compare(vec![(&own, members()), (&option, varied)], "assured success");
+    let counts: Vec<_> = rows.iter().map(|it| (it.n_clean, it.n_backdoored)).collect();
+    assert_eq!(counts, [(6, 12), (6, 12)]);
+    assert_eq!((rows[0].auroc, rows[0].tpr), (Some(1.0), Some(1.0)));
+    assert!(rows[1].auroc.is_some_and(|it| (it - 11.0 / 12.0).abs() < 1e-12), "{:?}", rows[1]);
+    assert_eq!((rows[0].option.as_str(), rows[1].option.as_str()), ("as it is", "one-search"));
+}

@@ -82,7 +82,8 @@ impl<'a> Climber<'a> {
         self.objective.mean_codes(triggers, &self.subset)
     }
 
-    /// One greedy step: on to the closest of some neighbours, even if it is farther than before.
+    /// One greedy step: on to the closest of some neighbours, by the paper's rule even if it is farther than
+    /// before.
     pub(super) fn step(&self, climb: &mut Climb, rng: &mut impl Rng) {
         let triggers = self.spaces.triggers;
         let word = climb.best.word;
@@ -107,11 +108,11 @@ impl<'a> Climber<'a> {
             return false;
         };
         climb.visited.insert(candidate.clone());
-        climb.current = candidate;
         if affinity > climb.best.affinity {
-            climb.best.trigger = climb.current.clone();
+            climb.best.trigger = candidate.clone();
             climb.best.affinity = affinity;
         }
+        climb.current = self.config.step_rule.next(candidate, &climb.best.trigger);
         true
     }
 

@@ -138,12 +138,12 @@ pub fn search_jointly(
         let Some((next, loss)) = best_pair(objective, sides, &is_allowed, config, rng) else {
             break;
         };
-        current = next;
         best.history.push(loss);
         if loss < best.loss {
-            (best.joint, best.loss) = (current.clone(), loss);
+            (best.joint, best.loss) = (next.clone(), loss);
             best_iteration = iteration;
         }
+        current = config.step_rule.next(next, &best.joint);
         observe(Iteration { iteration, loss, best_loss: best.loss });
         if best.loss < config.stop_loss || iteration - best_iteration >= config.patience {
             break;

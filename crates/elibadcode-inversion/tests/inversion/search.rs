@@ -1,7 +1,7 @@
 use elibadcode_corpus::stage_rng;
 use elibadcode_inversion::{
-    AnchorRule, Error, Found, Iteration, Objective, Partners, ScanConfig, TriggerIds, TriggerSpace,
-    anchor, search,
+    AnchorRule, Error, Found, Iteration, Objective, Partners, ScanConfig, StepRule, TriggerIds,
+    TriggerSpace, anchor, search,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
@@ -66,6 +66,26 @@ fn a_search_ends_early() {
     assert_eq!(found(&model, &at_once, 1).0.history.len(), 1);
     let impatient = ScanConfig { patience: 1, iterations: 60, stop_loss: 0.0, ..config() };
     assert!(found(&model, &impatient, 1).0.history.len() < 60);
+}
+
+#[test]
+fn from_the_best_so_far_one_slot_changes_at_a_time() {
+    let model = load(FIXTURES[0]);
+    // The best triggers after 1, 2, … iterations, and the slots that tell each from the one before.
+    let largest_change = |step_rule| {
+        let best = |iterations| {
+            let config = ScanConfig { step_rule, iterations, patience: 30, ..config() };
+            found(&model, &config, 1).0.trigger
+        };
+        let path: Vec<TriggerIds> = (1..=30).map(best).collect();
+        let n_changed = |pair: &[TriggerIds]| {
+            let slots = pair[0].ids.iter().zip(&pair[1].ids);
+            slots.filter(|(a, b)| a != b).count()
+        };
+        path.windows(2).map(n_changed).max().unwrap()
+    };
+    assert_eq!(largest_change(StepRule::BestSoFar), 1);
+    assert!(largest_change(StepRule::BestCandidate) > 1);
 }
 
 #[test]
