@@ -3,13 +3,14 @@
 //!
 //! `plan` lists the models, `member` makes and scans one, `record` is what is kept of it, `measure`
 //! compares ways to decide, `fit` teaches the score, `report` writes it down; `ablation` scans the same
-//! models with one option of the search changed.
+//! models with one option of the search changed, and `pooled` takes several fleets together.
 
 mod ablation;
 mod fit;
 mod measure;
 mod member;
 mod plan;
+mod pooled;
 mod record;
 mod report;
 
@@ -131,6 +132,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     // Stages are known by their arguments, however the folder was spelled.
     let out = std::path::absolute(&args.out)?;
     let mut is_complete = true;
+    let mut documents = Vec::new();
     for (name, fleet) in &fleets {
         let varied = match &args.ablation {
             Some(names) => ablation::fleets(&folder, fleet, names)?,
@@ -152,11 +154,14 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         if args.dry_run {
             say(&estimate(fleet, &programs, n_jobs(args.jobs).min(n_cores()))?);
         } else {
-            publish(name, fleet, &programs, args.fit)?;
+            documents.push(publish(name, fleet, &programs, args.fit)?);
             if !varied.is_empty() {
                 ablation::publish(name, fleet, &varied, &programs)?;
             }
         }
+    }
+    if documents.len() > 1 {
+        pooled::publish(documents, &out)?;
     }
     Ok(is_complete)
 }
@@ -260,7 +265,7 @@ fn load(fleet: &Fleet, programs: &Programs) -> Result<(Vec<MemberRecord>, usize)
 }
 
 /// Writes `fleet.json` and `fleet.md` from the records that are there.
-fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Result<()> {
+fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Result<FleetDocument> {
     let root = &programs.runner.root;
     let file = format!("fleet-{name}.toml");
     let (members, n_left_out) = load(fleet, programs)?;
@@ -307,7 +312,7 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
         let calibration = fit::calibrate(&document, fleet, validated.as_ref())?;
         update(fleet.task, calibration)?;
     }
-    Ok(())
+    Ok(document)
 }
 
 /// Whether a record is of another program or plan; unknown without a program, as for `--report`.

@@ -72,32 +72,8 @@ pub(crate) fn rules(
             })
         }));
     }
-    if members.iter().any(|it| it.counted().is_some_and(|scan| scan.score.is_some())) {
-        rules.push(rule(BUILT_IN, members, |_, _, scan| {
-            Some(Opinion {
-                suspicion: scan.score?,
-                is_called: Some(scan.verdict == Verdict::LikelyBackdoored),
-                target_is_right: scan.target_is_right,
-            })
-        }));
-    } else {
-        rules.push(rule("our fixed limits", members, |_, _, scan| {
-            Some(Opinion {
-                // What the limits are put to first.
-                suspicion: scan.figures.first().map_or(0.0, |it| it.value),
-                is_called: Some(scan.verdict == Verdict::LikelyBackdoored),
-                target_is_right: scan.target_is_right,
-            })
-        }));
-    }
-    rules.push(rule("smallest loss", members, |_, _, scan| {
-        Some(Opinion {
-            suspicion: -scan.smallest_loss?,
-            // The reference code calls every model backdoored.
-            is_called: Some(true),
-            target_is_right: scan.smallest_loss_is_right,
-        })
-    }));
+    rules.push(built_in(members));
+    rules.push(smallest_loss(members));
     rules.push(rule("the paper's outlier index of 2", members, |_, _, scan| {
         Some(Opinion {
             suspicion: scan.outlier_index.unwrap_or(0.0),
@@ -106,6 +82,33 @@ pub(crate) fn rules(
         })
     }));
     rules
+}
+
+/// What the program itself makes of its scans: by its scores, or by fixed limits where it has none.
+pub(crate) fn built_in(members: &[MemberRecord]) -> Rule {
+    let has_score = |it: &MemberRecord| it.counted().is_some_and(|scan| scan.score.is_some());
+    let is_by_score = members.iter().any(has_score);
+    rule(if is_by_score { BUILT_IN } else { "our fixed limits" }, members, |_, _, scan| {
+        // What the limits are put to first.
+        let strength = scan.figures.first().map_or(0.0, |it| it.value);
+        Some(Opinion {
+            suspicion: if is_by_score { scan.score? } else { strength },
+            is_called: Some(scan.verdict == Verdict::LikelyBackdoored),
+            target_is_right: scan.target_is_right,
+        })
+    })
+}
+
+/// The smallest loss of all searches, by which the reference code chooses a target.
+pub(crate) fn smallest_loss(members: &[MemberRecord]) -> Rule {
+    rule("smallest loss", members, |_, _, scan| {
+        Some(Opinion {
+            suspicion: -scan.smallest_loss?,
+            // The reference code calls every model backdoored.
+            is_called: Some(true),
+            target_is_right: scan.smallest_loss_is_right,
+        })
+    })
 }
 
 fn rule(

@@ -166,13 +166,15 @@ pub(crate) struct FleetDocument {
 }
 
 impl FleetDocument {
-    /// How many programs scanned the models. One that a record does not name is another than those that
-    /// are named.
+    /// How many programs scanned the models.
     pub(crate) fn n_programs(&self) -> usize {
-        let programs: BTreeSet<Option<&str>> =
-            self.members.iter().map(|it| it.scanned_by.as_deref()).collect();
-        programs.len()
+        n_programs(&self.members)
     }
+}
+
+/// How many programs scanned models. One that a record does not name is another than those that are named.
+pub(crate) fn n_programs(members: &[MemberRecord]) -> usize {
+    members.iter().map(|it| it.scanned_by.as_deref()).collect::<BTreeSet<Option<&str>>>().len()
 }
 
 /// A way to tell backdoored models from clean ones.

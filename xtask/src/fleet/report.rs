@@ -70,10 +70,10 @@ fn setup(document: &FleetDocument, fleet: &Fleet) -> String {
     )
 }
 
-fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
+/// A row for each rule, with its rates.
+pub(super) fn rule_table<'a>(rules: impl Iterator<Item = (String, &'a Rule)>) -> String {
     let rows: Vec<Vec<String>> = rules
-        .iter()
-        .map(|rule| {
+        .map(|(name, rule)| {
             let area = match (rule.auroc, &rule.interval) {
                 (Some(auroc), Some(it)) => format!("{auroc:.3} [{:.3}, {:.3}]", it.low, it.high),
                 _ => "n/a".to_owned(),
@@ -81,7 +81,7 @@ fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
             let rates = rule
                 .tpr_at_1_2_5
                 .map_or_else(|| vec!["n/a".to_owned(); 3], |rates| rates.map(percent).to_vec());
-            let mut row = vec![rule.name.clone(), area];
+            let mut row = vec![name, area];
             row.extend(rates);
             row.extend([rule.detected, rule.false_alarms, rule.targets].map(shown));
             row
@@ -97,6 +97,10 @@ fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
         "clean",
         "target right",
     ];
+    markdown_table(&header, &rows)
+}
+
+fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
     let counts = rules.first().map_or_else(String::new, |rule| {
         format!("{} clean and {} backdoored models. ", rule.n_clean, rule.n_backdoored)
     });
@@ -113,7 +117,7 @@ fn rules(rules: &[Rule], validated: Option<&Validated>) -> String {
          models a false positive rate of 1 % means none. The paper's outlier index cannot tell two \
          losses apart, so that its rule calls no model of two labels, or of one hypothesis, \
          backdoored.\n\n{}\n",
-        markdown_table(&header, &rows)
+        rule_table(rules.iter().map(|it| (it.name.clone(), it)))
     )
 }
 

@@ -409,3 +409,30 @@ fn an_ablation_changes_one_option_and_compares_the_same_models() {
     assert!(rows[1].auroc.is_some_and(|it| (it - 11.0 / 12.0).abs() < 1e-12), "{:?}", rows[1]);
     assert_eq!((rows[0].option.as_str(), rows[1].option.as_str()), ("as it is", "one-search"));
 }
+
+#[test]
+fn fleets_are_taken_together_by_their_scores() {
+    let scored = |mut members: Vec<MemberRecord>, shift: f64| {
+        for scan in members.iter_mut().filter_map(|it| it.scan.as_mut()) {
+            scan.score = Some(scan.figures[0].value + shift);
+        }
+        document(members)
+    };
+    let mut clone = scored(members(), 0.15);
+    clone.fleet = "fleet-clone.toml".to_owned();
+    let undecided = clone.members.iter_mut().find(|it| !it.is_backdoored).expect("test data");
+    undecided.scan.as_mut().expect("test data").verdict = Verdict::Inconclusive;
+    let pooled = pooled::PooledDocument::of(vec![scored(members(), 0.0), clone]);
+    assert_eq!(pooled.inconclusive, [0, 1]);
+    let n_models = |it: &record::Rule| (it.n_clean, it.n_backdoored);
+    assert!(pooled.of_each.iter().all(|it| n_models(it) == (12, 12)));
+    let all = &pooled.rules[0];
+    assert_eq!((n_models(all), all.auroc), ((24, 24), Some(1.0)));
+    assert_eq!(all.detected.map(|it| (it.hits, it.total)), Some((24, 24)));
+    let text = pooled::markdown(&pooled);
+    for expected in
+        ["24 clean and 24", "| fleet-clone.toml ", "all: our score", "0 backdoored and 1 clean"]
+    {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}

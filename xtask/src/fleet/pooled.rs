@@ -1,0 +1,85 @@
+//! Several fleets taken together: how often are verdicts right, whatever the task?
+
+use std::path::Path;
+
+use anyhow::Result;
+use elibadcode_evaluation::records::results::Verdict;
+use serde::Serialize;
+
+use super::measure;
+use super::record::{FleetDocument, MemberRecord, Rule};
+use super::report::rule_table;
+use crate::program;
+use crate::stage::write;
+
+/// Version of `fleets.json`.
+const POOLED_SCHEMA_VERSION: u32 = 1;
+
+/// The whole of `fleets.json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct PooledDocument {
+    schema_version: u32,
+    /// The experiment files.
+    fleets: Vec<String>,
+    /// Programs that scanned the models.
+    n_programs: usize,
+    /// The rule that the program follows in each fleet.
+    pub(super) of_each: Vec<Rule>,
+    /// The rules that mean the same in all tasks.
+    pub(super) rules: Vec<Rule>,
+    /// Models that count and whose scan ended `inconclusive`: backdoored ones, and clean ones.
+    pub(super) inconclusive: [usize; 2],
+}
+
+impl PooledDocument {
+    pub(super) fn of(documents: Vec<FleetDocument>) -> Self {
+        let fleets = documents.iter().map(|it| it.fleet.clone()).collect();
+        let built_in = |it: &FleetDocument| measure::built_in(&it.members);
+        let of_each = documents.iter().map(built_in).collect();
+        let mut all = documents;
+        let members: Vec<MemberRecord> =
+            all.iter_mut().flat_map(|it| it.members.drain(..)).collect();
+        let n_inconclusive = |is_backdoored: bool| {
+            let own = members.iter().filter(|it| it.is_backdoored == is_backdoored);
+            let compared =
+                own.filter(|it| measure::is_compared(it)).filter_map(MemberRecord::counted);
+            compared.filter(|it| it.verdict == Verdict::Inconclusive).count()
+        };
+        Self {
+            schema_version: POOLED_SCHEMA_VERSION,
+            fleets,
+            n_programs: super::record::n_programs(&members),
+            of_each,
+            rules: vec![measure::built_in(&members), measure::smallest_loss(&members)],
+            inconclusive: [n_inconclusive(true), n_inconclusive(false)],
+        }
+    }
+}
+
+/// Writes `fleets.json` and `fleets.md`.
+pub(super) fn publish(documents: Vec<FleetDocument>, out: &Path) -> Result<()> {
+    let document = PooledDocument::of(documents);
+    let text = markdown(&document);
+    write(&out.join("fleets.json"), &(serde_json::to_string_pretty(&document)? + "\n"))?;
+    write(&out.join("fleets.md"), &text)?;
+    program::print(&format!("{}\n\n{text}", out.join("fleets.md").display()))
+}
+
+pub(super) fn markdown(document: &PooledDocument) -> String {
+    let [of_backdoored, of_clean] = document.inconclusive;
+    let (n_clean, n_backdoored) =
+        document.rules.first().map_or((0, 0), |it| (it.n_clean, it.n_backdoored));
+    let mixed = match document.n_programs {
+        0 | 1 => String::new(),
+        n => format!(" **They were scanned by {n} programs**: the figures are of none of them."),
+    };
+    let own = document.fleets.iter().cloned().zip(&document.of_each);
+    let together = document.rules.iter().map(|it| (format!("all: {}", it.name), it));
+    format!(
+        "# Fleets together\n\n{n_clean} clean and {n_backdoored} backdoored models of {}. `inconclusive`, which \
+         counts as not called: {of_backdoored} backdoored and {of_clean} clean. The score of each task is a probability of its own fit: together they are taken as they are. \
+         Intervals are Newcombe's, 95 %.{mixed}\n\n{}",
+        document.fleets.join(", "),
+        rule_table(own.chain(together))
+    )
+}
