@@ -26,7 +26,8 @@ pub struct UnlearningConfig {
     /// all of the later ones are refused. How much is left of it differs from repair to repair after two
     /// rounds of clone detection (CodePoisoner, seed 1: 19 to 38 % in seven repairs, 21 to 44 without
     /// [`Self::extension`] in three), less after four (9 to 19 % in three, without it 15 and 18), at no
-    /// more loss of F1. Paper: 1.
+    /// more loss of F1. Of code search eight instead of six left an ANR of 40.9 % instead of 39.9 on average
+    /// (eight models of `fleet search`; 45.6 in their twins), with as much mean reciprocal rank. Paper: 1.
     pub min_rounds: usize,
     /// Rounds whose networks are averaged: a repair is the mean of those that its last rounds led to, each
     /// of which ends with a small learning rate. In code search the means of 3 have a mean reciprocal rank
@@ -54,8 +55,8 @@ pub struct UnlearningConfig {
     /// part. Names of 5, 7 and 10 tokens kept 17.2, 19.2 and 24.2 % success without it in defect detection,
     /// and 6.8, 6.4 and 24.0 with 5 (a clean model: 9.0, 13.6 and 19.8). Of clone detection that of 10
     /// tokens kept 52.8 without, and after two rounds 43.2 with it. Tokens between the trigger's own, too,
-    /// did not help, nor did the strongest of four versions of a sample. Not for code search, where it
-    /// cost 0.8 points of mean reciprocal rank. Paper: 0.
+    /// did not help, nor did the strongest of four versions of a sample. Not for code search, where 5 left an
+    /// ANR of 38.6 % instead of 40.2 (four models of `fleet search`). Paper: 0.
     pub extension: usize,
     /// Share of the triggers in a pass that are those which the repair was given; the others are those that
     /// it searched for itself ([`Self::searches`]), of which there are many more: drawn from all alike, of 75
@@ -102,8 +103,8 @@ pub struct UnlearningConfig {
     /// the last round left it. What they find is unlearned, too. A planted name of many tokens is
     /// one of many that lift code for its word, so that the scan's triggers are not enough: on a model
     /// of CodePoisoner they left an ANR of 18.6 % (two rounds of five passes), with 12 searches before
-    /// each of six rounds of two passes, at twice the learning rate, 42.5. More rounds cost mean
-    /// reciprocal rank (eight: 1.8 points of BadCode, seed 1, instead of 0.3). Paper: none.
+    /// each of six rounds of two passes, at twice the learning rate, 42.5. Twice as
+    /// many left as much (40.6 and 40.2 %, four models of `fleet search`). Paper: none.
     pub searches: usize,
     /// Share of the clean samples that is kept aside for the checks. Paper: no checks.
     pub check_rate: f64,
@@ -163,8 +164,8 @@ impl UnlearningConfig {
                 Self { task_weight: 0.0, extension: 5, rounds: 4, min_rounds: 4, ..common }
             }
             Task::CodeSearch => Self {
-                rounds: 6,
-                min_rounds: 6,
+                rounds: 8,
+                min_rounds: 8,
                 epochs: 2,
                 encoder_learning_rate: 1e-3,
                 searches: 12,
