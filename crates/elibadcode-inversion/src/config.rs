@@ -84,10 +84,12 @@ pub struct ScanConfig {
     /// (defect D8.1: outlier detection is undefined for two labels).
     pub significance: f64,
     /// Success rate on held-out samples, at random identifiers or at function names, that a planted
-    /// trigger must reach with 95 % confidence. Paper: no such rule.
+    /// trigger must reach with 95 % confidence: the verdict of scans that no score holds for. Of all scans it
+    /// says which triggers convince, by which more searches follow or not. Paper: no such rule.
     pub min_success_rate: f64,
     /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
-    /// confidence, from the middle of the ranking. Paper: no such rule.
+    /// confidence, from the middle of the ranking: the verdict of scans that no score holds for. Paper: no
+    /// such rule.
     pub max_normalized_rank: f64,
 }
 

@@ -56,7 +56,7 @@ pub struct Score {
 pub struct Assessment {
     /// The figures of the most suspicious hypothesis; none if nothing could be tested.
     pub figures: Vec<Figure>,
-    /// Absent if no fleet taught what the figures are worth.
+    /// Absent if the settings are not those of a fleet that taught one, or nothing could be tested.
     pub score: Option<Score>,
     /// What the verdict rests on, in a sentence.
     pub basis: String,

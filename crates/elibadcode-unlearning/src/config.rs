@@ -56,11 +56,11 @@ pub struct UnlearningConfig {
     /// and 6.8, 6.4 and 24.0 with 5 (a clean model: 9.0, 13.6 and 19.8). Of clone detection that of 10
     /// tokens kept 52.8 without, and after two rounds 43.2 with it. Tokens between the trigger's own, too,
     /// did not help, nor did the strongest of four versions of a sample. Not for code search, where 5 left an
-    /// ANR of 38.6 % instead of 40.2 (four models of `fleet search`). Paper: 0.
+    /// ANR of 38.6 % instead of 40.2 (six rounds, four models of `fleet search`). Paper: 0.
     pub extension: usize,
     /// Share of the triggers in a pass that are those which the repair was given; the others are those that
     /// it searched for itself ([`Self::searches`]), of which there are many more: drawn from all alike, of 75
-    /// one to three were given. 0.3 instead of that left an ANR of 43.4 and 45.1 % (BadCode and
+    /// (six rounds) one to three were given. 0.3 instead of that left an ANR of 43.4 and 45.1 % (BadCode and
     /// CodePoisoner, seed 1) instead of 42.5 and 43.1, with a mean reciprocal rank of 72.6 and 71.6 instead
     /// of 71.9 and 71.6; 0.6 left 42.0 and 43.9. Paper: no searches (1).
     pub found_rate: f64,
@@ -104,7 +104,7 @@ pub struct UnlearningConfig {
     /// one of many that lift code for its word, so that the scan's triggers are not enough: on a model
     /// of CodePoisoner they left an ANR of 18.6 % (two rounds of five passes), with 12 searches before
     /// each of six rounds of two passes, at twice the learning rate, 42.5. Twice as
-    /// many left as much (40.6 and 40.2 %, four models of `fleet search`). Paper: none.
+    /// many left as much (40.6 and 40.2 %, six rounds, four models of `fleet search`). Paper: none.
     pub searches: usize,
     /// Share of the clean samples that is kept aside for the checks. Paper: no checks.
     pub check_rate: f64,
