@@ -19,7 +19,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use elibadcode_evaluation::Calibrations;
 use elibadcode_evaluation::records::calibration::Basis;
@@ -65,8 +65,7 @@ pub(crate) struct FleetArgs {
     /// Scan the models with each option of the search changed, too (xtask/experiments/ablation.toml), and
     /// compare; with names, only with these
     #[arg(
-        long, value_name = "NAMES", value_delimiter = ',', num_args = 0.., require_equals = true,
-        default_missing_value = ""
+        long, value_name = "NAMES", value_delimiter = ',', num_args = 0.., require_equals = true
     )]
     ablation: Option<Vec<String>>,
     /// Seeds at a time [default: one per core, at most 8]
@@ -109,7 +108,11 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     for name in &args.fleets {
         let fleet = Fleet::load(&folder, name)?;
         if args.tasks.is_empty() || args.tasks.contains(&fleet.task) {
-            fleets.push((name, fleet));
+            let varied = match &args.ablation {
+                Some(options) => ablation::fleets(&folder, &fleet, options)?,
+                None => Vec::new(),
+            };
+            fleets.push((name, fleet, varied));
         }
     }
     ensure!(!fleets.is_empty(), "none of the fleets is of the tasks that are asked for");
@@ -133,16 +136,12 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     let out = std::path::absolute(&args.out)?;
     let mut is_complete = true;
     let mut documents = Vec::new();
-    for (name, fleet) in &fleets {
-        let varied = match &args.ablation {
-            Some(names) => ablation::fleets(&folder, fleet, names)?,
-            None => Vec::new(),
-        };
+    for (name, fleet, varied) in &fleets {
         let runner = |program| Runner::new(program, out.join(name), &args.device, args.dry_run);
         let (runner, scanner) = (runner(&binary), runner(&scanner));
         let programs = Programs { runner, scanner, scanned_by: scanned_by.clone() };
         if !args.report {
-            let all = || std::iter::once(fleet).chain(&varied);
+            let all = || std::iter::once(fleet).chain(varied);
             for fleet in all() {
                 settings::check(&programs.scanner.binary, "scan", fleet.task, &fleet.scan)
                     .with_context(|| fleet.scan_name(&format!("fleet {name}")))?;
@@ -156,7 +155,7 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         } else {
             documents.push(publish(name, fleet, &programs, args.fit)?);
             if !varied.is_empty() {
-                ablation::publish(name, fleet, &varied, &programs)?;
+                ablation::publish(name, fleet, varied, &programs)?;
             }
         }
     }
@@ -253,14 +252,6 @@ fn load(fleet: &Fleet, programs: &Programs) -> Result<(Vec<MemberRecord>, usize)
             members.push(record);
         }
     }
-    if members.is_empty() {
-        bail!(
-            "{}: no {} of the fleet is there, but for {n_left_out} of another program or plan; make the \
-             fleet first",
-            root.display(),
-            fleet.scan_name("model")
-        );
-    }
     Ok((members, n_left_out))
 }
 
@@ -269,6 +260,12 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
     let root = &programs.runner.root;
     let file = format!("fleet-{name}.toml");
     let (members, n_left_out) = load(fleet, programs)?;
+    ensure!(
+        !members.is_empty(),
+        "{}: no model of the fleet is there, but for {n_left_out} of another program or plan; make the \
+         fleet first",
+        root.display()
+    );
     fit::check_figures(&members, fleet)?;
     let validated = fit::cross_validate(&members, fleet);
     let calibrations = calibrations()?;

@@ -44,6 +44,7 @@ pub struct ScanConfig {
     /// [`Self::patience`] of 20) found them in 9 of 9 searches, 20 (and 6) in 7 of 18. Paper: 100.
     pub iterations: usize,
     /// Which trigger the next iteration changes. Paper: the best candidate of the last one (Algorithm 1).
+    // Scans of version N have no such field, and went on by its default.
     #[serde(default)]
     pub step_rule: StepRule,
     /// Tokens per slot among which candidates are drawn. Paper: 64 (Fig. 12).

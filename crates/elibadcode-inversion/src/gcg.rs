@@ -30,7 +30,7 @@ pub struct Found {
 pub struct Iteration {
     /// From 1.
     pub iteration: usize,
-    /// Loss of the trigger that the search went on with.
+    /// Loss of the best candidate.
     pub loss: f64,
     /// The lowest loss so far.
     pub best_loss: f64,

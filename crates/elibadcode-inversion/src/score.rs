@@ -317,6 +317,17 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn every_score_is_of_the_recommended_settings() {
+        let calibrations = Calibrations::from_json(CALIBRATIONS).expect("our own file");
+        for task in [Task::DefectDetection, Task::CloneDetection, Task::CodeSearch] {
+            let config = ScanConfig::recommended(task);
+            let Some(Basis::Fleet(fleet)) = calibrations.basis(task.name()) else { continue };
+            let config = serde_json::to_value(&config).expect("plain data");
+            assert_eq!(fleet.scan_settings, config, "no scan of {} has its score", task.name());
+        }
+    }
+
+    #[test]
     fn figures_are_weighed_by_name() {
         let config = ScanConfig::recommended(Task::DefectDetection);
         let figures = [("a", 0.75), ("b", 0.5), ("c", 9.0)];

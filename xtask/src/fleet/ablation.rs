@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use elibadcode_evaluation::statistics::{mean, roc_auc, roc_curve, true_positive_rate_at};
 use elibadcode_evaluation::{Rate, markdown_table};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Fleet;
-use super::record::{MemberRecord, ScanRecord};
+use super::record::{MemberRecord, ScanRecord, n_programs};
 use super::{Programs, fit, load, measure};
 use crate::experiment::Task;
 use crate::stage::write;
@@ -48,17 +48,16 @@ pub(super) fn fleets(folder: &Path, fleet: &Fleet, names: &[String]) -> Result<V
     let is_of_task =
         |it: &&SearchOption| it.tasks.as_ref().is_none_or(|tasks| tasks.contains(&fleet.task));
     let own: Vec<&SearchOption> = options.iter().filter(is_of_task).collect();
-    let names: Vec<&String> = names.iter().filter(|it| !it.is_empty()).collect();
-    if let Some(unknown) = names.iter().find(|name| own.iter().all(|it| it.name != ***name)) {
+    if let Some(unknown) = names.iter().find(|name| own.iter().all(|it| it.name != **name)) {
         let known: Vec<&str> = own.iter().map(|it| &*it.name).collect();
-        anyhow::bail!(
-            "--ablation {unknown}: {} has no such option for {}, only {}",
+        bail!(
+            "--ablation={unknown}: {} has no such option for {}, only {}",
             path.display(),
             fleet.task.name(),
             known.join(", ")
         );
     }
-    let asked = own.into_iter().filter(|it| names.is_empty() || names.contains(&&it.name));
+    let asked = own.into_iter().filter(|it| names.is_empty() || names.contains(&it.name));
     let varied = asked.map(|it| Fleet {
         scan: settings::merged(&fleet.scan, &it.scan),
         option: Some(it.name.clone()),
@@ -74,6 +73,8 @@ struct AblationDocument {
     /// The experiment file.
     fleet: String,
     task: String,
+    /// Programs that scanned the models.
+    n_programs: usize,
     /// What models are told apart by in these figures.
     figure: String,
     rows: Vec<Row>,
@@ -115,8 +116,14 @@ pub(super) fn publish(
 ) -> Result<()> {
     let mut loaded: Vec<(&Fleet, Vec<MemberRecord>)> = Vec::new();
     for it in std::iter::once(fleet).chain(varied) {
-        loaded.push((it, load(it, programs)?.0));
+        let (mut members, _) = load(it, programs)?;
+        members.retain(|member| has_settings(member, it));
+        if !members.is_empty() {
+            loaded.push((it, members));
+        }
     }
+    let all: Vec<MemberRecord> = loaded.iter().flat_map(|(_, it)| it.iter().cloned()).collect();
+    let n_programs = n_programs(&all);
     let figures = loaded.iter().flat_map(|(_, it)| it).filter_map(|it| it.scan.as_ref());
     let figure = figures.filter_map(|it| it.figures.first()).map(|it| it.name.clone()).next();
     let figure = figure.context("no scan has evidence that an ablation could compare")?;
@@ -129,6 +136,7 @@ pub(super) fn publish(
     let document = AblationDocument {
         schema_version: ABLATION_SCHEMA_VERSION,
         fleet: format!("fleet-{name}.toml"),
+        n_programs,
         task: fleet.task.name().to_owned(),
         figure,
         rows,
@@ -152,6 +160,15 @@ pub(super) fn compare(mut loaded: Vec<(&Fleet, Vec<MemberRecord>)>, figure: &str
         members.retain(|member| of_each.iter().all(|names| names.contains(&member.name)));
     }
     loaded.iter().map(|(fleet, members)| row(fleet, members, figure)).collect()
+}
+
+/// Whether a scan was made with the settings that the fleet has now.
+fn has_settings(member: &MemberRecord, fleet: &Fleet) -> bool {
+    let Ok(serde_json::Value::Object(wanted)) = serde_json::to_value(&fleet.scan) else {
+        return false;
+    };
+    let Some(scan) = &member.scan else { return false };
+    wanted.iter().all(|(key, value)| scan.settings.get(key) == Some(value))
 }
 
 fn value(member: &MemberRecord, figure: &str) -> Option<f64> {
@@ -224,9 +241,15 @@ fn markdown(document: &AblationDocument) -> String {
     ];
     let first = document.rows.first();
     let (n_clean, n_backdoored) = first.map_or((0, 0), |it| (it.n_clean, it.n_backdoored));
+    let mixed = match document.n_programs {
+        0 | 1 => String::new(),
+        n => format!(
+            " **They were scanned by {n} programs**: the rows do not compare options alone."
+        ),
+    };
     format!(
         "# Options of the search ({})\n\n{n_clean} clean and {n_backdoored} backdoored models, those that \
-         every option was tried on. Each row changes one option of the fleet's scans \
+         every option below was tried on.{mixed} Each row changes one option of the fleet's scans \
          (xtask/experiments/ablation.toml). Models are told apart by one figure of the evidence, the {}: a \
          score holds for the settings that it was fitted to only. \"Fitted\" is a score of the fleet's \
          figures that is fitted to these scans, cross-validated. Precision is the share of the tokens found \

@@ -39,6 +39,8 @@ pub(crate) fn is_habit(member: &MemberRecord) -> bool {
 
 /// The rule that the program itself follows.
 pub(crate) const BUILT_IN: &str = "our score, as built in";
+/// The same of a task without a score.
+pub(crate) const FIXED: &str = "our fixed limits";
 
 /// Every rule on the models that are compared; `shipped` is a score that was fitted to others.
 pub(crate) fn rules(
@@ -84,15 +86,16 @@ pub(crate) fn rules(
     rules
 }
 
-/// What the program itself makes of its scans: by its scores, or by fixed limits where it has none.
+/// What the program itself makes of its scans: by its scores, or by fixed limits where none has one.
+/// A scan without a score among others with one found nothing that could be judged.
 pub(crate) fn built_in(members: &[MemberRecord]) -> Rule {
     let has_score = |it: &MemberRecord| it.counted().is_some_and(|scan| scan.score.is_some());
     let is_by_score = members.iter().any(has_score);
-    rule(if is_by_score { BUILT_IN } else { "our fixed limits" }, members, |_, _, scan| {
+    rule(if is_by_score { BUILT_IN } else { FIXED }, members, |_, _, scan| {
         // What the limits are put to first.
         let strength = scan.figures.first().map_or(0.0, |it| it.value);
         Some(Opinion {
-            suspicion: if is_by_score { scan.score? } else { strength },
+            suspicion: if is_by_score { scan.score.unwrap_or(0.0) } else { strength },
             is_called: Some(scan.verdict == Verdict::LikelyBackdoored),
             target_is_right: scan.target_is_right,
         })

@@ -21,6 +21,9 @@ pub(super) struct PooledDocument {
     schema_version: u32,
     /// The experiment files.
     fleets: Vec<String>,
+    /// Models of the whole fleets, and those that are there.
+    n_planned: usize,
+    n_there: usize,
     /// Programs that scanned the models.
     n_programs: usize,
     /// The rule that the program follows in each fleet.
@@ -34,11 +37,12 @@ pub(super) struct PooledDocument {
 impl PooledDocument {
     pub(super) fn of(documents: Vec<FleetDocument>) -> Self {
         let fleets = documents.iter().map(|it| it.fleet.clone()).collect();
-        let built_in = |it: &FleetDocument| measure::built_in(&it.members);
-        let of_each = documents.iter().map(built_in).collect();
-        let mut all = documents;
-        let members: Vec<MemberRecord> =
-            all.iter_mut().flat_map(|it| it.members.drain(..)).collect();
+        let is_own =
+            |it: &&Rule| it.name.starts_with(measure::BUILT_IN) || it.name == measure::FIXED;
+        let own = |it: &FleetDocument| it.rules.iter().find(is_own).cloned();
+        let of_each = documents.iter().filter_map(own).collect();
+        let n_planned = documents.iter().map(|it| it.n_planned).sum();
+        let members: Vec<MemberRecord> = documents.into_iter().flat_map(|it| it.members).collect();
         let n_inconclusive = |is_backdoored: bool| {
             let own = members.iter().filter(|it| it.is_backdoored == is_backdoored);
             let compared =
@@ -48,6 +52,8 @@ impl PooledDocument {
         Self {
             schema_version: POOLED_SCHEMA_VERSION,
             fleets,
+            n_planned,
+            n_there: members.len(),
             n_programs: super::record::n_programs(&members),
             of_each,
             rules: vec![measure::built_in(&members), measure::smallest_loss(&members)],
@@ -73,12 +79,15 @@ pub(super) fn markdown(document: &PooledDocument) -> String {
         0 | 1 => String::new(),
         n => format!(" **They were scanned by {n} programs**: the figures are of none of them."),
     };
-    let own = document.fleets.iter().cloned().zip(&document.of_each);
+    let name = |(fleet, rule): (&String, &'_ Rule)| format!("{fleet}: {}", rule.name);
+    let own = document.fleets.iter().zip(&document.of_each).map(|it| (name(it), it.1));
     let together = document.rules.iter().map(|it| (format!("all: {}", it.name), it));
     format!(
-        "# Fleets together\n\n{n_clean} clean and {n_backdoored} backdoored models of {}. `inconclusive`, which \
+        "# Fleets together\n\n{} of {} models are there. {n_clean} clean and {n_backdoored} backdoored models of {}. `inconclusive`, which \
          counts as not called: {of_backdoored} backdoored and {of_clean} clean. The score of each task is a probability of its own fit: together they are taken as they are. \
          Intervals are Newcombe's, 95 %.{mixed}\n\n{}",
+        document.n_there,
+        document.n_planned,
         document.fleets.join(", "),
         rule_table(own.chain(together))
     )

@@ -385,7 +385,7 @@ fn records_of_another_program_are_told_from_those_that_do_not_say() {
 fn an_ablation_changes_one_option_and_compares_the_same_models() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
     let own = fleet("clone");
-    let all = ablation::fleets(&folder, &own, &[String::new()]).expect("our own file");
+    let all = ablation::fleets(&folder, &own, &[]).expect("our own file");
     let names: std::collections::BTreeSet<String> =
         all.iter().map(|it| it.scan_name("scan")).collect();
     assert_eq!(names.len(), all.len());
@@ -418,7 +418,7 @@ fn fleets_are_taken_together_by_their_scores() {
         }
         document(members)
     };
-    let mut clone = scored(members(), 0.15);
+    let mut clone = scored(members(), 0.7);
     clone.fleet = "fleet-clone.toml".to_owned();
     let undecided = clone.members.iter_mut().find(|it| !it.is_backdoored).expect("test data");
     undecided.scan.as_mut().expect("test data").verdict = Verdict::Inconclusive;
@@ -427,12 +427,17 @@ fn fleets_are_taken_together_by_their_scores() {
     let n_models = |it: &record::Rule| (it.n_clean, it.n_backdoored);
     assert!(pooled.of_each.iter().all(|it| n_models(it) == (12, 12)));
     let all = &pooled.rules[0];
-    assert_eq!((n_models(all), all.auroc), ((24, 24), Some(1.0)));
+    assert_eq!(n_models(all), (24, 24));
+    // The clean models of one task have higher scores than half of the backdoored ones.
+    assert!(all.auroc.is_some_and(|it| (it - 0.75).abs() < 0.1), "{:?}", all.auroc);
     assert_eq!(all.detected.map(|it| (it.hits, it.total)), Some((24, 24)));
     let text = pooled::markdown(&pooled);
-    for expected in
-        ["24 clean and 24", "| fleet-clone.toml ", "all: our score", "0 backdoored and 1 clean"]
-    {
+    for expected in [
+        "24 clean and 24",
+        "| fleet-clone.toml: our score",
+        "all: our score",
+        "0 backdoored and 1 clean",
+    ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Climber<'a> {
     }
 
     /// One greedy step: on to the closest of some neighbours, by the paper's rule even if it is farther than
-    /// before.
+    /// before. Never back to a single token that a climb may have begun at, which has no slots to climb with.
     pub(super) fn step(&self, climb: &mut Climb, rng: &mut impl Rng) {
         let triggers = self.spaces.triggers;
         let word = climb.best.word;
@@ -95,7 +95,11 @@ impl<'a> Climber<'a> {
         let n = self.config.candidates / 2;
         let mut candidates = propose(&climb.current, &top, triggers, n, &mut climb.visited, rng);
         candidates.retain(|trigger| self.allows(trigger, word));
-        self.go_on(climb, candidates);
+        let n_slots = climb.current.ids.len();
+        if self.go_on(climb, candidates) && climb.best.trigger.ids.len() == n_slots {
+            let candidate = climb.current.clone();
+            climb.current = self.config.step_rule.next(candidate, &climb.best.trigger);
+        }
     }
 
     /// On to the closest of some triggers, if there are any.
@@ -108,11 +112,11 @@ impl<'a> Climber<'a> {
             return false;
         };
         climb.visited.insert(candidate.clone());
+        climb.current = candidate;
         if affinity > climb.best.affinity {
-            climb.best.trigger = candidate.clone();
+            climb.best.trigger = climb.current.clone();
             climb.best.affinity = affinity;
         }
-        climb.current = self.config.step_rule.next(candidate, &climb.best.trigger);
         true
     }
 
