@@ -321,9 +321,9 @@ pub(crate) mod tests {
         let calibrations = Calibrations::from_json(CALIBRATIONS).expect("our own file");
         for task in [Task::DefectDetection, Task::CloneDetection, Task::CodeSearch] {
             let config = ScanConfig::recommended(task);
-            let Some(Basis::Fleet(fleet)) = calibrations.basis(task.name()) else { continue };
+            let Some(Basis::Fleet(fleet)) = calibrations.basis(&task.to_string()) else { continue };
             let config = serde_json::to_value(&config).expect("plain data");
-            assert_eq!(fleet.scan_settings, config, "no scan of {} has its score", task.name());
+            assert_eq!(fleet.scan_settings, config, "no scan of {task} has its score");
         }
     }
 
