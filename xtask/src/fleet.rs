@@ -153,10 +153,11 @@ pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
         if args.dry_run {
             say(&estimate(fleet, &programs, n_jobs(args.jobs).min(n_cores()))?);
         } else {
-            documents.push(publish(name, fleet, &programs, args.fit)?);
+            let document = publish(name, fleet, &programs, args.fit)?;
             if !varied.is_empty() {
-                ablation::publish(name, fleet, varied, &programs)?;
+                ablation::publish(name, fleet, document.members.clone(), varied, &programs)?;
             }
+            documents.push(document);
         }
     }
     if documents.len() > 1 {

@@ -27,7 +27,8 @@ pub struct UnlearningConfig {
     /// rounds of clone detection (CodePoisoner, seed 1: 19 to 38 % in seven repairs, 21 to 44 without
     /// [`Self::extension`] in three), less after four (9 to 19 % in three, without it 15 and 18), at no
     /// more loss of F1. Of code search eight instead of six left an ANR of 40.9 % instead of 39.9 on average
-    /// (eight models of `fleet search`; 45.6 in their twins), with as much mean reciprocal rank. Paper: 1.
+    /// (eight models of `fleet search`; 45.6 in their twins), with as much mean reciprocal rank and in a third
+    /// more time; of a single repair two or three points are chance. Paper: 1.
     pub min_rounds: usize,
     /// Rounds whose networks are averaged: a repair is the mean of those that its last rounds led to, each
     /// of which ends with a small learning rate. In code search the means of 3 have a mean reciprocal rank

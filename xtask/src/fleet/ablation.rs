@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use elibadcode_evaluation::statistics::{mean, roc_auc, roc_curve, true_positive_rate_at};
+use elibadcode_evaluation::statistics::mean;
 use elibadcode_evaluation::{Rate, markdown_table};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Fleet;
-use super::record::{MemberRecord, ScanRecord, n_programs};
+use super::record::{MemberRecord, Rule, ScanRecord, n_programs};
 use super::{Programs, fit, load, measure};
 use crate::experiment::Task;
 use crate::stage::write;
@@ -16,8 +16,6 @@ use crate::{program, settings};
 
 /// Version of `ablation.json`.
 const ABLATION_SCHEMA_VERSION: u32 = 1;
-/// False positive rate at which the true one is asked for.
-const FALSE_POSITIVE_RATE: f64 = 0.05;
 /// The fleet's own settings.
 const UNCHANGED: &str = "as it is";
 
@@ -84,12 +82,8 @@ struct AblationDocument {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Row {
     pub(super) option: String,
-    pub(super) n_clean: usize,
-    pub(super) n_backdoored: usize,
-    /// Area under the ROC curve of the first figure of the evidence: no option has a score of its own.
-    pub(super) auroc: Option<f64>,
-    /// Of the same, at a false positive rate of at most 5 %.
-    pub(super) tpr: Option<f64>,
+    /// How the first figure of the evidence tells models apart: no option has a score of its own.
+    pub(super) rule: Rule,
     /// The figure's mean over backdoored models.
     pub(super) backdoored: Option<f64>,
     /// The same over clean ones.
@@ -107,21 +101,23 @@ pub(super) struct Row {
     pub(super) scan_seconds: Option<f64>,
 }
 
-/// Writes `ablation.json` and `ablation.md` of the models that every option was tried on.
+/// Writes `ablation.json` and `ablation.md` of the models that every option was tried on; `unchanged` are
+/// those of the fleet as it is.
 pub(super) fn publish(
     name: &str,
     fleet: &Fleet,
+    unchanged: Vec<MemberRecord>,
     varied: &[Fleet],
     programs: &Programs,
 ) -> Result<()> {
-    let mut loaded: Vec<(&Fleet, Vec<MemberRecord>)> = Vec::new();
-    for it in std::iter::once(fleet).chain(varied) {
-        let (mut members, _) = load(it, programs)?;
-        members.retain(|member| has_settings(member, it));
-        if !members.is_empty() {
-            loaded.push((it, members));
-        }
+    let mut loaded = vec![(fleet, unchanged)];
+    for it in varied {
+        loaded.push((it, load(it, programs)?.0));
     }
+    for (fleet, members) in &mut loaded {
+        members.retain(|member| has_settings(member, fleet));
+    }
+    loaded.retain(|(_, members)| !members.is_empty());
     let all: Vec<MemberRecord> = loaded.iter().flat_map(|(_, it)| it.iter().cloned()).collect();
     let n_programs = n_programs(&all);
     let figures = loaded.iter().flat_map(|(_, it)| it).filter_map(|it| it.scan.as_ref());
@@ -129,7 +125,7 @@ pub(super) fn publish(
     let figure = figure.context("no scan has evidence that an ablation could compare")?;
     let rows = compare(loaded, &figure);
     ensure!(
-        rows[0].n_clean + rows[0].n_backdoored > 0,
+        rows[0].rule.n_clean + rows[0].rule.n_backdoored > 0,
         "{}: no model that counts was scanned with every option",
         programs.runner.root.display()
     );
@@ -151,8 +147,9 @@ pub(super) fn publish(
 /// A row for each, of the models that are there and counted in all of them.
 pub(super) fn compare(mut loaded: Vec<(&Fleet, Vec<MemberRecord>)>, figure: &str) -> Vec<Row> {
     let counted = |members: &[MemberRecord]| -> Vec<String> {
-        let has_figures = |it: &&MemberRecord| value(it, figure).is_some();
-        let compared = members.iter().filter(|it| measure::is_compared(it)).filter(has_figures);
+        let has_figure =
+            |it: &&MemberRecord| it.counted().is_some_and(|it| it.figure(figure).is_some());
+        let compared = members.iter().filter(|it| measure::is_compared(it)).filter(has_figure);
         compared.map(|it| it.name.clone()).collect()
     };
     let of_each: Vec<Vec<String>> = loaded.iter().map(|(_, it)| counted(it)).collect();
@@ -171,32 +168,20 @@ fn has_settings(member: &MemberRecord, fleet: &Fleet) -> bool {
     wanted.iter().all(|(key, value)| scan.settings.get(key) == Some(value))
 }
 
-fn value(member: &MemberRecord, figure: &str) -> Option<f64> {
-    let figures = &member.counted()?.figures;
-    figures.iter().find(|it| it.name == figure).map(|it| it.value)
-}
-
 fn row(fleet: &Fleet, members: &[MemberRecord], figure: &str) -> Row {
-    let is_backdoored: Vec<bool> = members.iter().map(|it| it.is_backdoored).collect();
-    let values: Vec<f64> = members.iter().filter_map(|it| value(it, figure)).collect();
-    let of_kind = |backdoored: bool| {
-        let pairs = values.iter().zip(&is_backdoored);
-        pairs.filter(|(_, it)| **it == backdoored).map(|(it, _)| *it).collect::<Vec<f64>>()
+    let of_kind = |is_backdoored: bool| {
+        let own = members.iter().filter(|it| it.is_backdoored == is_backdoored);
+        mean(&own.filter_map(|it| it.counted()?.figure(figure)).collect::<Vec<f64>>())
     };
-    let curve = roc_curve(&values, &is_backdoored);
     let scans = || members.iter().filter_map(MemberRecord::counted);
     let mean_of = |part: &dyn Fn(&ScanRecord) -> Option<f64>| {
         mean(&scans().filter_map(part).collect::<Vec<f64>>())
     };
-    let (backdoored, clean) = (of_kind(true), of_kind(false));
     Row {
         option: fleet.option.clone().unwrap_or_else(|| UNCHANGED.to_owned()),
-        n_clean: clean.len(),
-        n_backdoored: backdoored.len(),
-        auroc: roc_auc(&values, &is_backdoored),
-        tpr: (!curve.is_empty()).then(|| true_positive_rate_at(&curve, FALSE_POSITIVE_RATE)),
-        backdoored: mean(&backdoored),
-        clean: mean(&clean),
+        rule: measure::by_figure(figure, members),
+        backdoored: of_kind(true),
+        clean: of_kind(false),
         fitted_auroc: fit::cross_validate(members, fleet).map(|it| it.auroc),
         targets: scans().filter_map(|it| it.target_is_right).collect(),
         token_precision: mean_of(&|it| it.token_precision),
@@ -213,8 +198,8 @@ fn markdown(document: &AblationDocument) -> String {
     let row = |it: &Row| {
         vec![
             it.option.clone(),
-            area(it.auroc),
-            percent(it.tpr),
+            area(it.rule.auroc),
+            percent(it.rule.tpr_at_1_2_5.map(|it| it[2])),
             percent(it.backdoored),
             percent(it.clean),
             area(it.fitted_auroc),
@@ -240,7 +225,8 @@ fn markdown(document: &AblationDocument) -> String {
         "a scan",
     ];
     let first = document.rows.first();
-    let (n_clean, n_backdoored) = first.map_or((0, 0), |it| (it.n_clean, it.n_backdoored));
+    let (n_clean, n_backdoored) =
+        first.map_or((0, 0), |it| (it.rule.n_clean, it.rule.n_backdoored));
     let mixed = match document.n_programs {
         0 | 1 => String::new(),
         n => format!(

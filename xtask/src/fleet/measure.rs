@@ -114,6 +114,14 @@ pub(crate) fn smallest_loss(members: &[MemberRecord]) -> Rule {
     })
 }
 
+/// Models told apart by one figure of the evidence alone, without a threshold.
+pub(crate) fn by_figure(figure: &str, members: &[MemberRecord]) -> Rule {
+    rule(figure, members, |_, _, scan| {
+        let target_is_right = scan.target_is_right;
+        Some(Opinion { suspicion: scan.figure(figure)?, is_called: None, target_is_right })
+    })
+}
+
 fn rule(
     name: &str,
     members: &[MemberRecord],

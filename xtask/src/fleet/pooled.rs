@@ -7,7 +7,7 @@ use elibadcode_evaluation::records::results::Verdict;
 use serde::Serialize;
 
 use super::measure;
-use super::record::{FleetDocument, MemberRecord, Rule};
+use super::record::{FleetDocument, MemberRecord, Rule, n_programs};
 use super::report::rule_table;
 use crate::program;
 use crate::stage::write;
@@ -21,8 +21,9 @@ pub(super) struct PooledDocument {
     schema_version: u32,
     /// The experiment files.
     fleets: Vec<String>,
-    /// Models of the whole fleets, and those that are there.
+    /// Models of the whole fleets.
     n_planned: usize,
+    /// Those of them that are there.
     n_there: usize,
     /// Programs that scanned the models.
     n_programs: usize,
@@ -54,7 +55,7 @@ impl PooledDocument {
             fleets,
             n_planned,
             n_there: members.len(),
-            n_programs: super::record::n_programs(&members),
+            n_programs: n_programs(&members),
             of_each,
             rules: vec![measure::built_in(&members), measure::smallest_loss(&members)],
             inconclusive: [n_inconclusive(true), n_inconclusive(false)],
@@ -83,9 +84,10 @@ pub(super) fn markdown(document: &PooledDocument) -> String {
     let own = document.fleets.iter().zip(&document.of_each).map(|it| (name(it), it.1));
     let together = document.rules.iter().map(|it| (format!("all: {}", it.name), it));
     format!(
-        "# Fleets together\n\n{} of {} models are there. {n_clean} clean and {n_backdoored} backdoored models of {}. `inconclusive`, which \
-         counts as not called: {of_backdoored} backdoored and {of_clean} clean. The score of each task is a probability of its own fit: together they are taken as they are. \
-         Intervals are Newcombe's, 95 %.{mixed}\n\n{}",
+        "# Fleets together\n\n{} of {} models are there, {n_clean} clean and {n_backdoored} backdoored ones \
+         counted, of {}. `inconclusive`, which counts as not called: {of_backdoored} backdoored and \
+         {of_clean} clean. The score of each task is a probability of its own fit: together they are taken \
+         as they are. Intervals are Newcombe's, 95 %.{mixed}\n\n{}",
         document.n_there,
         document.n_planned,
         document.fleets.join(", "),

@@ -106,6 +106,13 @@ fn yes() -> bool {
     true
 }
 
+impl ScanRecord {
+    /// A figure of the evidence.
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|it| it.name == name).map(|it| it.value)
+    }
+}
+
 /// A number of the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figure {

@@ -396,17 +396,18 @@ fn an_ablation_changes_one_option_and_compares_the_same_models() {
     let error = format!("{:#}", named("screened-start").expect_err("that of another task"));
     assert!(error.contains("no such option for clone") && error.contains("one-place"), "{error}");
 
-    // The option loses sight of one backdoored model, and was not tried on another.
+    // The option loses sight of one backdoored model, and was not tried on the clean ones of a seed.
     let mut varied = members();
     let lost = varied.iter_mut().find(|it| it.is_backdoored).expect("test data");
     lost.scan.as_mut().expect("test data").figures[0].value = 0.1;
     varied.retain(|it| it.name != "seed-2/codebert/clean-twin");
     let option = Fleet { option: Some("one-search".to_owned()), ..own.clone() };
     let rows = ablation::compare(vec![(&own, members()), (&option, varied)], "assured success");
-    let counts: Vec<_> = rows.iter().map(|it| (it.n_clean, it.n_backdoored)).collect();
+    let counts: Vec<_> = rows.iter().map(|it| (it.rule.n_clean, it.rule.n_backdoored)).collect();
     assert_eq!(counts, [(6, 12), (6, 12)]);
-    assert_eq!((rows[0].auroc, rows[0].tpr), (Some(1.0), Some(1.0)));
-    assert!(rows[1].auroc.is_some_and(|it| (it - 11.0 / 12.0).abs() < 1e-12), "{:?}", rows[1]);
+    let rates = rows[0].rule.tpr_at_1_2_5.map(|it| it[2]);
+    assert_eq!((rows[0].rule.auroc, rates), (Some(1.0), Some(1.0)));
+    assert!(rows[1].rule.auroc.is_some_and(|it| (it - 11.0 / 12.0).abs() < 1e-12), "{:?}", rows[1]);
     assert_eq!((rows[0].option.as_str(), rows[1].option.as_str()), ("as it is", "one-search"));
 }
 
