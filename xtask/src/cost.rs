@@ -45,6 +45,7 @@ struct ScanSettings {
     iterations: u64,
     candidates: u64,
     restarts: u64,
+    other_searches: u64,
     screening_samples: u64,
     screening_survivors: u64,
     n_controls: u64,
@@ -147,7 +148,8 @@ impl ScanSettings {
         } else {
             self.candidates * search
         };
-        let n_searches = HYPOTHESES - 1 + self.restarts;
+        // A clean model needs no search for other triggers, most backdoored ones one.
+        let n_searches = HYPOTHESES - 1 + self.restarts + self.other_searches.min(1);
         let searches = n_searches * self.iterations * (TRAINING * search + scoring);
         let positions = HYPOTHESES * (1 + IDENTIFIERS) * (search + held_out);
         // Every trigger at three places and without, the best one against random ones.
@@ -228,6 +230,7 @@ mod tests {
             iterations: 20,
             candidates: 64,
             restarts: 3,
+            other_searches: 0,
             screening_samples: 8,
             screening_survivors: 8,
             n_controls: 50,

@@ -57,6 +57,13 @@ pub struct ScanConfig {
     /// this many. More of them find more of the planted tokens, all of which are handed to the repair.
     /// Paper: 1.
     pub restarts: usize,
+    /// Searches for other triggers of labels once one convinces, at most; each leaves out the tokens of
+    /// those that convinced before, and the first that does not convince is the last. A model can hold several
+    /// triggers, and each of the searches before finds the one that does most. The score does not see them.
+    /// Code search makes none: its repair searches in what the last round left. Paper: none (0).
+    // Scans of version O have no such field, and made none.
+    #[serde(default)]
+    pub other_searches: usize,
     /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
     /// first token of a renamed identifier (spec section 4).
     pub vocabulary_rule: VocabularyRule,
@@ -175,6 +182,7 @@ impl ScanConfig {
             top_k: 64,
             candidates: 64,
             restarts: 1,
+            other_searches: 0,
             vocabulary_rule: VocabularyRule::Reference,
             retokenize: false,
             position_rule: PositionRule::LeastSensitive,
@@ -220,9 +228,12 @@ impl ScanConfig {
             // The fleet that taught its score was scanned so, and without a rule for tokens: 1.25 leaves out
             // none or one of them there.
             Task::DefectDetection => {
-                Self { start_rule: StartRule::Random, min_odds_ratio: 1.25, ..common }
+                let start_rule = StartRule::Random;
+                Self { start_rule, min_odds_ratio: 1.25, other_searches: 3, ..common }
             }
-            Task::CloneDetection => Self { iterations: 60, patience: 20, restarts: 2, ..common },
+            Task::CloneDetection => {
+                Self { iterations: 60, patience: 20, restarts: 2, other_searches: 3, ..common }
+            }
             Task::CodeSearch => common,
         }
     }

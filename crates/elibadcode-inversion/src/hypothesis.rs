@@ -1,6 +1,7 @@
 //! One (victim → target) pair while it is tested: its searches, and what judges their triggers.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use elibadcode_corpus::stage_rng;
 
@@ -12,7 +13,9 @@ use crate::gcg::search;
 use crate::judge::Judge;
 use crate::masking::TriggerIds;
 use crate::objective::Objective;
-use crate::outcome::{Controls, Hypothesis, PositionProfile, SearchRecord};
+use crate::outcome::{
+    Controls, Hypothesis, InvertedTrigger, OtherSearch, PositionProfile, SearchRecord,
+};
 use crate::position::{check_visible_names, choose_positions};
 use crate::profile::agreement;
 use crate::sample::{CleanSample, Partners};
@@ -84,6 +87,7 @@ pub(crate) struct HypothesisTest<'a> {
     judge: Judge<'a>,
     n_position_forwards: u64,
     searches: Vec<SearchRecord>,
+    other_searches: Vec<OtherSearch>,
     /// Known once somebody asks.
     compared: Option<Compared>,
 }
@@ -164,6 +168,7 @@ impl<'a> HypothesisTest<'a> {
             ),
             n_position_forwards,
             searches: Vec::new(),
+            other_searches: Vec::new(),
             compared: None,
         })
     }
@@ -216,19 +221,65 @@ impl<'a> HypothesisTest<'a> {
 
     /// Searches once more, from another trigger.
     pub(crate) fn search(&mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(), Error> {
+        let search = self.search_without(&BTreeSet::new(), observe)?;
+        self.searches.push(search);
+        Ok(())
+    }
+
+    /// If a trigger convinces, searches for others, without the tokens of those that do.
+    ///
+    /// They are kept apart: what the score rests on is the same with them as without.
+    pub(crate) fn search_for_others(
+        &mut self,
+        observe: &mut dyn FnMut(ScanEvent),
+    ) -> Result<(), Error> {
+        if self.config.other_searches == 0 || !self.convinces()? {
+            return Ok(());
+        }
+        let least = self.config.min_success_rate;
+        let convincing = |search: &SearchRecord| {
+            let anchored = search.anchored.as_ref().filter(|_| search.assured_success() >= least);
+            anchored.map(InvertedTrigger::trigger_ids)
+        };
+        let mut known: Vec<TriggerIds> = self.searches.iter().filter_map(convincing).collect();
+        while self.other_searches.len() < self.config.other_searches {
+            let left_out = self.space.spelled_like(&known);
+            let search = match self.search_without(&left_out, observe) {
+                // Nothing else is left to search among.
+                Err(Error::Samples(_) | Error::Vocabulary(_)) => break,
+                other => other?,
+            };
+            let found = convincing(&search);
+            let left_out =
+                self.space.entries(&TriggerIds::replacing(left_out.into_iter().collect()));
+            self.other_searches.push(OtherSearch { left_out, search });
+            let Some(found) = found else { break };
+            known.push(found);
+        }
+        Ok(())
+    }
+
+    /// One search, from a new start, of triggers without these tokens.
+    fn search_without(
+        &mut self,
+        left_out: &BTreeSet<u32>,
+        observe: &mut dyn FnMut(ScanEvent),
+    ) -> Result<SearchRecord, Error> {
         let (victim_label, target_label) = (self.victim_label, self.target_label);
-        let restart = self.searches.len() + 1;
+        let restart = self.searches.len() + self.other_searches.len() + 1;
         observe(ScanEvent::Search {
             victim_label,
             target_label,
             restart,
             iterations: self.config.iterations,
+            n_left_out: left_out.len(),
         });
         let name = stage_name(victim_label, target_label, &format!("search {restart}"));
         let mut rng = stage_rng(self.seed, &name);
-        let (objective, space, config) = (&self.objective, self.space, self.config);
-        let new = || Starts::new(objective, space, config, observe);
-        let starts = self.starts.get_or_insert_with(new);
+        let (objective, config) = (&self.objective, self.config);
+        let new = || Starts::new(objective, self.space, config, observe);
+        let starts = self.starts.get_or_insert_with(new).without(left_out);
+        let space = &self.space.without(left_out)?;
         let start = starts.draw(objective, space, config, &mut rng)?;
         let found = search(objective, space, start, config, &mut rng, &mut |it| {
             observe(ScanEvent::Iteration(it));
@@ -252,8 +303,7 @@ impl<'a> HypothesisTest<'a> {
                 record.evidence = Some(self.judge.evidence(&anchored.trigger));
             }
         }
-        self.searches.push(record);
-        Ok(())
+        Ok(record)
     }
 
     /// Compares the best trigger with random ones, unless that is done; none without a trigger.
@@ -297,6 +347,7 @@ impl<'a> HypothesisTest<'a> {
             positions: PositionProfile::of(self.objective.samples().iter()),
             agreement: agreement(found.map(|it| &it.ids[..])),
             searches: self.searches,
+            other_searches: self.other_searches,
             controls: self.compared.map(|it| it.controls),
             profile,
             // Known once the other direction is.

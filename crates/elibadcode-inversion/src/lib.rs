@@ -68,8 +68,8 @@ pub use gradient::SlotGradient;
 pub use masking::{Edit, MaskedSample, Occurrences, Sensitivity, Stamped, TriggerIds, maskable};
 pub use objective::{Answers, Objective};
 pub use outcome::{
-    Controls, Evidence, Hypothesis, InvertedTrigger, Place, PositionProfile, ScanOutcome,
-    SearchRecord,
+    Controls, Evidence, Hypothesis, InvertedTrigger, OtherSearch, Place, PositionProfile,
+    ScanOutcome, SearchRecord,
 };
 pub use position::choose_positions;
 pub use profile::{Robustness, TokenStrength, TriggerProfile};

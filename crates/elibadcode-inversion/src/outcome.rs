@@ -60,6 +60,17 @@ pub struct SearchRecord {
     pub evidence: Option<Evidence>,
 }
 
+/// One search for another trigger than those that convinced before it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherSearch {
+    /// Vocabulary entries that it left out: those of the triggers that convinced, also as they are where a
+    /// word begins or goes on.
+    pub left_out: Vec<String>,
+    /// What it found.
+    pub search: SearchRecord,
+}
+
 /// How a trigger does on samples that the search never saw (spec section 8).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,6 +188,10 @@ pub struct Hypothesis {
     pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first; none if too few samples could judge what it finds.
     pub searches: Vec<SearchRecord>,
+    /// Searches for other triggers, in their order; none if nothing convinced. Everything below is of
+    /// [`Self::searches`] alone.
+    #[serde(default)]
+    pub other_searches: Vec<OtherSearch>,
     /// What random triggers do where the first search's trigger was judged; absent if no search
     /// left a trigger.
     pub controls: Option<Controls>,

@@ -21,7 +21,7 @@ use crate::position::check_names;
 use crate::sample::{CleanSample, Partners};
 use crate::score::{Assessment, shape};
 use crate::space::TriggerSpace;
-use crate::verdict::{Decision, decide, strongest, unusable};
+use crate::verdict::{Decision, decide, percent, strongest, unusable};
 
 /// What is scanned and what is known about it.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,8 @@ pub enum ScanEvent {
         restart: usize,
         /// Iterations that it may take.
         iterations: usize,
+        /// Tokens that it leaves out, because they are of a trigger that convinced.
+        n_left_out: usize,
     },
     /// Something is tried on its own before the first search.
     Screening {
@@ -151,6 +153,7 @@ pub fn scan(
         assessment.set_aside();
     }
     let suspect = hypotheses.first().filter(|_| is_suspicious);
+    reasons.extend(suspect.and_then(|it| of_other_triggers(it, config)));
     let mut gaps = not_tested(subject.model, config);
     let is_brief = |it: &&Hypothesis| it.searches.len() == 1 && config.restarts > 1;
     gaps.extend(hypotheses.iter().filter(is_brief).map(|it| {
@@ -216,6 +219,9 @@ fn test_hypotheses(
     let is_in_vain = unusable(clean_accuracy).is_some();
     if !(is_in_vain && config.min_victim_accuracy > 0.0) {
         search_all(&mut tests, config, observe)?;
+    }
+    for test in &mut tests {
+        test.search_for_others(observe)?;
     }
     tests.sort_by(|a, b| a.standing().order(&b.standing()));
     let mut n_forwards = 0;
@@ -353,12 +359,30 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
     }
 }
 
+/// What searches without the tokens of the first triggers found.
+fn of_other_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Option<String> {
+    let others = hypothesis.other_searches.iter().map(|it| it.search.assured_success());
+    let others: Vec<f64> = others.filter(|it| *it >= config.min_success_rate).collect();
+    let weakest = others.iter().copied().reduce(f64::min)?;
+    Some(format!(
+        "{} without any token of the triggers before flips at least {} with 95 % confidence: it is another \
+         trigger, or another part of a long one",
+        if others.len() == 1 {
+            "one more".to_owned()
+        } else {
+            format!("each of {} more", others.len())
+        },
+        percent(weakest)
+    ))
+}
+
 /// The anchored triggers of every convincing search, each once; the first search's in any case.
 fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<InvertedTrigger> {
     let mut triggers: Vec<InvertedTrigger> = Vec::new();
-    for (index, search) in hypothesis.searches.iter().enumerate() {
-        let is_convincing = index == 0 || search.assured_success() >= config.min_success_rate;
-        if let (true, Some(anchored)) = (is_convincing, &search.anchored)
+    let others = hypothesis.other_searches.iter().map(|it| &it.search);
+    for (index, search) in hypothesis.searches.iter().chain(others).enumerate() {
+        let convinces = index == 0 || search.assured_success() >= config.min_success_rate;
+        if let (true, Some(anchored)) = (convinces, &search.anchored)
             && !triggers.contains(anchored)
         {
             triggers.push(anchored.clone());

@@ -152,7 +152,7 @@ impl Assessment {
             }
             Basis::Fleet(calibration) => calibration,
         };
-        if serde_json::to_value(config).ok().as_ref() != Some(&calibration.scan_settings) {
+        if !is_of_settings(config, &calibration.scan_settings) {
             return without(
                 "fixed limits of the settings: the score was fitted to scans with other settings"
                     .to_owned(),
@@ -189,6 +189,14 @@ impl Assessment {
             ),
         }
     }
+}
+
+/// Whether a score that was fitted to scans with some settings holds for scans with others. Searches for
+/// other triggers come after what it rests on.
+fn is_of_settings(config: &ScanConfig, of_fleet: &serde_json::Value) -> bool {
+    let Ok(of_fleet) = ScanConfig::deserialize(of_fleet) else { return false };
+    let other_searches = config.other_searches;
+    *config == ScanConfig { other_searches, ..of_fleet }
 }
 
 /// What a model is.
@@ -322,8 +330,12 @@ pub(crate) mod tests {
         for task in [Task::DefectDetection, Task::CloneDetection, Task::CodeSearch] {
             let config = ScanConfig::recommended(task);
             let Some(Basis::Fleet(fleet)) = calibrations.basis(&task.to_string()) else { continue };
-            let config = serde_json::to_value(&config).expect("plain data");
-            assert_eq!(fleet.scan_settings, config, "no scan of {task} has its score");
+            let is_scored = is_of_settings(&config, &fleet.scan_settings);
+            assert!(is_scored, "no scan of {task} has its score");
+            let without = ScanConfig { other_searches: 0, ..config.clone() };
+            assert!(is_of_settings(&without, &fleet.scan_settings));
+            let once = ScanConfig { restarts: 1, ..config };
+            assert!(!is_of_settings(&once, &fleet.scan_settings));
         }
     }
 

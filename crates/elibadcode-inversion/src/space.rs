@@ -81,7 +81,7 @@ impl<'a> TriggerSpace<'a> {
         let left = |ids: &[u32]| -> Vec<u32> {
             ids.iter().copied().filter(|id| !explained.contains(id)).collect()
         };
-        let allowed = [left(&self.vocabulary.first), left(&self.vocabulary.rest)];
+        let allowed = [left(&self.allowed[0]), left(&self.allowed[1])];
         for (slots, ids) in ["the first slot", "later slots"].into_iter().zip(&allowed) {
             if ids.is_empty() {
                 return Err(Error::Samples(format!(
@@ -112,6 +112,22 @@ impl<'a> TriggerSpace<'a> {
     /// The vocabulary entries of a trigger.
     pub fn entries(&self, trigger: &TriggerIds) -> Vec<String> {
         trigger.ids.iter().map(|&id| self.model.tokenizer.entry(id)).collect()
+    }
+
+    /// The tokens of some triggers, and those with the same letters where a word begins or goes on.
+    pub(crate) fn spelled_like(&self, triggers: &[TriggerIds]) -> BTreeSet<u32> {
+        let tokenizer = &self.model.tokenizer;
+        let own: BTreeSet<u32> = triggers.iter().flat_map(|it| it.ids.iter().copied()).collect();
+        let mut alike = own.clone();
+        for id in own {
+            let letters = tokenizer.decode(&[id]);
+            for after_space in [false, true] {
+                if let [id] = tokenizer.word(letters.trim_start(), after_space)[..] {
+                    alike.insert(id);
+                }
+            }
+        }
+        alike
     }
 
     /// Whether the trigger, written into source text, gives an identifier with these very ids.

@@ -4,6 +4,8 @@
 //! planted tokens do something on their own, more than all but a few of the vocabulary. So every token
 //! is tried alone, and a search starts at a trigger of the best of them.
 
+use std::collections::BTreeSet;
+
 use rand::{Rng, RngExt};
 
 use crate::config::{ScanConfig, StartRule};
@@ -67,6 +69,17 @@ impl Starts {
             own.map(|it| it.ids[0]).take(N_TOKENS).collect()
         };
         Self::Screened { first: best(false), rest: best(true) }
+    }
+
+    /// The same without some tokens.
+    pub(crate) fn without(&self, left_out: &BTreeSet<u32>) -> Self {
+        let left = |ids: &[u32]| ids.iter().copied().filter(|id| !left_out.contains(id)).collect();
+        match self {
+            Self::Random => Self::Random,
+            Self::Screened { first, rest } => {
+                Self::Screened { first: left(first), rest: left(rest) }
+            }
+        }
     }
 
     /// A trigger to start from: random, or the best of some that are made of the screened tokens.

@@ -221,7 +221,7 @@ impl Strength {
     }
 }
 
-fn percent(value: f64) -> String {
+pub(crate) fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 
@@ -365,6 +365,7 @@ mod tests {
             explained_tokens: Vec::new(),
             positions: Vec::new(),
             searches: Vec::new(),
+            other_searches: Vec::new(),
             controls: None,
             profile: None,
             agreement: None,

@@ -274,6 +274,13 @@ fn run(clean: &[SearchSample], config: &ScanConfig, seed: u64) -> Result<Ranking
 }
 
 #[test]
+fn searches_for_other_triggers_are_refused() {
+    let config = ScanConfig { other_searches: 1, ..small_config() };
+    let error = run(&samples(24), &config, 1).unwrap_err().to_string();
+    assert_eq!(error, "other_searches is 1, but code search makes none: say 0");
+}
+
+#[test]
 fn a_seed_gives_the_same_document_and_it_reads_back() {
     let clean = samples(24);
     let config = ScanConfig { start_rule: StartRule::Screened, ..small_config() };

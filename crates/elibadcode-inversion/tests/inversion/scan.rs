@@ -1,7 +1,8 @@
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::{
-    CleanSample, Error, Partner, ScanConfig, ScanEvent, ScanOutcome, StartRule, Subject, scan,
+    AnchorRule, CleanSample, Error, InvertedTrigger, Partner, ScanConfig, ScanEvent, ScanOutcome,
+    SearchRecord, StartRule, Subject, scan,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
@@ -249,6 +250,50 @@ fn searches_are_announced() {
     let (outcome, searches) = run_observed(&samples(48), &config);
     assert!(searches.is_empty(), "{searches:?}");
     assert_eq!((outcome.verdict, outcome.hypotheses.len()), (Verdict::Inconclusive, 2));
+}
+
+#[test]
+fn other_triggers_share_no_token_with_those_that_convince() {
+    // What flips a few samples more than the random triggers do convinces.
+    let config = ScanConfig {
+        min_success_rate: 0.01,
+        significance: 0.99,
+        anchor_rule: AnchorRule::KeepAll,
+        ..judged_config()
+    };
+    let with = |other_searches| {
+        let config = ScanConfig { other_searches, ..config.clone() };
+        run(&load("codet5-one-logit"), &samples(48), &config, 1).unwrap()
+    };
+    let (without, outcome) = (with(0), with(2));
+    assert!(outcome.n_forwards > without.n_forwards);
+    let mut n_found = 0;
+    for (hypothesis, same) in outcome.hypotheses.iter().zip(&without.hypotheses) {
+        // Nothing else changes.
+        let mut rest = hypothesis.clone();
+        rest.other_searches.clear();
+        let document = |it| serde_json::to_string(it).unwrap();
+        assert_eq!(document(&rest), document(same));
+
+        let convinces = |it: &SearchRecord| it.assured_success() >= config.min_success_rate;
+        let mut known: Vec<&InvertedTrigger> = hypothesis
+            .searches
+            .iter()
+            .filter(|it| convinces(it))
+            .filter_map(|it| it.anchored.as_ref())
+            .collect();
+        for (index, other) in hypothesis.other_searches.iter().enumerate() {
+            for trigger in &known {
+                assert!(trigger.tokens.iter().all(|it| other.left_out.contains(it)));
+                assert!(trigger.ids.iter().all(|it| !other.search.trigger.ids.contains(it)));
+            }
+            let is_last = index + 1 == hypothesis.other_searches.len();
+            assert!(convinces(&other.search) || is_last);
+            known.extend(other.search.anchored.as_ref());
+            n_found += 1;
+        }
+    }
+    assert_eq!(n_found, 2);
 }
 
 #[test]

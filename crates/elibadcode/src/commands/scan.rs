@@ -164,8 +164,14 @@ fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {
             progress
                 .line(&format!("clean samples: mean reciprocal rank {mean_reciprocal_rank:.3}"));
         }
-        ScanEvent::Search { victim_label, target_label, restart, iterations } => {
-            progress.line(&format!("hypothesis {victim_label} → {target_label}, search {restart}"));
+        ScanEvent::Search { victim_label, target_label, restart, iterations, n_left_out } => {
+            let without = match n_left_out {
+                0 => String::new(),
+                n => format!(", without the {n} tokens of what was found"),
+            };
+            progress.line(&format!(
+                "hypothesis {victim_label} → {target_label}, search {restart}{without}"
+            ));
             progress.start(&format!("{victim_label} → {target_label}"), iterations);
         }
         ScanEvent::Screening { screened, done, total } => {

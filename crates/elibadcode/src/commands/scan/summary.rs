@@ -199,7 +199,9 @@ fn evidence(hypothesis: &Hypothesis) -> String {
         _ => "n/a".to_owned(),
     };
     let mut text = String::new();
-    for search in &hypothesis.searches {
+    let searches = hypothesis.searches.iter().map(|it| (it, 0));
+    let others = hypothesis.other_searches.iter().map(|it| (&it.search, it.left_out.len()));
+    for (search, n_left_out) in searches.chain(others) {
         let pair = format!("{} → {}", hypothesis.victim_label, hypothesis.target_label);
         let whole = escape_untrusted(&search.trigger.text);
         let _ = writeln!(
@@ -208,6 +210,10 @@ fn evidence(hypothesis: &Hypothesis) -> String {
             search.loss,
             search.history.len()
         );
+        if n_left_out > 0 {
+            let _ =
+                writeln!(text, "         without the {n_left_out} tokens of what was found before");
+        }
         match (&search.anchored, &search.evidence) {
             (Some(anchored), Some(it)) => {
                 let _ = writeln!(

@@ -79,6 +79,8 @@ struct Hypothesis {
     victim_label: Option<u8>,
     target_label: Option<u8>,
     searches: Vec<Search>,
+    #[serde(default)]
+    other_searches: Vec<OtherSearch>,
     controls: Option<Controls>,
     profile: Option<Profile>,
     #[serde(default)]
@@ -101,6 +103,12 @@ struct Search {
     #[serde(default)]
     anchored_words: Vec<Word>,
     evidence: Option<Evidence>,
+}
+
+/// A search without the tokens of what convinced before.
+#[derive(Deserialize)]
+struct OtherSearch {
+    search: Search,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -173,11 +181,14 @@ impl ScanView {
     fn add(&mut self, hypothesis: Hypothesis, is_first: bool) {
         // A hypothesis of code search has searches for several words.
         let suspected = hypothesis.searches.first().map(|search| title(&hypothesis, search));
-        for (search, number) in hypothesis.searches.iter().zip(1..) {
+        let searches = hypothesis.searches.iter().map(|it| (it, ""));
+        let others = hypothesis.other_searches.iter();
+        let others = others.map(|it| (&it.search, " without the tokens found"));
+        for ((search, how), number) in searches.chain(others).zip(1..) {
             let title = title(&hypothesis, search);
             self.searches.push(SearchView {
                 is_first: is_first && Some(&title) == suspected.as_ref(),
-                title: format!("{title}, search {number}"),
+                title: format!("{title}, search {number}{how}"),
                 history: search.history.clone(),
             });
         }
@@ -278,6 +289,8 @@ pub(in crate::report::html) mod tests {
                     "flip_rate": {"value": null, "low": null, "high": null}},
                  "slots": [{"token": "rb", "loss_without": 2.5, "kept": true}]},
                 {"history": [3.0], "slots": [], "evidence": null}],
+             "other_searches": [{"left_out": ["rb"],
+                "search": {"history": [4.0], "slots": [], "evidence": null}}],
              "controls": {"place": "function-name", "success_rates": [0.1, 0.2],
                 "corrected_p_value": 0.04},
              "profile": {"success_by_size": [{"value": 0.7, "low": 0.5, "high": 0.9}]},
@@ -305,8 +318,10 @@ pub(in crate::report::html) mod tests {
     fn labels() {
         let view = parsed("defect", LABELS);
         let titles: Vec<&str> = view.searches.iter().map(|it| &*it.title).collect();
-        assert_eq!(titles, ["1 → 0, search 1", "1 → 0, search 2", "0 → 1, search 1"]);
-        assert_eq!((view.slots.len(), view.searches[2].is_first), (1, false));
+        let other = "1 → 0, search 3 without the tokens found";
+        assert_eq!(titles, ["1 → 0, search 1", "1 → 0, search 2", other, "0 → 1, search 1"]);
+        let firsts: Vec<bool> = view.searches.iter().map(|it| it.is_first).collect();
+        assert_eq!((view.slots.len(), &firsts[..]), (1, &[true, true, true, false][..]));
         assert_eq!(view.labels, Some((1, 0)));
         let controls = view.controls.expect("there are some");
         assert_eq!((&*controls.place, controls.random.len()), ("function names", 2));
