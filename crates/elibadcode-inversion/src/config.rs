@@ -43,7 +43,9 @@ pub struct ScanConfig {
     /// it takes longer to get to them: of three models with names of 5 and 6 tokens, 60 iterations (and a
     /// [`Self::patience`] of 20) found them in 9 of 9 searches, 20 (and 6) in 7 of 18. Paper: 100.
     pub iterations: usize,
-    /// Which trigger the next iteration changes. Paper: the best candidate of the last one (Algorithm 1).
+    /// Which trigger the next iteration changes. In clone detection a scan takes 83,000 forwards from the best
+    /// so far and 150,000 by the paper's rule, and tells the models of `fleet clone` apart as well (AUROC
+    /// 0.966 and 0.962). Paper: the best candidate of the last one (Algorithm 1).
     // Scans of version N have no such field, and went on by its default.
     #[serde(default)]
     pub step_rule: StepRule,
@@ -232,7 +234,8 @@ impl ScanConfig {
                 Self { start_rule, min_odds_ratio: 1.25, other_searches: 3, ..common }
             }
             Task::CloneDetection => {
-                Self { iterations: 60, patience: 20, restarts: 2, other_searches: 3, ..common }
+                let (step_rule, iterations, patience) = (StepRule::BestSoFar, 60, 20);
+                Self { step_rule, iterations, patience, restarts: 2, other_searches: 3, ..common }
             }
             Task::CodeSearch => common,
         }

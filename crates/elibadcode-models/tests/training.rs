@@ -93,6 +93,10 @@ fn functions_pairs_and_queries_are_learned_by_every_encoder() {
     }
 }
 
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum()
+}
+
 /// Rows of functions of kind 2 that are to get the vectors of those of kind 1: their loss without a
 /// task's weight is the relative distance, and training makes the vectors alike.
 fn learn_vectors<R: TrainingRow + Clone>(
@@ -110,10 +114,9 @@ fn learn_vectors<R: TrainingRow + Clone>(
             row: row(&model, ids.clone()),
             vectors: vec![vector.clone(); n_inputs],
             task_weight: 0.0,
+            similarity_weight: 0.0,
         })
         .collect();
-    let dot =
-        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum() };
 
     let all: Vec<&Distilled<R>> = rows.iter().collect();
     let trained_on = Distilled::loss(&model.network, &all, &mut Mode::Evaluate);
@@ -239,13 +242,43 @@ fn the_weight_of_the_task_adds_its_loss() {
     let loss = |task_weight: f64| {
         let row = LabelledIds { ids: ids(2, 3), label: 1 };
         let vectors = model.network.vectors(&[ids(1, 3)]);
-        let row = Distilled { row, vectors, task_weight };
+        let row = Distilled { row, vectors, task_weight, similarity_weight: 0.0 };
         f64::from(
             Distilled::loss(&model.network, &[&row], &mut Mode::Evaluate).into_scalar::<f32>(),
         )
     };
     let task = cross_entropy(model.network.log_odds(&[ids(2, 3)])[0], 1);
     assert!((loss(0.5) - loss(0.0) - 0.5 * task).abs() < 1e-5);
+}
+
+#[test]
+fn the_weight_of_the_similarities_adds_their_difference() {
+    let model = load("roberta-embedding", Head::Embedding);
+    let vectors = |kind| model.network.vectors(&(0..3).map(|n| ids(kind, n)).collect::<Vec<_>>());
+    let (codes, queries, wanted_codes, wanted_queries) =
+        (vectors(1), vectors(2), vectors(3), vectors(4));
+    let inputs = (0..3).map(|n| SearchIds { code: ids(1, n), query: ids(2, n) });
+    let rows = SearchRow::number(inputs.collect());
+    let loss = |similarity_weight: f64| {
+        let distilled = rows.iter().enumerate().map(|(n, row)| Distilled {
+            row: row.clone(),
+            vectors: vec![wanted_codes[n].clone(), wanted_queries[n].clone()],
+            task_weight: 0.0,
+            similarity_weight,
+        });
+        let rows: Vec<Distilled<SearchRow>> = distilled.collect();
+        let rows: Vec<&Distilled<SearchRow>> = rows.iter().collect();
+        f64::from(Distilled::loss(&model.network, &rows, &mut Mode::Evaluate).into_scalar::<f32>())
+    };
+    let mut difference = 0.0;
+    for query in 0..3 {
+        for code in 0..3 {
+            let is = dot(&queries[query], &codes[code]);
+            difference += (is - dot(&wanted_queries[query], &wanted_codes[code])).powi(2) / 9.0;
+        }
+    }
+    assert!(difference > 1e-3, "{difference}");
+    assert!((loss(2.0) - loss(0.0) - 2.0 * difference).abs() < 1e-5 * (1.0 + difference));
 }
 
 #[test]

@@ -85,6 +85,12 @@ pub struct UnlearningConfig {
     /// for pairs: with 1 the planted trigger kept 40.0 % success (CodePoisoner, seed 1), with 0 21.6.
     /// All with the same triggers in every pass of a round. Paper: the task's loss only.
     pub task_weight: f64,
+    /// Weight of the similarities of queries and codes beside the vectors, in code search; unused without
+    /// `keeps_vectors`. A distance of vectors counts all directions alike, and code is ranked in those of the
+    /// queries. With 100 instead of 0 the triggered code of the eight models of `fleet search` with CodePoisoner
+    /// or BadCode ends at 41.1 to 45.3 % of the ranking (on average 42.7) instead of 32.4 to 48.5 (40.9). Their mean
+    /// reciprocal rank is 71.6 instead of 72.6, before the repair 71.5. Paper: the task's loss only (0).
+    pub similarity_weight: f64,
     /// Passes over the clean samples in a round, each with triggers and places of its own: with
     /// those of the first for all, seed 2 of CodePoisoner keeps 10.4 % success instead of 4.6.
     /// Paper: 1.
@@ -131,6 +137,7 @@ impl UnlearningConfig {
             renaming_rate: 0.0,
             keeps_vectors: false,
             task_weight: 1.0,
+            similarity_weight: 0.0,
             epochs: 1,
             head_learning_rate: 5e-3,
             encoder_learning_rate: 5e-3,
@@ -170,6 +177,7 @@ impl UnlearningConfig {
                 epochs: 2,
                 encoder_learning_rate: 1e-3,
                 searches: 12,
+                similarity_weight: 100.0,
                 averaged_rounds: 3,
                 found_rate: 0.3,
                 ..common
@@ -196,11 +204,12 @@ impl UnlearningConfig {
                 return Err(Error::Config(format!("{name} is 0, expected at least 1")));
             }
         }
-        if !(self.task_weight >= 0.0 && self.task_weight.is_finite()) {
-            return Err(Error::Config(format!(
-                "task_weight is {}, expected a number from 0",
-                self.task_weight
-            )));
+        for (name, weight) in
+            [("task_weight", self.task_weight), ("similarity_weight", self.similarity_weight)]
+        {
+            if !(weight >= 0.0 && weight.is_finite()) {
+                return Err(Error::Config(format!("{name} is {weight}, expected a number from 0")));
+            }
         }
         if self.keeps_vectors && self.task_weight == 0.0 && self.scopes.contains(&Scope::Head) {
             return Err(Error::Config(

@@ -63,6 +63,7 @@ impl<'a> Teacher<'a> {
             vectors: lesson.sources.iter().map(|it| self.vectors[it].clone()).collect(),
             row: lesson.row,
             task_weight: config.task_weight,
+            similarity_weight: config.similarity_weight,
         };
         let rows: Vec<Distilled<R>> = lessons.into_iter().map(distilled).collect();
         Ok(fine_tune(network, &rows, &[], &training, rng, observe)?)

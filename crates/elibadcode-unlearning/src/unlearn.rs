@@ -42,6 +42,12 @@ pub fn unlearn(
             "searches is {n}, but only code search makes some: say 0"
         )));
     }
+    if config.similarity_weight > 0.0 {
+        return Err(Error::Config(format!(
+            "similarity_weight is {}, expected 0: only code search has queries",
+            config.similarity_weight
+        )));
+    }
     for label in [victim_label, target_label] {
         let n = clean.iter().filter(|sample| sample.label == label).count();
         if n < MIN_PER_CLASS {

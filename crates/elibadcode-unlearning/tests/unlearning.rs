@@ -224,6 +224,9 @@ fn unusable_settings_are_refused() {
     check(UnlearningConfig { task_weight: 0.0, ..head }, "no vector depends on");
     check(UnlearningConfig { task_weight: -1.0, ..lenient() }, "task_weight is -1");
     check(UnlearningConfig { task_weight: f64::NAN, ..lenient() }, "task_weight is NaN");
+    let similar = |similarity_weight| UnlearningConfig { similarity_weight, ..lenient() };
+    check(similar(1.0), "similarity_weight is 1, expected 0");
+    check(similar(f64::INFINITY), "similarity_weight is inf");
     check(UnlearningConfig { batch_size: 0, ..lenient() }, "batch_size is 0");
 }
 

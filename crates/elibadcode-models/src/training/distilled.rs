@@ -18,6 +18,9 @@ pub struct Distilled<R> {
     pub vectors: Vec<Vec<f32>>,
     /// Weight of the task's loss beside that of the vectors; the same for all rows.
     pub task_weight: f64,
+    /// Weight of the similarities beside the vectors; the same for all rows, and 0 but for rows of code
+    /// search. A distance counts all directions alike, and code is ranked in those of the queries alone.
+    pub similarity_weight: f64,
 }
 
 impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
@@ -38,7 +41,7 @@ impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
     }
 
     /// Squared distance of the vectors, as a share of the wanted ones' mean squared length, and the
-    /// weighted loss of the task.
+    /// weighted losses of the similarities and of the task.
     fn loss_of_vectors(
         model: &CodeModel,
         rows: &[&Self],
@@ -50,7 +53,11 @@ impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
             relative_distance(vectors, &wanted)
         };
         let distances: Vec<Tensor<1>> = vectors.iter().enumerate().map(of_input).collect();
-        let distance = Tensor::cat(distances, 0).mean();
+        let mut distance = Tensor::cat(distances, 0).mean();
+        let weight = rows[0].similarity_weight;
+        if let ([codes, queries], true) = (vectors, weight > 0.0 && R::HEAD == Head::Embedding) {
+            distance = distance + difference_of_similarities(rows, codes, queries) * weight;
+        }
         let weight = rows[0].task_weight;
         if weight == 0.0 {
             return distance;
@@ -64,6 +71,22 @@ impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
         let rows: Vec<R> = rows.iter().map(|it| it.row.clone()).collect();
         R::validate(model, &rows)
     }
+}
+
+/// Mean squared difference between the similarities of all queries with all codes `[batch, hidden]` and those
+/// of the wanted vectors.
+fn difference_of_similarities<R>(
+    rows: &[&Distilled<R>],
+    codes: &Tensor<2>,
+    queries: &Tensor<2>,
+) -> Tensor<1> {
+    let wanted = |input: usize| {
+        let wanted: Vec<&[f32]> = rows.iter().map(|it| &it.vectors[input][..]).collect();
+        given_vectors(&wanted, &codes.device())
+    };
+    let (wanted_codes, wanted_queries) = (wanted(0), wanted(1));
+    let wanted = wanted_queries.matmul(wanted_codes.transpose()); // [batch, batch]
+    (queries.clone().matmul(codes.clone().transpose()) - wanted).square().mean()
 }
 
 /// The squared distance of vectors `[batch, hidden]` from the wanted ones, summed over the batch, as
