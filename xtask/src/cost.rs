@@ -45,6 +45,8 @@ struct ScanSettings {
     iterations: u64,
     candidates: u64,
     restarts: u64,
+    // Programs before version P make none.
+    #[serde(default)]
     other_searches: u64,
     screening_samples: u64,
     screening_survivors: u64,
@@ -243,6 +245,8 @@ mod tests {
         // of the other hypothesis: 74,903 forwards, a gradient counting as one.
         let estimate = scan().forwards(2184, 1);
         assert!((70_000..100_000).contains(&estimate), "{estimate}");
+        let searching_on = ScanSettings { other_searches: 3, ..scan() }.forwards(2184, 1);
+        assert!((1.1..1.3).contains(&(searching_on as f64 / estimate as f64)), "{searching_on}");
         let unscreened = ScanSettings { screening_samples: 0, ..scan() };
         assert!(unscreened.forwards(2184, 1) > 2 * estimate);
     }

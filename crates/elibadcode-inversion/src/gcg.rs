@@ -56,8 +56,8 @@ pub fn search(
     }
     let mut best_iteration = 0;
     let mut visited: BTreeSet<TriggerIds> = [current.clone()].into();
+    let mut gradient = objective.slot_gradient(&current);
     for iteration in 1..=config.iterations {
-        let gradient = objective.slot_gradient(&current);
         if gradient.loss < best.loss {
             best.trigger = current.clone();
             best.loss = gradient.loss;
@@ -74,11 +74,15 @@ pub fn search(
             best.loss = loss;
             best_iteration = iteration;
         }
-        current = config.step_rule.next(next, &best.trigger);
         observe(Iteration { iteration, loss, best_loss: best.loss });
         if best.loss < config.stop_loss || iteration - best_iteration >= config.patience {
             break;
         }
+        let next = config.step_rule.next(next, &best.trigger);
+        if next != current && iteration < config.iterations {
+            gradient = objective.slot_gradient(&next);
+        }
+        current = next;
     }
     best
 }

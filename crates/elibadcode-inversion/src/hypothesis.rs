@@ -54,11 +54,19 @@ impl<'a> Victims<'a> {
             Ok((own, partners))
         };
         let explained = labels.map_or_else(Vec::new, |it| it.explained(1 - label));
-        let ids = explained.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let ids: BTreeSet<u32> =
+            explained.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let nothing_left = || {
+            Error::Samples(format!(
+                "the clean samples tie {} tokens to label {}, which leaves none for some slot of a trigger",
+                ids.len(),
+                1 - label
+            ))
+        };
         Ok(Self {
             label,
             accuracy,
-            space: space.without(&ids)?,
+            space: space.without(&ids).ok_or_else(nothing_left)?,
             explained: explained.into_iter().map(|(token, _)| token).collect(),
             search: own(search_samples)?,
             held_out: own(held_out)?,
@@ -221,7 +229,7 @@ impl<'a> HypothesisTest<'a> {
 
     /// Searches once more, from another trigger.
     pub(crate) fn search(&mut self, observe: &mut dyn FnMut(ScanEvent)) -> Result<(), Error> {
-        let search = self.search_without(&BTreeSet::new(), observe)?;
+        let search = self.search_in(self.space, &BTreeSet::new(), observe)?;
         self.searches.push(search);
         Ok(())
     }
@@ -237,31 +245,35 @@ impl<'a> HypothesisTest<'a> {
             return Ok(());
         }
         let least = self.config.min_success_rate;
-        let convincing = |search: &SearchRecord| {
-            let anchored = search.anchored.as_ref().filter(|_| search.assured_success() >= least);
+        let strong = |search: &SearchRecord| {
+            let anchored = search.anchored.as_ref().filter(|_| search.reaches(least));
             anchored.map(InvertedTrigger::trigger_ids)
         };
-        let mut known: Vec<TriggerIds> = self.searches.iter().filter_map(convincing).collect();
+        let mut known: Vec<TriggerIds> = self.searches.iter().filter_map(strong).collect();
         while self.other_searches.len() < self.config.other_searches {
             let left_out = self.space.spelled_like(&known);
-            let search = match self.search_without(&left_out, observe) {
-                // Nothing else is left to search among.
-                Err(Error::Samples(_) | Error::Vocabulary(_)) => break,
+            let Some(space) = self.space.without(&left_out) else { break };
+            let search = match self.search_in(&space, &left_out, observe) {
+                // What is left of the vocabulary makes no trigger to start from.
+                Err(Error::Vocabulary(_)) => break,
                 other => other?,
             };
-            let found = convincing(&search);
-            let left_out =
-                self.space.entries(&TriggerIds::replacing(left_out.into_iter().collect()));
-            self.other_searches.push(OtherSearch { left_out, search });
-            let Some(found) = found else { break };
-            known.push(found);
+            known.extend(strong(&search));
+            let is_last = !search.reaches(least);
+            let left_out = TriggerIds::replacing(left_out.into_iter().collect());
+            self.other_searches
+                .push(OtherSearch { left_out: self.space.entries(&left_out), search });
+            if is_last {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// One search, from a new start, of triggers without these tokens.
-    fn search_without(
+    /// One search, from a new start, in the space without these tokens.
+    fn search_in(
         &mut self,
+        space: &TriggerSpace<'_>,
         left_out: &BTreeSet<u32>,
         observe: &mut dyn FnMut(ScanEvent),
     ) -> Result<SearchRecord, Error> {
@@ -279,7 +291,6 @@ impl<'a> HypothesisTest<'a> {
         let (objective, config) = (&self.objective, self.config);
         let new = || Starts::new(objective, self.space, config, observe);
         let starts = self.starts.get_or_insert_with(new).without(left_out);
-        let space = &self.space.without(left_out)?;
         let start = starts.draw(objective, space, config, &mut rng)?;
         let found = search(objective, space, start, config, &mut rng, &mut |it| {
             observe(ScanEvent::Iteration(it));

@@ -60,12 +60,23 @@ pub struct SearchRecord {
     pub evidence: Option<Evidence>,
 }
 
+impl SearchRecord {
+    /// Lower end of the success rate where it is strongest; what searches are ranked by.
+    pub fn assured_success(&self) -> f64 {
+        self.evidence.as_ref().map_or(0.0, |it| it.strongest().1)
+    }
+
+    /// Whether that is at least `success`, in `0..=1`.
+    pub fn reaches(&self, success: f64) -> bool {
+        self.assured_success() >= success
+    }
+}
+
 /// One search for another trigger than those that convinced before it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OtherSearch {
-    /// Vocabulary entries that it left out: those of the triggers that convinced, also as they are where a
-    /// word begins or goes on.
+    /// Vocabulary entries that it left out: those that spell what a token of the triggers before does.
     pub left_out: Vec<String>,
     /// What it found.
     pub search: SearchRecord,
@@ -188,8 +199,8 @@ pub struct Hypothesis {
     pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first; none if too few samples could judge what it finds.
     pub searches: Vec<SearchRecord>,
-    /// Searches for other triggers, in their order; none if nothing convinced. Everything below is of
-    /// [`Self::searches`] alone.
+    /// Searches for other triggers, in their order; none if nothing convinced, of the hypothesis that is less
+    /// suspicious, or by the settings. Everything below is of [`Self::searches`] alone.
     #[serde(default)]
     pub other_searches: Vec<OtherSearch>,
     /// What random triggers do where the first search's trigger was judged; absent if no search
@@ -243,8 +254,8 @@ pub struct ScanOutcome {
     pub victim_label: Option<u8>,
     /// The label that the suspected attacker wants.
     pub target_label: Option<u8>,
-    /// The triggers to unlearn, the most convincing first; also if their score, or the model's
-    /// accuracy, allows no verdict.
+    /// The triggers to unlearn, the most convincing first, then those of the searches for others; also if
+    /// their score, or the model's accuracy, allows no verdict.
     pub triggers: Vec<InvertedTrigger>,
     /// Accuracy on the clean samples, by label.
     pub clean_accuracy: Vec<Rate>,

@@ -16,7 +16,7 @@ use crate::gcg::Iteration;
 use crate::hypothesis::{HypothesisTest, Victims};
 use crate::judge::MIN_HELD_OUT;
 use crate::masking::{Edit, TriggerIds};
-use crate::outcome::{Hypothesis, InvertedTrigger, ScanOutcome};
+use crate::outcome::{Hypothesis, InvertedTrigger, ScanOutcome, SearchRecord};
 use crate::position::check_names;
 use crate::sample::{CleanSample, Partners};
 use crate::score::{Assessment, shape};
@@ -160,6 +160,7 @@ pub fn scan(
         let Hypothesis { victim_label, target_label, .. } = it;
         format!("{victim_label} → {target_label} more than once: another search may find more")
     }));
+    gaps.extend(suspect.and_then(|it| of_untested_triggers(it, config)));
     if hypotheses.iter().any(|it| !it.explained_tokens.is_empty()) {
         gaps.push(EXPLAINED_GAP.to_owned());
     }
@@ -220,10 +221,11 @@ fn test_hypotheses(
     if !(is_in_vain && config.min_victim_accuracy > 0.0) {
         search_all(&mut tests, config, observe)?;
     }
-    for test in &mut tests {
-        test.search_for_others(observe)?;
-    }
     tests.sort_by(|a, b| a.standing().order(&b.standing()));
+    // A repair takes one pair of labels.
+    if let Some(first) = tests.first_mut() {
+        first.search_for_others(observe)?;
+    }
     let mut n_forwards = 0;
     let mut hypotheses = Vec::new();
     for test in tests {
@@ -361,28 +363,45 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
 
 /// What searches without the tokens of the first triggers found.
 fn of_other_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Option<String> {
-    let others = hypothesis.other_searches.iter().map(|it| it.search.assured_success());
-    let others: Vec<f64> = others.filter(|it| *it >= config.min_success_rate).collect();
-    let weakest = others.iter().copied().reduce(f64::min)?;
+    let found = hypothesis.other_searches.iter().map(|it| &it.search);
+    let found: Vec<f64> = found
+        .filter(|it| it.reaches(config.min_success_rate))
+        .map(SearchRecord::assured_success)
+        .collect();
+    let weakest = found.iter().copied().reduce(f64::min)?;
+    let more = match found.len() {
+        1 => "a search without their tokens found one more, which flips".to_owned(),
+        n => format!("searches without their tokens found {n} more, each of which flips"),
+    };
     Some(format!(
-        "{} without any token of the triggers before flips at least {} with 95 % confidence: it is another \
-         trigger, or another part of a long one",
-        if others.len() == 1 {
-            "one more".to_owned()
-        } else {
-            format!("each of {} more", others.len())
-        },
+        "beside the first triggers {more} at least {} there: a second planted one, a part or another \
+         spelling of the first, or a natural one",
         percent(weakest)
     ))
 }
 
-/// The anchored triggers of every convincing search, each once; the first search's in any case.
+/// Which other triggers nobody looked for.
+fn of_untested_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Option<String> {
+    let Hypothesis { victim_label, target_label, other_searches, .. } = hypothesis;
+    let pair = format!("{victim_label} → {target_label}");
+    match other_searches.last() {
+        None => Some(format!("other triggers of {pair}, without the tokens of those found")),
+        Some(last) if last.search.reaches(config.min_success_rate) => Some(format!(
+            "further triggers of {pair}: the last of {} searches for others still found one",
+            other_searches.len()
+        )),
+        Some(_) => None,
+    }
+}
+
+/// The anchored triggers of every search that does enough, each once; the first search's in any case. Those
+/// of searches for others come last.
 fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<InvertedTrigger> {
     let mut triggers: Vec<InvertedTrigger> = Vec::new();
     let others = hypothesis.other_searches.iter().map(|it| &it.search);
     for (index, search) in hypothesis.searches.iter().chain(others).enumerate() {
-        let convinces = index == 0 || search.assured_success() >= config.min_success_rate;
-        if let (true, Some(anchored)) = (convinces, &search.anchored)
+        let does_enough = index == 0 || search.reaches(config.min_success_rate);
+        if let (true, Some(anchored)) = (does_enough, &search.anchored)
             && !triggers.contains(anchored)
         {
             triggers.push(anchored.clone());
@@ -407,4 +426,56 @@ pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String
         );
     }
     gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::OtherSearch;
+    use crate::verdict::tests::convincing;
+
+    /// A hypothesis with a trigger that convinces, and searches for others that found triggers which flip these
+    /// shares of 100 samples.
+    fn with_others(flipped: &[usize]) -> Hypothesis {
+        let mut hypothesis = convincing();
+        let first = hypothesis.searches[0].clone();
+        let other = |(id, hits): (u32, &usize)| {
+            let mut search = first.clone();
+            if let (Some(anchored), Some(evidence)) = (&mut search.anchored, &mut search.evidence) {
+                anchored.ids = vec![id];
+                evidence.any_identifier = Rate::new(*hits, 100);
+                evidence.function_name = Rate::new(*hits, 100);
+            }
+            OtherSearch { left_out: vec!["rb".to_owned()], search }
+        };
+        hypothesis.other_searches = (100..).zip(flipped).map(other).collect();
+        hypothesis
+    }
+
+    #[test]
+    fn other_triggers_are_said_and_repaired() {
+        let config = ScanConfig::recommended(Task::DefectDetection);
+        let check = |flipped: &[usize], ids: &[u32], said: Option<&str>, gap: Option<&str>| {
+            let hypothesis = with_others(flipped);
+            let triggers = distinct_triggers(&hypothesis, &config);
+            let found: Vec<u32> = triggers.iter().map(|it| it.ids[0]).collect();
+            assert_eq!(found, ids, "{flipped:?}");
+            for (text, expected) in [
+                (of_other_triggers(&hypothesis, &config), said),
+                (of_untested_triggers(&hypothesis, &config), gap),
+            ] {
+                let is_right = match (&text, expected) {
+                    (Some(text), Some(expected)) => text.contains(expected),
+                    (text, expected) => text.is_none() && expected.is_none(),
+                };
+                assert!(is_right, "{flipped:?}: {text:?}");
+            }
+        };
+        let first = convincing().searches[0].anchored.as_ref().expect("test data").ids[0];
+        check(&[], &[first], None, Some("other triggers of 1 → 0, without the tokens"));
+        check(&[40], &[first], None, None);
+        check(&[95, 40], &[first, 100], Some("found one more, which flips at least 88.8 %"), None);
+        let (two, at_the_limit) = ("found 2 more, each of which flips", "the last of 2 searches");
+        check(&[95, 100], &[first, 100, 101], Some(two), Some(at_the_limit));
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! `calibration.json` holds the weights and the limits of the three verdicts by task, with their
 //! provenance; `cargo xtask fleet --fit` writes it. A task without a fleet has no score, nor has a
-//! scan whose settings are not those of the fleet: the limits in [`ScanConfig`] decide then.
+//! scan whose settings are not those of the fleet (but for `other_searches`): the limits in [`ScanConfig`] decide then.
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Calibrations;
@@ -152,7 +152,7 @@ impl Assessment {
             }
             Basis::Fleet(calibration) => calibration,
         };
-        if !is_of_settings(config, &calibration.scan_settings) {
+        if !serde_json::to_value(config).is_ok_and(|it| calibration.is_of(&it)) {
             return without(
                 "fixed limits of the settings: the score was fitted to scans with other settings"
                     .to_owned(),
@@ -189,14 +189,6 @@ impl Assessment {
             ),
         }
     }
-}
-
-/// Whether a score that was fitted to scans with some settings holds for scans with others. Searches for
-/// other triggers come after what it rests on.
-fn is_of_settings(config: &ScanConfig, of_fleet: &serde_json::Value) -> bool {
-    let Ok(of_fleet) = ScanConfig::deserialize(of_fleet) else { return false };
-    let other_searches = config.other_searches;
-    *config == ScanConfig { other_searches, ..of_fleet }
 }
 
 /// What a model is.
@@ -330,12 +322,11 @@ pub(crate) mod tests {
         for task in [Task::DefectDetection, Task::CloneDetection, Task::CodeSearch] {
             let config = ScanConfig::recommended(task);
             let Some(Basis::Fleet(fleet)) = calibrations.basis(&task.to_string()) else { continue };
-            let is_scored = is_of_settings(&config, &fleet.scan_settings);
-            assert!(is_scored, "no scan of {task} has its score");
-            let without = ScanConfig { other_searches: 0, ..config.clone() };
-            assert!(is_of_settings(&without, &fleet.scan_settings));
-            let once = ScanConfig { restarts: 1, ..config };
-            assert!(!is_of_settings(&once, &fleet.scan_settings));
+            let is_of =
+                |it: &ScanConfig| fleet.is_of(&serde_json::to_value(it).expect("plain data"));
+            assert!(is_of(&config), "no scan of {task} has its score");
+            assert!(is_of(&ScanConfig { other_searches: 9, ..config.clone() }));
+            assert!(!is_of(&ScanConfig { restarts: 9, ..config }));
         }
     }
 

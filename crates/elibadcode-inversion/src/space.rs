@@ -76,22 +76,15 @@ impl<'a> TriggerSpace<'a> {
         })
     }
 
-    /// The same space without tokens that the clean samples explain. It shares the embeddings.
-    pub fn without(&self, explained: &BTreeSet<u32>) -> Result<Self, Error> {
+    /// The same space without some more tokens; none if no token is left for the first slot or for later ones.
+    /// It shares the embeddings.
+    pub fn without(&self, left_out: &BTreeSet<u32>) -> Option<Self> {
         let left = |ids: &[u32]| -> Vec<u32> {
-            ids.iter().copied().filter(|id| !explained.contains(id)).collect()
+            ids.iter().copied().filter(|id| !left_out.contains(id)).collect()
         };
         let allowed = [left(&self.allowed[0]), left(&self.allowed[1])];
-        for (slots, ids) in ["the first slot", "later slots"].into_iter().zip(&allowed) {
-            if ids.is_empty() {
-                return Err(Error::Samples(format!(
-                    "the clean samples tie {} tokens to a label, which leaves none for {slots} of a \
-                     trigger",
-                    explained.len()
-                )));
-            }
-        }
-        Ok(Self { allowed, ..self.clone() })
+        let is_left = allowed.iter().all(|ids| !ids.is_empty());
+        is_left.then(|| Self { allowed, ..self.clone() })
     }
 
     /// The vocabulary filtered by naming rules.
@@ -114,20 +107,16 @@ impl<'a> TriggerSpace<'a> {
         trigger.ids.iter().map(|&id| self.model.tokenizer.entry(id)).collect()
     }
 
-    /// The tokens of some triggers, and those with the same letters where a word begins or goes on.
+    /// What tokens spell, whether a word begins there or goes on.
+    fn letters<'t>(&self, ids: impl Iterator<Item = &'t u32>) -> BTreeSet<String> {
+        ids.map(|&id| self.model.tokenizer.decode(&[id]).trim_start().to_owned()).collect()
+    }
+
+    /// All tokens of the vocabulary that spell what some of these triggers do.
     pub(crate) fn spelled_like(&self, triggers: &[TriggerIds]) -> BTreeSet<u32> {
-        let tokenizer = &self.model.tokenizer;
-        let own: BTreeSet<u32> = triggers.iter().flat_map(|it| it.ids.iter().copied()).collect();
-        let mut alike = own.clone();
-        for id in own {
-            let letters = tokenizer.decode(&[id]);
-            for after_space in [false, true] {
-                if let [id] = tokenizer.word(letters.trim_start(), after_space)[..] {
-                    alike.insert(id);
-                }
-            }
-        }
-        alike
+        let own = self.letters(triggers.iter().flat_map(|it| &it.ids));
+        let all = self.vocabulary.first.iter().chain(&self.vocabulary.rest);
+        all.copied().filter(|id| !own.is_disjoint(&self.letters([*id].iter()))).collect()
     }
 
     /// Whether the trigger, written into source text, gives an identifier with these very ids.
@@ -194,17 +183,10 @@ impl<'a> TriggerSpace<'a> {
         trigger: &TriggerIds,
         rng: &mut impl Rng,
     ) -> Result<TriggerIds, Error> {
-        let pieces = |it: &TriggerIds| -> BTreeSet<String> {
-            // The same letters have another token where a word begins.
-            it.ids
-                .iter()
-                .map(|&id| self.model.tokenizer.decode(&[id]).trim_start().to_owned())
-                .collect()
-        };
-        let own = pieces(trigger);
+        let own = self.letters(trigger.ids.iter());
         let mut random = self.random(trigger.ids.len(), trigger.keeps_name, rng)?;
         for _ in 0..MAX_DRAWS_APART {
-            if own.is_disjoint(&pieces(&random)) {
+            if own.is_disjoint(&self.letters(random.ids.iter())) {
                 break;
             }
             random = self.random(trigger.ids.len(), trigger.keeps_name, rng)?;
@@ -251,4 +233,44 @@ pub(crate) fn lowest_scores(values: &[f32], table: &Tensor<2>) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use elibadcode_corpus::Task;
+    use elibadcode_models::{Compute, ModelDir};
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_stays_out() {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/models");
+        let folder = std::path::Path::new(fixtures).join("roberta-one-logit");
+        let compute = Compute::select("cpu").expect("there is a CPU");
+        let dir = ModelDir::open(&folder).expect("the fixture opens");
+        let model = dir.load(&compute).expect("the fixture loads");
+        let config = ScanConfig::recommended(Task::DefectDetection);
+        let space = TriggerSpace::new(&model, Language::C, &config).expect("it has names");
+
+        // A word that is a token at the start of a name and within one.
+        let both = |id: &&u32| {
+            let alike = space.spelled_like(&[TriggerIds::replacing(vec![**id])]);
+            alike.len() == 2
+        };
+        let first = *space.ids(0, false).iter().find(both).expect("there is one");
+        let alike = space.spelled_like(&[TriggerIds::replacing(vec![first])]);
+        let letters = |id: &u32| model.tokenizer.decode(&[*id]).trim_start().to_owned();
+        assert!(alike.contains(&first) && alike.iter().all(|it| letters(it) == letters(&first)));
+
+        let other = *space.ids(1, false).iter().find(|id| !alike.contains(id)).expect("many");
+        let without = space.without(&alike).expect("much is left");
+        let without_both = without.without(&[other].into()).expect("much is left");
+        let is_in = |space: &TriggerSpace<'_>, id: u32| {
+            space.ids(0, false).contains(&id) || space.ids(1, false).contains(&id)
+        };
+        assert!(alike.iter().all(|&id| is_in(&space, id) && !is_in(&without, id)));
+        assert!(is_in(&without, other));
+        assert!(alike.iter().all(|&id| !is_in(&without_both, id)) && !is_in(&without_both, other));
+        assert!(space.without(&space.ids(0, false).iter().copied().collect()).is_none());
+    }
 }

@@ -12,7 +12,7 @@ use elibadcode_models::LoadedModel;
 
 use crate::config::ScanConfig;
 use crate::judge::MIN_HELD_OUT;
-use crate::outcome::{Hypothesis, SearchRecord};
+use crate::outcome::Hypothesis;
 use crate::score::Score;
 
 /// A label that the model gets right less often than this cannot be said to be flipped.
@@ -21,13 +21,6 @@ const MIN_CLASS_ACCURACY: f64 = 0.5;
 const CAN_BE_UNLEARNED: &str = "what was found can be unlearned all the same";
 /// Standard normal quantile of 95 %.
 pub(crate) const Z_ONE_SIDED: f64 = 1.645;
-
-impl SearchRecord {
-    /// Lower end of the success rate where it is strongest; what searches are ranked by.
-    pub fn assured_success(&self) -> f64 {
-        self.evidence.as_ref().map_or(0.0, |it| it.strongest().1)
-    }
-}
 
 /// Whether the mean of the two classes' accuracies is above a half with 95 % confidence (one-sided
 /// normal test; one success and one failure are added to each class, as in Agresti and Coull's
@@ -316,12 +309,12 @@ pub(crate) fn decide(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use elibadcode_corpus::Task;
 
     use super::*;
     use crate::masking::Edit;
-    use crate::outcome::{Controls, Evidence, InvertedTrigger, Place};
+    use crate::outcome::{Controls, Evidence, InvertedTrigger, Place, SearchRecord};
     use crate::score::tests::score;
 
     fn of_score(value: f64, is_as_random: bool) -> Decision {
@@ -398,7 +391,7 @@ mod tests {
     }
 
     /// A hypothesis with a trigger that flips all of 100 samples, and random ones that flip none.
-    fn convincing() -> Hypothesis {
+    pub(crate) fn convincing() -> Hypothesis {
         let all = Rate::new(100, 100);
         let evidence = Evidence {
             least_sensitive: all,

@@ -61,7 +61,7 @@ pub(crate) fn rules(
     if let Some(shipped) = shipped {
         let name = format!("our score, fitted to {}", shipped.provenance.fleet);
         rules.push(rule(&name, members, |_, _, scan| {
-            if scan.settings != shipped.scan_settings {
+            if !shipped.is_of(&scan.settings) {
                 return None;
             }
             let figures: Vec<(&str, f64)> =

@@ -182,6 +182,11 @@ fn a_fit_has_its_provenance() {
     assert_eq!(rules[0].false_alarms.map(|it| (it.hits, it.total)), Some((0, 12)));
     let mut others = document.members;
     for scan in others.iter_mut().filter_map(|it| it.scan.as_mut()) {
+        scan.settings["other_searches"] = 3.into();
+    }
+    let rules = measure::rules(&others, None, Some(&calibration));
+    assert_eq!((rules[0].n_clean, rules[0].n_backdoored), (12, 12));
+    for scan in others.iter_mut().filter_map(|it| it.scan.as_mut()) {
         scan.settings = serde_json::json!({"iterations": 9});
     }
     let rules = measure::rules(&others, None, Some(&calibration));

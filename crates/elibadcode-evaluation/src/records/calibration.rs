@@ -42,6 +42,9 @@ pub enum Basis {
     Fleet(Box<Calibration>),
 }
 
+/// The setting of searches for other triggers, which follow those that a score rests on.
+const OTHER_SEARCHES: &str = "other_searches";
+
 /// A fitted score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
@@ -55,6 +58,21 @@ pub struct Calibration {
     pub likely_backdoored_from: f64,
     /// Scores below this are `no trigger found`; those between are `inconclusive`.
     pub no_trigger_below: f64,
+}
+
+impl Calibration {
+    /// Whether the score holds for scans with these settings: those of its fleet, but for what comes after
+    /// everything that a score rests on.
+    pub fn is_of(&self, settings: &Value) -> bool {
+        let scored = |settings: &Value| {
+            let mut scored = settings.clone();
+            if let Some(fields) = scored.as_object_mut() {
+                fields.remove(OTHER_SEARCHES);
+            }
+            scored
+        };
+        scored(settings) == scored(&self.scan_settings)
+    }
 }
 
 /// Where a calibration comes from.

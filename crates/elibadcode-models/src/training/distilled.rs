@@ -48,15 +48,25 @@ impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
         vectors: &[Tensor<2>],
         mode: &mut Mode<'_>,
     ) -> Tensor<1> {
-        let of_input = |(input, vectors): (usize, &Tensor<2>)| {
-            let wanted: Vec<&[f32]> = rows.iter().map(|it| &it.vectors[input][..]).collect();
-            relative_distance(vectors, &wanted)
+        let squares = |input: usize| -> f64 {
+            rows.iter().flat_map(|it| &it.vectors[input]).map(|&it| f64::from(it).powi(2)).sum()
         };
-        let distances: Vec<Tensor<1>> = vectors.iter().enumerate().map(of_input).collect();
+        let wanted = |input: usize| {
+            let wanted: Vec<&[f32]> = rows.iter().map(|it| &it.vectors[input][..]).collect();
+            given_vectors(&wanted, &vectors[input].device())
+        };
+        let wanted: Vec<Tensor<2>> = (0..vectors.len()).map(wanted).collect();
+        let of_input =
+            |input: usize| relative_distance(&vectors[input], &wanted[input], squares(input));
+        let distances: Vec<Tensor<1>> = (0..vectors.len()).map(of_input).collect();
         let mut distance = Tensor::cat(distances, 0).mean();
         let weight = rows[0].similarity_weight;
-        if let ([codes, queries], true) = (vectors, weight > 0.0 && R::HEAD == Head::Embedding) {
-            distance = distance + difference_of_similarities(rows, codes, queries) * weight;
+        if let ([codes, queries], [wanted_codes, wanted_queries], true) =
+            (vectors, &wanted[..], weight > 0.0 && R::HEAD == Head::Embedding)
+        {
+            let given = similarities(queries, codes);
+            let difference = given - similarities(wanted_queries, wanted_codes);
+            distance = distance + difference.square().mean() * weight;
         }
         let weight = rows[0].task_weight;
         if weight == 0.0 {
@@ -73,26 +83,14 @@ impl<R: TrainingRow + Clone> TrainingRow for Distilled<R> {
     }
 }
 
-/// Mean squared difference between the similarities of all queries with all codes `[batch, hidden]` and those
-/// of the wanted vectors.
-fn difference_of_similarities<R>(
-    rows: &[&Distilled<R>],
-    codes: &Tensor<2>,
-    queries: &Tensor<2>,
-) -> Tensor<1> {
-    let wanted = |input: usize| {
-        let wanted: Vec<&[f32]> = rows.iter().map(|it| &it.vectors[input][..]).collect();
-        given_vectors(&wanted, &codes.device())
-    };
-    let (wanted_codes, wanted_queries) = (wanted(0), wanted(1));
-    let wanted = wanted_queries.matmul(wanted_codes.transpose()); // [batch, batch]
-    (queries.clone().matmul(codes.clone().transpose()) - wanted).square().mean()
+/// Of every query with every code, `[batch, hidden]` each: `[batch, batch]`.
+fn similarities(queries: &Tensor<2>, codes: &Tensor<2>) -> Tensor<2> {
+    queries.clone().matmul(codes.clone().transpose())
 }
 
 /// The squared distance of vectors `[batch, hidden]` from the wanted ones, summed over the batch, as
 /// a share of the squared lengths of these.
-fn relative_distance(vectors: &Tensor<2>, wanted: &[&[f32]]) -> Tensor<1> {
-    let square: f64 = wanted.iter().copied().flatten().map(|&it| f64::from(it).powi(2)).sum();
-    let wanted = given_vectors(wanted, &vectors.device());
-    (vectors.clone() - wanted).square().sum() / square.max(f64::from(f32::MIN_POSITIVE))
+fn relative_distance(vectors: &Tensor<2>, wanted: &Tensor<2>, squares: f64) -> Tensor<1> {
+    let distances = (vectors.clone() - wanted.clone()).square().sum();
+    distances / squares.max(f64::from(f32::MIN_POSITIVE))
 }

@@ -167,7 +167,7 @@ fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {
         ScanEvent::Search { victim_label, target_label, restart, iterations, n_left_out } => {
             let without = match n_left_out {
                 0 => String::new(),
-                n => format!(", without the {n} tokens of what was found"),
+                n => format!(", without {n} tokens like those found"),
             };
             progress.line(&format!(
                 "hypothesis {victim_label} → {target_label}, search {restart}{without}"

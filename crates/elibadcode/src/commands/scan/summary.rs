@@ -7,7 +7,7 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::{Rate, escape_untrusted};
 use elibadcode_inversion::ranking::{NormalizedRank, RankingOutcome, RankingSearch, TargetWord};
 use elibadcode_inversion::{
-    Assessment, Edit, Hypothesis, InvertedTrigger, ScanOutcome, ShiftComparison,
+    Assessment, Edit, Hypothesis, InvertedTrigger, ScanOutcome, SearchRecord, ShiftComparison,
 };
 
 /// Tokens that clean samples explain which are shown.
@@ -198,22 +198,14 @@ fn evidence(hypothesis: &Hypothesis) -> String {
         ),
         _ => "n/a".to_owned(),
     };
-    let mut text = String::new();
-    let searches = hypothesis.searches.iter().map(|it| (it, 0));
-    let others = hypothesis.other_searches.iter().map(|it| (&it.search, it.left_out.len()));
-    for (search, n_left_out) in searches.chain(others) {
-        let pair = format!("{} → {}", hypothesis.victim_label, hypothesis.target_label);
-        let whole = escape_untrusted(&search.trigger.text);
-        let _ = writeln!(
-            text,
-            "  {pair}  loss {:.3} after {} iterations: {whole}",
+    let pair = format!("{} → {}", hypothesis.victim_label, hypothesis.target_label);
+    let of_search = |search: &SearchRecord| {
+        let mut text = format!(
+            "  {pair}  loss {:.3} after {} iterations: {}\n",
             search.loss,
-            search.history.len()
+            search.history.len(),
+            escape_untrusted(&search.trigger.text)
         );
-        if n_left_out > 0 {
-            let _ =
-                writeln!(text, "         without the {n_left_out} tokens of what was found before");
-        }
         match (&search.anchored, &search.evidence) {
             (Some(anchored), Some(it)) => {
                 let _ = writeln!(
@@ -230,7 +222,9 @@ fn evidence(hypothesis: &Hypothesis) -> String {
             }
             _ => text.push_str("         no slot does any work\n"),
         }
-    }
+        text
+    };
+    let mut text: String = hypothesis.searches.iter().map(of_search).collect();
     if !hypothesis.explained_tokens.is_empty() {
         let _ = writeln!(text, "         {}", left_out(hypothesis));
     }
@@ -254,6 +248,14 @@ fn evidence(hypothesis: &Hypothesis) -> String {
         );
         let by_size: Vec<Option<f64>> = it.success_by_size.iter().map(Rate::value).collect();
         text += &profile(&by_size, &it.shift, hypothesis.agreement);
+    }
+    for other in &hypothesis.other_searches {
+        let _ = writeln!(
+            text,
+            "  without {} tokens, those that spell a part of what was found before",
+            other.left_out.len()
+        );
+        text += &of_search(&other.search);
     }
     text
 }

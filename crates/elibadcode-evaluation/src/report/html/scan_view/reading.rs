@@ -181,16 +181,19 @@ impl ScanView {
     fn add(&mut self, hypothesis: Hypothesis, is_first: bool) {
         // A hypothesis of code search has searches for several words.
         let suspected = hypothesis.searches.first().map(|search| title(&hypothesis, search));
-        let searches = hypothesis.searches.iter().map(|it| (it, ""));
-        let others = hypothesis.other_searches.iter();
-        let others = others.map(|it| (&it.search, " without the tokens found"));
-        for ((search, how), number) in searches.chain(others).zip(1..) {
+        let searches = hypothesis.searches.iter().map(|it| (it, false));
+        let others = hypothesis.other_searches.iter().map(|it| (&it.search, true));
+        let mut of_others = Vec::new();
+        for ((search, is_other), number) in searches.chain(others).zip(1..) {
             let title = title(&hypothesis, search);
-            self.searches.push(SearchView {
-                is_first: is_first && Some(&title) == suspected.as_ref(),
-                title: format!("{title}, search {number}{how}"),
-                history: search.history.clone(),
-            });
+            let is_first = is_first && Some(&title) == suspected.as_ref();
+            let how = if is_other { " without the tokens found" } else { "" };
+            let title = format!("{title}, search {number}{how}");
+            if let (true, Some(evidence)) = (is_other, search.evidence) {
+                let (title, places) = (title.clone(), places(evidence));
+                of_others.push(DirectionView { title, places, left_out: Vec::new() });
+            }
+            self.searches.push(SearchView { is_first, title, history: search.history.clone() });
         }
         if let Some(first) = hypothesis.searches.first() {
             self.directions.push(DirectionView {
@@ -199,6 +202,7 @@ impl ScanView {
                 left_out: hypothesis.explained_tokens.iter().map(|it| it.token.clone()).collect(),
             });
         }
+        self.directions.append(&mut of_others);
         if !is_first {
             return;
         }
@@ -290,7 +294,9 @@ pub(in crate::report::html) mod tests {
                  "slots": [{"token": "rb", "loss_without": 2.5, "kept": true}]},
                 {"history": [3.0], "slots": [], "evidence": null}],
              "other_searches": [{"left_out": ["rb"],
-                "search": {"history": [4.0], "slots": [], "evidence": null}}],
+                "search": {"history": [4.0], "slots": [], "evidence": {
+                    "function_name": {"value": 0.8, "low": 0.7, "high": 0.9},
+                    "any_identifier": {"value": 0.5, "low": 0.2, "high": 0.8}}}}],
              "controls": {"place": "function-name", "success_rates": [0.1, 0.2],
                 "corrected_p_value": 0.04},
              "profile": {"success_by_size": [{"value": 0.7, "low": 0.5, "high": 0.9}]},
@@ -331,9 +337,10 @@ pub(in crate::report::html) mod tests {
             ["function names", "random identifiers", "least sensitive ones", "without a trigger"];
         assert_eq!(names, expected);
         assert_eq!(view.directions[0].places[3].measured.value, None);
-        assert!(view.directions[1].places.is_empty());
+        assert_eq!((&*view.directions[1].title, view.directions[1].places.len()), (other, 2));
+        assert!(view.directions[2].places.is_empty());
         assert_eq!(view.directions[0].left_out, ["<map>"]);
-        assert!(view.directions[1].left_out.is_empty());
+        assert!(view.directions[1].left_out.is_empty() && view.directions[2].left_out.is_empty());
         assert_eq!(view.by_size[0].value, Some(0.7));
     }
 
