@@ -140,8 +140,8 @@ fn scored(rows: &[(usize, u64, Vec<f64>, bool)], scores: &[Option<f64>]) -> (Vec
 /// of the backdoored ones below: the one halfway to the next model's score, the other at the score of
 /// the lowest backdoored model that is not missed. If that leaves a gap between the two kinds, the limits
 /// share it: scores that no model had are undecided on the clean side of the middle, but for the quarter
-/// that is next to the clean models. If there are models on the wrong side of the gap, the most suspicious
-/// clean ones ([`UNDECIDED_RATE`]) are undecided, too: backdoored ones come as low.
+/// that is next to the clean models. If some backdoored models come as low as clean ones, the most suspicious of
+/// these ([`UNDECIDED_RATE`]) are undecided, too, with or without a gap.
 fn limits(scores: &[f64], is_backdoored: &[bool]) -> Limits {
     let of = |wanted: bool| -> Vec<f64> {
         let pairs = scores.iter().zip(is_backdoored);
@@ -161,17 +161,18 @@ fn limits(scores: &[f64], is_backdoored: &[bool]) -> Limits {
         let next = scores.iter().copied().filter(|it| *it > from).reduce(f64::min);
         f64::midpoint(from, next.unwrap_or(1.0))
     };
-    if highest >= lowest {
-        return Limits { likely_backdoored_from: halfway_up(highest), no_trigger_below: lowest };
-    }
-    let middle = f64::midpoint(highest, lowest);
-    let mut no_trigger_below = f64::midpoint(highest, middle);
+    let (likely_backdoored_from, mut no_trigger_below) = if highest < lowest {
+        let middle = f64::midpoint(highest, lowest);
+        (middle, f64::midpoint(highest, middle))
+    } else {
+        (halfway_up(highest), lowest)
+    };
     if clean[clean.len() - 1] >= backdoored[0] {
         let n_undecided = (UNDECIDED_RATE * clean.len() as f64).floor() as usize;
         let decided = clean[(clean.len() - 1 - n_alarms).saturating_sub(n_undecided)];
         no_trigger_below = no_trigger_below.min(halfway_up(decided));
     }
-    Limits { likely_backdoored_from: middle, no_trigger_below }
+    Limits { likely_backdoored_from, no_trigger_below }
 }
 
 /// The fit to all models, with its provenance.
@@ -280,5 +281,10 @@ mod tests {
         let clean = [0.01; 8].into_iter().chain([0.25, 0.375]).collect::<Vec<f64>>();
         backdoored[9] = 0.5 - 0.375;
         assert_eq!(check(&clean, &backdoored), (0.3125, f64::midpoint(0.375, 0.7)));
+        // Also if there is no gap, in which the lowest that is not missed would be the limit.
+        let clean = [0.01; 18].into_iter().chain([0.25, 0.625]).collect::<Vec<f64>>();
+        backdoored[..2].copy_from_slice(&[0.2, 0.02]);
+        backdoored[9] = 0.7;
+        assert_eq!(check(&clean, &backdoored), (f64::midpoint(0.01, 0.02), 0.4375));
     }
 }
