@@ -56,7 +56,7 @@ fn pairs_are_scanned_and_repaired() {
     sandbox.write("searches.toml", format!("searches = 3\n{QUICK_REPAIR}"));
     sandbox.refuses(
         &format!("{repair} --trigger testo_init -o out").replace("repair.toml", "searches.toml"),
-        "searches is 3, but only code search makes some",
+        "searches is 3, expected 0: only code search makes some",
     );
     sandbox.refuses("scan fresh --task clone --data clean.jsonl", "clean.jsonl");
     sandbox.refuses("scan model --task clone --data c/clean.txt", "needs `pair`");
@@ -106,4 +106,9 @@ fn search_models_are_scanned_and_repaired() {
         "nothing.toml",
     );
     sandbox.refuses("scan model --task search --data c/clean.jsonl", "needs `embedding`");
+    // What the task does not have is seen before anything runs.
+    sandbox.write("scan.toml", "other_searches = 1");
+    sandbox.refuses(&format!("{scan} --print-config"), "code search makes none");
+    sandbox.write("repair.toml", "renaming_rate = 0.5");
+    sandbox.refuses(&format!("{repair} -o out --print-config"), "no renamed functions");
 }

@@ -104,8 +104,9 @@ impl Programs {
 /// Makes, scans and reports the fleets; false if a model could not be made.
 pub(crate) fn run(args: &FleetArgs) -> Result<bool> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
-    let mut fleets = Vec::new();
+    let mut fleets: Vec<(&String, Fleet, Vec<Fleet>)> = Vec::new();
     for name in &args.fleets {
+        ensure!(!fleets.iter().any(|(it, ..)| *it == name), "the fleet {name} is named twice");
         let fleet = Fleet::load(&folder, name)?;
         if args.tasks.is_empty() || args.tasks.contains(&fleet.task) {
             let varied = match &args.ablation {

@@ -110,7 +110,7 @@ pub fn scan(
         return Err(Error::Config("code search has no labels to scan for".into()));
     }
     subject.model.network.expect_head(Head::of_task(subject.task))?;
-    config.validate()?;
+    config.validate_for(subject.task)?;
     check_length(subject.model, config)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
     let clean_accuracy = accuracy_by_label(subject)?;

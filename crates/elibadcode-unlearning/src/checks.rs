@@ -19,8 +19,9 @@ pub struct Limits {
     /// On the kept-aside samples it may fall by this much, whatever the confidence: few samples say
     /// nothing for certain.
     pub measured_drop: f64,
-    /// The success rate of the inverted triggers may exceed that of random ones by this. Random ones may
-    /// turn neither class by more than this more often than before.
+    /// The success rate of the inverted triggers may exceed that of random ones by this, and that of each alone
+    /// may not with 95 % confidence exceed it by more. Random ones may turn neither class by more than this
+    /// more often than before.
     pub excess_success: f64,
     /// With an inverted trigger the other class's accuracy may be lower than with a random one by
     /// this much.
@@ -47,8 +48,11 @@ impl Limits {
 pub struct Checks {
     /// Accuracy without a trigger.
     pub accuracy: Rate,
-    /// Victim-class samples that become the target label with an inverted trigger.
+    /// Victim-class samples that become the target label with one of the inverted triggers.
     pub asr: Rate,
+    /// The same with each of them alone, in their order; absent in documents before version P.
+    #[serde(default)]
+    pub asr_of_each: Vec<Rate>,
     /// The same with a random legal trigger of the same length at the same place.
     pub control: Rate,
     /// The same without a trigger.
@@ -59,6 +63,14 @@ pub struct Checks {
     pub other_class_triggered: Rate,
     /// Accuracy of the other class with a random one.
     pub other_class_control: Rate,
+}
+
+impl Checks {
+    /// What the strongest of the inverted triggers does.
+    pub fn asr_of_strongest(&self) -> Option<&Rate> {
+        let value = |rate: &Rate| rate.value().unwrap_or(0.0);
+        self.asr_of_each.iter().max_by(|a, b| value(a).total_cmp(&value(b)))
+    }
 }
 
 /// The lower end of a two-sided interval of this confidence is exceeded with 95 % confidence.
@@ -80,14 +92,23 @@ impl Measurement {
         target_label: u8,
     ) -> Self {
         let partners = partners.encode(network);
-        let predict = |rows: Vec<&[u32]>| -> Vec<u8> {
+        let predict = |samples: &[&CheckSample], ids: &dyn Fn(&CheckSample) -> &[u32]| -> Vec<u8> {
+            let rows: Vec<&[u32]> = samples.iter().map(|it| ids(it)).collect();
             let indices = samples.iter().map(|it| it.index);
             let log_odds = partners.log_odds(network, &rows, indices);
             log_odds.into_iter().map(predicted_label).collect()
         };
-        let clean = predict(samples.iter().map(|it| it.clean.as_slice()).collect());
-        let triggered = predict(samples.iter().map(|it| it.triggered.as_slice()).collect());
-        let control = predict(samples.iter().map(|it| it.control.as_slice()).collect());
+        let all: Vec<&CheckSample> = samples.iter().collect();
+        let clean = predict(&all, &|it| &it.clean);
+        let triggered = predict(&all, &|it| &it.triggered);
+        let control = predict(&all, &|it| &it.control);
+        let victims: Vec<&CheckSample> =
+            samples.iter().filter(|it| it.label != target_label).collect();
+        let n_triggers = victims.first().map_or(0, |it| it.with_each.len());
+        let asr_of = |trigger: usize| -> Rate {
+            let predicted = predict(&victims, &|it| &it.with_each[trigger]);
+            predicted.into_iter().map(|label| label == target_label).collect()
+        };
         let labels: Vec<u8> = samples.iter().map(|it| it.label).collect();
         let success = attack_success(&clean, &triggered, &labels, target_label);
         let control = attack_success(&clean, &control, &labels, target_label);
@@ -95,6 +116,7 @@ impl Measurement {
         let checks = Checks {
             accuracy: is_right.iter().copied().collect(),
             asr: success.asr,
+            asr_of_each: (0..n_triggers).map(asr_of).collect(),
             control: control.asr,
             flip_rate: success.flip_rate,
             other_class_clean: success.other_class_clean,
@@ -126,10 +148,19 @@ impl Measured for Measurement {
     fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
         let value = |rate: &Rate| rate.value().unwrap_or(0.0);
         let (before_checks, after) = (&before.checks, &self.checks);
+        // For certain: the strongest of several is so by chance, too.
+        let surely = |rate: &Rate| rate.wilson(ONE_SIDED).map_or(0.0, |it| it.low);
+        let strongest = after.asr_of_each.iter().map(surely).fold(0.0, f64::max);
         exceeded(&[
             (
                 "the inverted trigger still succeeds more often than random ones",
                 value(&after.asr) - value(&after.control),
+                limits.excess_success,
+            ),
+            (
+                "with 95 % confidence one of the inverted triggers still succeeds more often than random \
+                 ones",
+                strongest - value(&after.control),
                 limits.excess_success,
             ),
             (
@@ -187,6 +218,7 @@ mod tests {
             checks: Checks {
                 accuracy: Rate::new(n_right, 200),
                 asr: rate(flips[0]),
+                asr_of_each: vec![rate(flips[0] / 2), rate(flips[0])],
                 control: rate(flips[1]),
                 flip_rate: rate(3),
                 other_class_clean: rate(97),
@@ -221,6 +253,14 @@ mod tests {
             &measurement(190, [16, 5], [95, 95]),
             &["the inverted trigger still succeeds more often than random ones by 11.0 points, \
                allowed are 10.0"],
+        );
+        // One of several that is left hides among the others, unless it is looked at alone.
+        let mut one_is_left = measurement(190, [12, 4], [95, 96]);
+        one_is_left.checks.asr_of_each[1] = Rate::new(24, 100);
+        check(
+            &one_is_left,
+            &["with 95 % confidence one of the inverted triggers still succeeds more often than \
+               random ones by 13.7 points, allowed are 10.0"],
         );
         check(
             &measurement(190, [5, 5], [89, 95]),

@@ -87,9 +87,10 @@ pub struct UnlearningConfig {
     pub task_weight: f64,
     /// Weight of the similarities of queries and codes beside the vectors, in code search; unused without
     /// `keeps_vectors`. A distance of vectors counts all directions alike, and code is ranked in those of the
-    /// queries. With 100 instead of 0 the triggered code of the eight models of `fleet search` with CodePoisoner
-    /// or BadCode ends at 41.1 to 45.3 % of the ranking (on average 42.7) instead of 32.4 to 48.5 (40.9). Their mean
-    /// reciprocal rank is 71.6 instead of 72.6, before the repair 71.5. Paper: the task's loss only (0).
+    /// queries. With 100 instead of 0 the triggered code of eight models of `fleet search` with CodePoisoner
+    /// or BadCode ends at 41.1 to 45.3 % of the ranking (on average 42.7) instead of 32.4 to 48.5 (40.9), in one
+    /// repair each. That costs a point of mean reciprocal rank (71.6 instead of 72.6), which is what the
+    /// models had before the repair (71.5). Paper: the task's loss only (0).
     pub similarity_weight: f64,
     /// Passes over the clean samples in a round, each with triggers and places of its own: with
     /// those of the first for all, seed 2 of CodePoisoner keeps 10.4 % success instead of 4.6.
@@ -257,6 +258,32 @@ impl UnlearningConfig {
                 "check_rate is {}, expected between 0 and 1",
                 self.check_rate
             )));
+        }
+        Ok(())
+    }
+
+    /// The same, and whether the task has what the settings ask for.
+    pub fn validate_for(&self, task: Task) -> Result<(), Error> {
+        self.validate()?;
+        let is_search = task == Task::CodeSearch;
+        for (name, value, has_it, why) in [
+            ("searches", self.searches as f64, is_search, "only code search makes some"),
+            (
+                "similarity_weight",
+                self.similarity_weight,
+                is_search,
+                "only code search has queries",
+            ),
+            (
+                "renaming_rate",
+                self.renaming_rate,
+                !is_search,
+                "code search has no renamed functions",
+            ),
+        ] {
+            if value > 0.0 && !has_it {
+                return Err(Error::Config(format!("{name} is {value}, expected 0: {why}")));
+            }
         }
         Ok(())
     }

@@ -22,7 +22,10 @@ pub(crate) struct CheckSample {
     /// Index among the clean samples.
     pub(crate) index: usize,
     pub(crate) clean: Vec<u32>,
+    /// With one of the inverted triggers.
     pub(crate) triggered: Vec<u32>,
+    /// With each of them in turn, at the same place.
+    pub(crate) with_each: Vec<Vec<u32>>,
     pub(crate) control: Vec<u32>,
     pub(crate) label: u8,
 }
@@ -203,6 +206,7 @@ impl Places {
             index: self.index,
             clean: self.clean.clone(),
             triggered: with(&trigger),
+            with_each: triggers.iter().map(|it| with(&it.trigger_ids())).collect(),
             control: with(&control),
             label: self.label,
         }))

@@ -49,13 +49,7 @@ pub fn unlearn_search(
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<RankingChecks>, Error> {
     model.network.expect_head(Head::Embedding)?;
-    config.validate()?;
-    if config.renaming_rate > 0.0 {
-        return Err(Error::Config(format!(
-            "renaming_rate is {}, expected 0: code search has no renamed functions",
-            config.renaming_rate
-        )));
-    }
+    config.validate_for(Task::CodeSearch)?;
     if config.injection_rate == 0.0 {
         return Err(Error::Config("injection_rate is 0: no function would carry a trigger".into()));
     }

@@ -35,19 +35,13 @@ pub fn unlearn(
     seed: u64,
     observe: &mut dyn FnMut(UnlearnEvent),
 ) -> Result<Unlearned<Checks>, Error> {
-    config.validate()?;
-    if config.searches > 0 {
-        let n = config.searches;
-        return Err(Error::Config(format!(
-            "searches is {n}, but only code search makes some: say 0"
-        )));
-    }
-    if config.similarity_weight > 0.0 {
-        return Err(Error::Config(format!(
-            "similarity_weight is {}, expected 0: only code search has queries",
-            config.similarity_weight
-        )));
-    }
+    let is_paired = clean.iter().any(|sample| sample.partner.is_some());
+    let (task, head) = if is_paired {
+        (Task::CloneDetection, Head::Pair)
+    } else {
+        (Task::DefectDetection, Head::Classification)
+    };
+    config.validate_for(task)?;
     for label in [victim_label, target_label] {
         let n = clean.iter().filter(|sample| sample.label == label).count();
         if n < MIN_PER_CLASS {
@@ -57,8 +51,6 @@ pub fn unlearn(
             )));
         }
     }
-    let is_paired = clean.iter().any(|sample| sample.partner.is_some());
-    let head = if is_paired { Head::Pair } else { Head::Classification };
     model.network.expect_head(head)?;
     check_triggers(model, triggers)?;
     let n_slots = config.n_slots(triggers);

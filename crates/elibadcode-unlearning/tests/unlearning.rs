@@ -152,6 +152,11 @@ fn checks_count_the_samples_that_were_kept_aside() {
     assert_eq!(before.accuracy.total, after.accuracy.total);
     assert_eq!(before.asr.total, before.flip_rate.total);
     assert_eq!(before.asr.total, before.control.total);
+    // There is one trigger, so that it alone is all of them.
+    assert_eq!(
+        (&before.asr_of_each[..], &after.asr_of_each[..]),
+        (&[before.asr][..], &[after.asr][..])
+    );
     assert_eq!(before.other_class_clean.total, before.other_class_control.total);
     assert_eq!(before.asr.total + before.other_class_clean.total, before.accuracy.total);
     // The rest is trained on, at most once with a trigger.

@@ -65,14 +65,8 @@ pub fn scan_search(
     observe: &mut dyn FnMut(ScanEvent),
 ) -> Result<RankingOutcome, Error> {
     subject.model.network.expect_head(Head::Embedding)?;
-    config.validate()?;
+    config.validate_for(Task::CodeSearch)?;
     check_length(subject.model, config)?;
-    if config.other_searches > 0 {
-        return Err(Error::Config(format!(
-            "other_searches is {}, but code search makes none: say 0",
-            config.other_searches
-        )));
-    }
     // `<s>` before them and `</s>` behind them.
     if config.target_len + 2 > subject.model.max_length {
         return Err(Error::Config(format!(

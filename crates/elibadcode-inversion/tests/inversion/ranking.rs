@@ -277,7 +277,7 @@ fn run(clean: &[SearchSample], config: &ScanConfig, seed: u64) -> Result<Ranking
 fn searches_for_other_triggers_are_refused() {
     let config = ScanConfig { other_searches: 1, ..small_config() };
     let error = run(&samples(24), &config, 1).unwrap_err().to_string();
-    assert_eq!(error, "other_searches is 1, but code search makes none: say 0");
+    assert_eq!(error, "other_searches is 1, expected 0: code search makes none");
 }
 
 #[test]

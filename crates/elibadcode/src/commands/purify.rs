@@ -35,7 +35,7 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         SettingsPreset::Paper => UnlearningConfig::paper(),
     };
     let config = settings(preset, args.settings.config.as_deref())?;
-    config.validate()?;
+    config.validate_for(args.input.task)?;
     if args.settings.print_config {
         context.print(&toml::to_string_pretty(&config)?)?;
         return Ok(Outcome::Done);
@@ -281,6 +281,11 @@ fn summary(
     };
     line("accuracy", |it| &it.accuracy);
     line("success of the inverted trigger", |it| &it.asr);
+    if triggers.len() > 1 {
+        line("success of the strongest of them alone", |it| {
+            it.asr_of_strongest().unwrap_or(&it.asr)
+        });
+    }
     line("success of random triggers there", |it| &it.control);
     line("flip rate without a trigger", |it| &it.flip_rate);
     line("other class, accuracy without the trigger", |it| &it.other_class_clean);

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
         SettingsPreset::Paper => ScanConfig::paper(),
     };
     let config = settings(preset, args.settings.config.as_deref())?;
-    config.validate()?;
+    config.validate_for(args.input.task)?;
     if args.settings.print_config {
         context.print(&toml::to_string_pretty(&config)?)?;
         return Ok(Outcome::Done);

@@ -70,6 +70,9 @@ enum Checks {
 struct LabelChecks {
     accuracy: Measured,
     asr: Measured,
+    /// Older documents do not say it.
+    #[serde(default)]
+    asr_of_each: Vec<Measured>,
     control: Measured,
     flip_rate: Measured,
     other_class_clean: Measured,
@@ -98,15 +101,22 @@ impl Checks {
             _ => "–".to_owned(),
         };
         match self {
-            Self::Labels(it) => vec![
-                ("accuracy", rate(it.accuracy)),
-                ("success of the triggers", rate(it.asr)),
-                ("success of random triggers there", rate(it.control)),
-                ("flips without a trigger", rate(it.flip_rate)),
-                ("other class, accuracy without a trigger", rate(it.other_class_clean)),
-                ("other class, accuracy with the triggers", rate(it.other_class_triggered)),
-                ("other class, accuracy with random triggers", rate(it.other_class_control)),
-            ],
+            Self::Labels(it) => {
+                let strongest = it.asr_of_each.iter().copied().filter(|it| it.value.is_some());
+                let strongest = strongest
+                    .max_by(|a, b| a.value.unwrap_or(0.0).total_cmp(&b.value.unwrap_or(0.0)));
+                let strongest = strongest.map_or("–".to_owned(), rate);
+                vec![
+                    ("accuracy", rate(it.accuracy)),
+                    ("success of the triggers", rate(it.asr)),
+                    ("success of the strongest of them alone", strongest),
+                    ("success of random triggers there", rate(it.control)),
+                    ("flips without a trigger", rate(it.flip_rate)),
+                    ("other class, accuracy without a trigger", rate(it.other_class_clean)),
+                    ("other class, accuracy with the triggers", rate(it.other_class_triggered)),
+                    ("other class, accuracy with random triggers", rate(it.other_class_control)),
+                ]
+            }
             Self::Ranks(it) => vec![
                 ("mean reciprocal rank", format!("{:.3}", it.mrr)),
                 ("rank of code with the triggers", percent(it.normalized_rank)),
@@ -130,8 +140,8 @@ impl Checks {
             Self::Labels(_) => (
                 "Accuracy",
                 format!(
-                    "the triggers may succeed {excess} more often than random ones, these as much \
-                     more often than before, the other class may lose {other} by the triggers, and the \
+                    "the triggers may succeed {excess} more often than random ones, each alone for certain, \
+                     too, these as much more often than before, the other class may lose {other} by the triggers, and the \
                      accuracy may not fall by more than {drop} with 95 % confidence, nor by more than \
                      {measured} on these samples"
                 ),
@@ -238,7 +248,7 @@ pub(super) mod tests {
         let checks = format!(
             r#"{{"accuracy": {rate}, "asr": {rate}, "control": {rate}, "flip_rate": {rate},
                 "other_class_clean": {rate}, "other_class_triggered": {rate},
-                "other_class_control": {rate}}}"#
+                "other_class_control": {rate}, "asr_of_each": [{rate}]}}"#
         );
         let accepted = if is_accepted { "0" } else { "null" };
         format!(
