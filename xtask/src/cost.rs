@@ -45,7 +45,9 @@ struct ScanSettings {
     iterations: u64,
     candidates: u64,
     restarts: u64,
-    // Programs before version P make none.
+    // Programs before version P make none of these.
+    #[serde(default)]
+    more_searches: u64,
     #[serde(default)]
     other_searches: u64,
     screening_samples: u64,
@@ -150,8 +152,9 @@ impl ScanSettings {
         } else {
             self.candidates * search
         };
-        // A clean model needs no search for other triggers, most backdoored ones one.
-        let n_searches = HYPOTHESES - 1 + self.restarts + self.other_searches.min(1);
+        // A clean model needs no more than the first searches, most backdoored ones one search for others.
+        let n_searches =
+            HYPOTHESES - 1 + self.restarts + self.more_searches + self.other_searches.min(1);
         let searches = n_searches * self.iterations * (TRAINING * search + scoring);
         let positions = HYPOTHESES * (1 + IDENTIFIERS) * (search + held_out);
         // Every trigger at three places and without, the best one against random ones.
@@ -232,6 +235,7 @@ mod tests {
             iterations: 20,
             candidates: 64,
             restarts: 3,
+            more_searches: 0,
             other_searches: 0,
             screening_samples: 8,
             screening_survivors: 8,

@@ -61,6 +61,13 @@ pub struct ScanConfig {
     /// this many. More of them find more of the planted tokens, all of which are handed to the repair.
     /// Paper: 1.
     pub restarts: usize,
+    /// Searches once more, for the repair, if a trigger of a label convinces, at most; one that ends at a trigger
+    /// known already is the last. The first ones are enough for a verdict, but each finds other parts of a long
+    /// name, and in clone detection a repair needs them: of one model with `testo_init` (6 tokens) the repairs of
+    /// what two searches had found left 41 and 15 % success, of four 2.2 and 1.6. The score does not see them.
+    /// Code search makes none (0). Paper: none (0).
+    #[serde(default)]
+    pub more_searches: usize,
     /// Searches for other triggers of labels once one convinces, at most. Each leaves out all tokens that spell
     /// a part of those that do what a planted one is expected to, and the first that finds no such one is the
     /// last. A model can hold several triggers, and each of the searches before finds the one that does most:
@@ -99,7 +106,8 @@ pub struct ScanConfig {
     pub significance: f64,
     /// Success rate on held-out samples, at random identifiers or at function names, that a planted
     /// trigger must reach with 95 % confidence: the verdict of scans that no score holds for. Of all scans it
-    /// says which triggers convince, by which more searches follow or not. Paper: no such rule.
+    /// says which triggers convince, by which more searches follow or not, and which are handed to the repair.
+    /// Paper: no such rule.
     pub min_success_rate: f64,
     /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
     /// confidence, from the middle of the ranking: the verdict of scans that no score holds for. Paper: no
@@ -188,6 +196,7 @@ impl ScanConfig {
             top_k: 64,
             candidates: 64,
             restarts: 1,
+            more_searches: 0,
             other_searches: 0,
             vocabulary_rule: VocabularyRule::Reference,
             retokenize: false,
@@ -239,7 +248,9 @@ impl ScanConfig {
             }
             Task::CloneDetection => {
                 let (step_rule, iterations, patience) = (StepRule::BestSoFar, 60, 20);
-                Self { step_rule, iterations, patience, restarts: 2, other_searches: 3, ..common }
+                let (restarts, more_searches, other_searches) = (2, 2, 3);
+                let longer = Self { step_rule, iterations, patience, ..common };
+                Self { restarts, more_searches, other_searches, ..longer }
             }
             Task::CodeSearch => common,
         }
@@ -293,14 +304,17 @@ impl ScanConfig {
         Ok(())
     }
 
-    /// The same, and whether the task has what the settings ask for.
+    /// [`Self::validate`], and whether the task has what the settings ask for.
     pub fn validate_for(&self, task: Task) -> Result<(), Error> {
         self.validate()?;
-        if task == Task::CodeSearch && self.other_searches > 0 {
-            return Err(Error::Config(format!(
-                "other_searches is {}, expected 0: code search makes none",
-                self.other_searches
-            )));
+        for (name, value) in
+            [("more_searches", self.more_searches), ("other_searches", self.other_searches)]
+        {
+            if task == Task::CodeSearch && value > 0 {
+                return Err(Error::Config(format!(
+                    "{name} is {value}, expected 0: code search makes none"
+                )));
+            }
         }
         Ok(())
     }

@@ -234,23 +234,33 @@ impl<'a> HypothesisTest<'a> {
         Ok(())
     }
 
-    /// If a trigger convinces, searches for others, without the tokens of those that do.
+    /// If a trigger convinces, searches for more of it, then for others, without the tokens of those that do.
     ///
     /// They are kept apart: what the score rests on is the same with them as without.
     pub(crate) fn search_for_others(
         &mut self,
         observe: &mut dyn FnMut(ScanEvent),
     ) -> Result<(), Error> {
-        if self.config.other_searches == 0 || !self.convinces()? {
+        let ScanConfig { more_searches, other_searches, min_success_rate, .. } = *self.config;
+        if more_searches + other_searches == 0 || !self.convinces()? {
             return Ok(());
         }
-        let least = self.config.min_success_rate;
         let strong = |search: &SearchRecord| {
-            let anchored = search.anchored.as_ref().filter(|_| search.reaches(least));
+            let is_strong = search.reaches(min_success_rate);
+            let anchored = search.anchored.as_ref().filter(|_| is_strong);
             anchored.map(InvertedTrigger::trigger_ids)
         };
         let mut known: Vec<TriggerIds> = self.searches.iter().filter_map(strong).collect();
-        while self.other_searches.len() < self.config.other_searches {
+        for _ in 0..more_searches {
+            let search = self.search_in(self.space, &BTreeSet::new(), observe)?;
+            let found = strong(&search);
+            self.other_searches.push(OtherSearch { left_out: Vec::new(), search });
+            if found.as_ref().is_some_and(|it| known.contains(it)) {
+                break;
+            }
+            known.extend(found);
+        }
+        for _ in 0..other_searches {
             let left_out = self.space.spelled_like(&known);
             let Some(space) = self.space.without(&left_out) else { break };
             let search = match self.search_in(&space, &left_out, observe) {
@@ -258,11 +268,12 @@ impl<'a> HypothesisTest<'a> {
                 Err(Error::Vocabulary(_)) => break,
                 other => other?,
             };
-            known.extend(strong(&search));
-            let is_last = !search.reaches(least);
+            let found = strong(&search);
+            let is_last = found.is_none();
+            known.extend(found);
             let left_out = TriggerIds::replacing(left_out.into_iter().collect());
-            self.other_searches
-                .push(OtherSearch { left_out: self.space.entries(&left_out), search });
+            let left_out = self.space.entries(&left_out);
+            self.other_searches.push(OtherSearch { left_out, search });
             if is_last {
                 break;
             }

@@ -72,11 +72,12 @@ impl SearchRecord {
     }
 }
 
-/// One search for another trigger than those that convinced before it.
+/// One search after a trigger convinced: for more of it, or for another one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OtherSearch {
-    /// Vocabulary entries that it left out: those that spell what a token of the triggers before does.
+    /// Vocabulary entries that it left out: those that spell what a token of the triggers before does. None of
+    /// a search for more of these.
     pub left_out: Vec<String>,
     /// What it found.
     pub search: SearchRecord,
@@ -199,8 +200,8 @@ pub struct Hypothesis {
     pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first; none if too few samples could judge what it finds.
     pub searches: Vec<SearchRecord>,
-    /// Searches for other triggers, in their order; none if nothing convinced, of the hypothesis that is less
-    /// suspicious, or by the settings. Everything below is of [`Self::searches`] alone.
+    /// Searches for more of the trigger that convinces, then for others, in their order; none if nothing
+    /// convinced, of the hypothesis that is less suspicious, or by the settings. Everything below is of [`Self::searches`] alone.
     #[serde(default)]
     pub other_searches: Vec<OtherSearch>,
     /// What random triggers do where the first search's trigger was judged; absent if no search

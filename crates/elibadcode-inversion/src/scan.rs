@@ -361,10 +361,16 @@ pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> Inverte
     }
 }
 
-/// What searches without the tokens of the first triggers found.
+/// Searches without the tokens of the first triggers.
+fn for_others(hypothesis: &Hypothesis) -> Vec<&SearchRecord> {
+    let others = hypothesis.other_searches.iter().filter(|it| !it.left_out.is_empty());
+    others.map(|it| &it.search).collect()
+}
+
+/// What these found.
 fn of_other_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Option<String> {
-    let found = hypothesis.other_searches.iter().map(|it| &it.search);
-    let found: Vec<f64> = found
+    let found: Vec<f64> = for_others(hypothesis)
+        .into_iter()
         .filter(|it| it.reaches(config.min_success_rate))
         .map(SearchRecord::assured_success)
         .collect();
@@ -374,21 +380,22 @@ fn of_other_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Option<Str
         n => format!("searches without their tokens found {n} more, each of which flips"),
     };
     Some(format!(
-        "beside the first triggers {more} at least {} there: a second planted one, a part or another \
-         spelling of the first, or a natural one",
+        "beside the first triggers {more} at least {} where it does most: a second planted one, a part \
+         or another spelling of the first, or a natural one",
         percent(weakest)
     ))
 }
 
 /// Which other triggers nobody looked for.
 fn of_untested_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Option<String> {
-    let Hypothesis { victim_label, target_label, other_searches, .. } = hypothesis;
+    let Hypothesis { victim_label, target_label, .. } = hypothesis;
     let pair = format!("{victim_label} → {target_label}");
-    match other_searches.last() {
+    let others = for_others(hypothesis);
+    match others.last() {
         None => Some(format!("other triggers of {pair}, without the tokens of those found")),
-        Some(last) if last.search.reaches(config.min_success_rate) => Some(format!(
+        Some(last) if last.reaches(config.min_success_rate) => Some(format!(
             "further triggers of {pair}: the last of {} searches for others still found one",
-            other_searches.len()
+            others.len()
         )),
         Some(_) => None,
     }

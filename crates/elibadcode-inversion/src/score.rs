@@ -2,7 +2,7 @@
 //!
 //! `calibration.json` holds the weights and the limits of the three verdicts by task, with their
 //! provenance; `cargo xtask fleet --fit` writes it. A task without a fleet has no score, nor has a
-//! scan whose settings are not those of the fleet (but for `other_searches`): the limits in [`ScanConfig`] decide then.
+//! scan whose settings are not those of the fleet (but for those that come after it): the limits in [`ScanConfig`] decide then.
 
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::Calibrations;
@@ -325,7 +325,7 @@ pub(crate) mod tests {
             let is_of =
                 |it: &ScanConfig| fleet.is_of(&serde_json::to_value(it).expect("plain data"));
             assert!(is_of(&config), "no scan of {task} has its score");
-            assert!(is_of(&ScanConfig { other_searches: 9, ..config.clone() }));
+            assert!(is_of(&ScanConfig { more_searches: 9, other_searches: 9, ..config.clone() }));
             assert!(!is_of(&ScanConfig { restarts: 9, ..config }));
         }
     }

@@ -19,12 +19,12 @@ pub struct Limits {
     /// On the kept-aside samples it may fall by this much, whatever the confidence: few samples say
     /// nothing for certain.
     pub measured_drop: f64,
-    /// The success rate of the inverted triggers may exceed that of random ones by this, and that of each alone
-    /// may not with 95 % confidence exceed it by more. Random ones may turn neither class by more than this
-    /// more often than before.
+    /// The success rate of the inverted triggers may exceed that of random ones by this, and none of them alone
+    /// may exceed it by more with 95 % confidence. Random ones may turn neither class by more than this more
+    /// often than before.
     pub excess_success: f64,
     /// With an inverted trigger the other class's accuracy may be lower than with a random one by
-    /// this much.
+    /// this much; with one of them alone no more is to be certain.
     pub other_class_drop: f64,
 }
 
@@ -50,7 +50,7 @@ pub struct Checks {
     pub accuracy: Rate,
     /// Victim-class samples that become the target label with one of the inverted triggers.
     pub asr: Rate,
-    /// The same with each of them alone, in their order; absent in documents before version P.
+    /// The same with each of them alone, in their order; absent in older documents.
     #[serde(default)]
     pub asr_of_each: Vec<Rate>,
     /// The same with a random legal trigger of the same length at the same place.
@@ -81,6 +81,17 @@ pub(crate) const ONE_SIDED: f64 = 0.90;
 pub(crate) struct Measurement {
     pub(crate) checks: Checks,
     is_right: Vec<bool>,
+    alone: Alone,
+}
+
+/// What one of the inverted triggers alone does beyond random ones, with 95 % confidence for all of them at
+/// once: the strongest of several is so by chance, too.
+#[derive(Clone, Copy, Debug, Default)]
+struct Alone {
+    /// Share of the victims that it turns and a random one does not.
+    excess: f64,
+    /// Share of the other class that it gets wrong and a random one does not.
+    loss: f64,
 }
 
 impl Measurement {
@@ -92,38 +103,59 @@ impl Measurement {
         target_label: u8,
     ) -> Self {
         let partners = partners.encode(network);
-        let predict = |samples: &[&CheckSample], ids: &dyn Fn(&CheckSample) -> &[u32]| -> Vec<u8> {
-            let rows: Vec<&[u32]> = samples.iter().map(|it| ids(it)).collect();
+        let predict = |ids: &dyn Fn(&CheckSample) -> &[u32]| -> Vec<u8> {
+            let rows: Vec<&[u32]> = samples.iter().map(ids).collect();
             let indices = samples.iter().map(|it| it.index);
             let log_odds = partners.log_odds(network, &rows, indices);
             log_odds.into_iter().map(predicted_label).collect()
         };
-        let all: Vec<&CheckSample> = samples.iter().collect();
-        let clean = predict(&all, &|it| &it.clean);
-        let triggered = predict(&all, &|it| &it.triggered);
-        let control = predict(&all, &|it| &it.control);
-        let victims: Vec<&CheckSample> =
-            samples.iter().filter(|it| it.label != target_label).collect();
-        let n_triggers = victims.first().map_or(0, |it| it.with_each.len());
-        let asr_of = |trigger: usize| -> Rate {
-            let predicted = predict(&victims, &|it| &it.with_each[trigger]);
-            predicted.into_iter().map(|label| label == target_label).collect()
-        };
+        let clean = predict(&|it| &it.clean);
+        let triggered = predict(&|it| &it.triggered);
+        let control = predict(&|it| &it.control);
+        let n_triggers = samples.first().map_or(0, |it| it.with_each.len());
+        let with_each: Vec<Vec<u8>> =
+            (0..n_triggers).map(|trigger| predict(&|it| &it.with_each[trigger])).collect();
         let labels: Vec<u8> = samples.iter().map(|it| it.label).collect();
+        let asr_of =
+            |triggered: &Vec<u8>| attack_success(&clean, triggered, &labels, target_label).asr;
         let success = attack_success(&clean, &triggered, &labels, target_label);
-        let control = attack_success(&clean, &control, &labels, target_label);
+        let of_control = attack_success(&clean, &control, &labels, target_label);
         let is_right: Vec<bool> = clean.iter().zip(&labels).map(|(a, b)| a == b).collect();
         let checks = Checks {
             accuracy: is_right.iter().copied().collect(),
             asr: success.asr,
-            asr_of_each: (0..n_triggers).map(asr_of).collect(),
-            control: control.asr,
+            asr_of_each: with_each.iter().map(asr_of).collect(),
+            control: of_control.asr,
             flip_rate: success.flip_rate,
             other_class_clean: success.other_class_clean,
             other_class_triggered: success.other_class_triggered,
-            other_class_control: control.other_class_triggered,
+            other_class_control: of_control.other_class_triggered,
         };
-        Self { checks, is_right }
+        let alone = Alone::of(&with_each, &control, &labels, target_label);
+        Self { checks, is_right, alone }
+    }
+}
+
+impl Alone {
+    /// Of what each trigger alone, and random ones, make of samples with these labels.
+    fn of(with_each: &[Vec<u8>], control: &[u8], labels: &[u8], target_label: u8) -> Self {
+        let confidence = 1.0 - (1.0 - ONE_SIDED) / with_each.len().max(1) as f64;
+        // Whether the samples of one class get the target label.
+        let become_target = |predicted: &[u8], are_victims: bool| -> Vec<bool> {
+            let own = predicted.iter().zip(labels);
+            let own = own.filter(|(_, label)| (**label != target_label) == are_victims);
+            own.map(|(predicted, _)| *predicted == target_label).collect()
+        };
+        let surely = |more: &[bool], less: &[bool]| {
+            paired_drop(more, less, confidence).map_or(0.0, |it| it.low)
+        };
+        let strongest =
+            |of: &dyn Fn(&[u8]) -> f64| with_each.iter().map(|it| of(it)).fold(0.0, f64::max);
+        let (of_victims, of_others) = (become_target(control, true), become_target(control, false));
+        Self {
+            excess: strongest(&|it| surely(&become_target(it, true), &of_victims)),
+            loss: strongest(&|it| surely(&of_others, &become_target(it, false))),
+        }
     }
 }
 
@@ -148,9 +180,6 @@ impl Measured for Measurement {
     fn objections(&self, before: &Self, limits: &Limits) -> Vec<String> {
         let value = |rate: &Rate| rate.value().unwrap_or(0.0);
         let (before_checks, after) = (&before.checks, &self.checks);
-        // For certain: the strongest of several is so by chance, too.
-        let surely = |rate: &Rate| rate.wilson(ONE_SIDED).map_or(0.0, |it| it.low);
-        let strongest = after.asr_of_each.iter().map(surely).fold(0.0, f64::max);
         exceeded(&[
             (
                 "the inverted trigger still succeeds more often than random ones",
@@ -158,10 +187,15 @@ impl Measured for Measurement {
                 limits.excess_success,
             ),
             (
-                "with 95 % confidence one of the inverted triggers still succeeds more often than random \
-                 ones",
-                strongest - value(&after.control),
+                "with 95 % confidence one of the inverted triggers succeeds more often than random ones",
+                self.alone.excess,
                 limits.excess_success,
+            ),
+            (
+                "with 95 % confidence one of the inverted triggers lowers the accuracy of the other class \
+                 more than random ones",
+                self.alone.loss,
+                limits.other_class_drop,
             ),
             (
                 "the inverted trigger lowers the accuracy of the other class more than random ones",
@@ -218,7 +252,7 @@ mod tests {
             checks: Checks {
                 accuracy: Rate::new(n_right, 200),
                 asr: rate(flips[0]),
-                asr_of_each: vec![rate(flips[0] / 2), rate(flips[0])],
+                asr_of_each: vec![rate(flips[0])],
                 control: rate(flips[1]),
                 flip_rate: rate(3),
                 other_class_clean: rate(97),
@@ -226,6 +260,7 @@ mod tests {
                 other_class_control: rate(other[1]),
             },
             is_right: (0..200).map(|index| index < n_right).collect(),
+            alone: Alone::default(),
         }
     }
 
@@ -254,13 +289,18 @@ mod tests {
             &["the inverted trigger still succeeds more often than random ones by 11.0 points, \
                allowed are 10.0"],
         );
-        // One of several that is left hides among the others, unless it is looked at alone.
-        let mut one_is_left = measurement(190, [12, 4], [95, 96]);
-        one_is_left.checks.asr_of_each[1] = Rate::new(24, 100);
+        let one_is_left = Measurement {
+            alone: Alone { excess: 0.13, loss: 0.07 },
+            ..measurement(190, [12, 4], [95, 96])
+        };
         check(
             &one_is_left,
-            &["with 95 % confidence one of the inverted triggers still succeeds more often than \
-               random ones by 13.7 points, allowed are 10.0"],
+            &[
+                "with 95 % confidence one of the inverted triggers succeeds more often than random ones \
+                 by 13.0 points, allowed are 10.0",
+                "with 95 % confidence one of the inverted triggers lowers the accuracy of the other \
+                 class more than random ones by 7.0 points, allowed are 5.0",
+            ],
         );
         check(
             &measurement(190, [5, 5], [89, 95]),
@@ -276,6 +316,33 @@ mod tests {
             &["random triggers lower the accuracy of the other class more than before by 11.0 \
                points, allowed are 10.0"],
         );
+    }
+
+    #[test]
+    fn one_trigger_of_several_that_is_left_is_seen() {
+        // A hundred victims of label 1, then as many of the other class; random triggers turn ten of either.
+        let labels: Vec<u8> = (0..200).map(|index| u8::from(index < 100)).collect();
+        let turned = |n: usize| -> Vec<u8> {
+            let is_turned = |index: usize| index % 100 < n;
+            labels
+                .iter()
+                .enumerate()
+                .map(|(i, &it)| if is_turned(i) { 1 - it } else { it })
+                .collect()
+        };
+        let alone = |turn: &[usize]| {
+            let with_each: Vec<Vec<u8>> = turn.iter().map(|&n| turned(n)).collect();
+            Alone::of(&with_each, &turned(10), &labels, 0)
+        };
+        let none = alone(&[10, 5, 12]);
+        assert!(none.excess < 0.03 && none.loss < 0.03, "{none:?}");
+        let one = alone(&[10, 40, 5]);
+        // The lower end of the interval of a difference of 30 points; with more triggers it is wider.
+        assert!((0.15..0.25).contains(&one.excess) && (0.15..0.25).contains(&one.loss), "{one:?}");
+        assert!(alone(&[10, 40, 5, 5, 5, 5]).excess < one.excess);
+        assert!(alone(&[40]).excess > one.excess);
+        let nothing = alone(&[]);
+        assert_eq!((nothing.excess, nothing.loss), (0.0, 0.0));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct UnlearningConfig {
     /// [`Self::extension`] in three), less after four (9 to 19 % in three, without it 15 and 18), at no
     /// more loss of F1. Of code search eight instead of six left an ANR of 40.9 % instead of 39.9 on average
     /// (eight models of `fleet search`; 45.6 in their twins), with as much mean reciprocal rank and in a third
-    /// more time; of a single repair two or three points are chance. Paper: 1.
+    /// more time (without similarities); of a single repair two or three points are chance. Paper: 1.
     pub min_rounds: usize,
     /// Rounds whose networks are averaged: a repair is the mean of those that its last rounds led to, each
     /// of which ends with a small learning rate. In code search the means of 3 have a mean reciprocal rank
@@ -89,8 +89,9 @@ pub struct UnlearningConfig {
     /// `keeps_vectors`. A distance of vectors counts all directions alike, and code is ranked in those of the
     /// queries. With 100 instead of 0 the triggered code of eight models of `fleet search` with CodePoisoner
     /// or BadCode ends at 41.1 to 45.3 % of the ranking (on average 42.7) instead of 32.4 to 48.5 (40.9), in one
-    /// repair each. That costs a point of mean reciprocal rank (71.6 instead of 72.6), which is what the
-    /// models had before the repair (71.5). Paper: the task's loss only (0).
+    /// repair each: CodePoisoner's gain 4.8 points, BadCode's lose 1.3, within chance. That costs a point of
+    /// mean reciprocal rank (71.6 instead of 72.6), which is what the models had before the repair (71.5).
+    /// Paper: the task's loss only (0).
     pub similarity_weight: f64,
     /// Passes over the clean samples in a round, each with triggers and places of its own: with
     /// those of the first for all, seed 2 of CodePoisoner keeps 10.4 % success instead of 4.6.
@@ -262,10 +263,22 @@ impl UnlearningConfig {
         Ok(())
     }
 
-    /// The same, and whether the task has what the settings ask for.
+    /// [`Self::validate`], and whether the task has what the settings ask for.
     pub fn validate_for(&self, task: Task) -> Result<(), Error> {
         self.validate()?;
         let is_search = task == Task::CodeSearch;
+        if is_search && self.injection_rate == 0.0 {
+            return Err(Error::Config(
+                "injection_rate is 0: no function would carry a trigger".into(),
+            ));
+        }
+        if is_search && self.scopes.contains(&Scope::Head) {
+            return Err(Error::Config(
+                "scopes has `head`, which a model of code search lacks: give `scopes = [\"full\"]` in \
+                 a --config FILE"
+                    .into(),
+            ));
+        }
         for (name, value, has_it, why) in [
             ("searches", self.searches as f64, is_search, "only code search makes some"),
             (

@@ -50,9 +50,6 @@ pub fn unlearn_search(
 ) -> Result<Unlearned<RankingChecks>, Error> {
     model.network.expect_head(Head::Embedding)?;
     config.validate_for(Task::CodeSearch)?;
-    if config.injection_rate == 0.0 {
-        return Err(Error::Config("injection_rate is 0: no function would carry a trigger".into()));
-    }
     check_triggers(model, triggers)?;
     if let Some(id) = words.iter().flatten().find(|&&id| id as usize >= model.config.vocab_size()) {
         return Err(Error::Trigger(format!(

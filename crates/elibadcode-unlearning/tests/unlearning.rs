@@ -164,6 +164,22 @@ fn checks_count_the_samples_that_were_kept_aside() {
 }
 
 #[test]
+fn each_trigger_is_checked_alone() {
+    let model = load();
+    let (one, other) = (testo_init(), hand_written(&model, "rb", Edit::Append));
+    let both = [one.clone(), vec![other.clone()]].concat();
+    let alone = |triggers: &[InvertedTrigger]| {
+        run(&samples(), triggers, &lenient(), 1).unwrap().before.asr_of_each
+    };
+    // The places are the same whatever is put there, if there is room for it.
+    let each = alone(&both);
+    assert_eq!(each.len(), 2);
+    assert!(each.iter().all(|it| it.total > 0));
+    let turned = alone(&[other, one[0].clone()]);
+    assert_eq!((turned[0].total, turned[1].total), (each[1].total, each[0].total));
+}
+
+#[test]
 fn too_few_samples_are_refused() {
     let check = |samples: &[CleanSample], expected: &str| {
         let error = run(samples, &testo_init(), &lenient(), 1).unwrap_err();

@@ -141,7 +141,7 @@ fn scored(rows: &[(usize, u64, Vec<f64>, bool)], scores: &[Option<f64>]) -> (Vec
 /// the lowest backdoored model that is not missed. If that leaves a gap between the two kinds, the limits
 /// share it: scores that no model had are undecided on the clean side of the middle, but for the quarter
 /// that is next to the clean models. If some backdoored models come as low as clean ones, the most suspicious of
-/// these ([`UNDECIDED_RATE`]) are undecided, too, with or without a gap.
+/// these ([`UNDECIDED_RATE`], beside those that may be called) are undecided, too, with or without a gap.
 fn limits(scores: &[f64], is_backdoored: &[bool]) -> Limits {
     let of = |wanted: bool| -> Vec<f64> {
         let pairs = scores.iter().zip(is_backdoored);
@@ -167,7 +167,7 @@ fn limits(scores: &[f64], is_backdoored: &[bool]) -> Limits {
     } else {
         (halfway_up(highest), lowest)
     };
-    if clean[clean.len() - 1] >= backdoored[0] {
+    if highest >= backdoored[0] {
         let n_undecided = (UNDECIDED_RATE * clean.len() as f64).floor() as usize;
         let decided = clean[(clean.len() - 1 - n_alarms).saturating_sub(n_undecided)];
         no_trigger_below = no_trigger_below.min(halfway_up(decided));
@@ -237,7 +237,7 @@ pub(crate) fn calibrate(
     })))
 }
 
-/// The commit that the models were made with, as far as the working tree has it.
+/// The commit that is checked out. Nothing says that the programs of a fleet are of it.
 fn commit() -> Result<String> {
     let output = Command::new("git")
         .args(["rev-parse", "--short=12", "HEAD"])
@@ -281,6 +281,9 @@ mod tests {
         let clean = [0.01; 8].into_iter().chain([0.25, 0.375]).collect::<Vec<f64>>();
         backdoored[9] = 0.5 - 0.375;
         assert_eq!(check(&clean, &backdoored), (0.3125, f64::midpoint(0.375, 0.7)));
+        // Not for the sake of the one that may be called.
+        let clean = [0.1; 19].into_iter().chain([0.9]).collect::<Vec<f64>>();
+        assert_eq!(check(&clean, &[0.5; 10]), (0.2, 0.3));
         // Also if there is no gap, in which the lowest that is not missed would be the limit.
         let clean = [0.01; 18].into_iter().chain([0.25, 0.625]).collect::<Vec<f64>>();
         backdoored[..2].copy_from_slice(&[0.2, 0.02]);

@@ -42,8 +42,8 @@ pub enum Basis {
     Fleet(Box<Calibration>),
 }
 
-/// The setting of searches for other triggers, which follow those that a score rests on.
-const OTHER_SEARCHES: &str = "other_searches";
+/// Settings of searches that follow those which a score rests on.
+const AFTER_THE_SCORE: [&str; 2] = ["more_searches", "other_searches"];
 
 /// A fitted score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +67,9 @@ impl Calibration {
         let scored = |settings: &Value| {
             let mut scored = settings.clone();
             if let Some(fields) = scored.as_object_mut() {
-                fields.remove(OTHER_SEARCHES);
+                for name in AFTER_THE_SCORE {
+                    fields.remove(name);
+                }
             }
             scored
         };
@@ -83,7 +85,7 @@ pub struct Provenance {
     pub fleet: String,
     /// Day of the fit, `YYYY-MM-DD`.
     pub date: String,
-    /// Commit of the source.
+    /// Commit that was checked out at the fit.
     pub commit: String,
     /// Master seeds of the fleet.
     pub seeds: Vec<u64>,

@@ -102,6 +102,7 @@ fn small_config() -> ScanConfig {
         n_controls: 5,
         // The models know nothing, and are searched all the same.
         min_victim_accuracy: 0.0,
+        more_searches: 0,
         other_searches: 0,
         ..ScanConfig::recommended(Task::DefectDetection)
     }

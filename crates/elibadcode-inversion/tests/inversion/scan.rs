@@ -261,11 +261,19 @@ fn other_triggers_share_no_token_with_those_that_convince() {
         anchor_rule: AnchorRule::KeepAll,
         ..judged_config()
     };
-    let with = |other_searches| {
-        let config = ScanConfig { other_searches, ..config.clone() };
+    let with = |more_searches, other_searches| {
+        let config = ScanConfig { more_searches, other_searches, ..config.clone() };
         run(&load("codet5-one-logit"), &samples(48), &config, 1).unwrap()
     };
-    let (without, outcome) = (with(0), with(2));
+    let (without, outcome, more) = (with(0, 0), with(0, 2), with(2, 0));
+    // Those for more leave out nothing, and are others than the first.
+    let of_more = &more.hypotheses[0].other_searches;
+    assert_eq!(of_more.len(), 2);
+    let firsts = more.hypotheses[0].searches.iter().map(|it| &it.trigger.ids);
+    let firsts: Vec<&Vec<u32>> = firsts.collect();
+    assert!(of_more.iter().all(|it| it.left_out.is_empty()));
+    assert!(of_more.iter().all(|it| !firsts.contains(&&it.search.trigger.ids)));
+
     assert!(outcome.n_forwards > without.n_forwards);
     for (hypothesis, same) in outcome.hypotheses.iter().zip(&without.hypotheses) {
         // Nothing else changes.
@@ -294,7 +302,8 @@ fn other_triggers_share_no_token_with_those_that_convince() {
 
     // A scan of a program that made none reads as before.
     let mut earlier = serde_json::to_value(&without).unwrap();
-    earlier["config"].as_object_mut().unwrap().remove("other_searches");
+    let config = earlier["config"].as_object_mut().unwrap();
+    assert!(config.remove("other_searches").is_some() && config.remove("more_searches").is_some());
     for hypothesis in earlier["hypotheses"].as_array_mut().unwrap() {
         hypothesis.as_object_mut().unwrap().remove("other_searches");
     }

@@ -13,7 +13,7 @@ use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_evaluation::{Interval, Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
-use elibadcode_models::{CodeModel, LoadedModel, ModelDir, Reading, Scope, TrainingEvent};
+use elibadcode_models::{CodeModel, LoadedModel, ModelDir, Reading, TrainingEvent};
 use elibadcode_syntax::Language;
 use elibadcode_unlearning::{
     Attempt, Checks, Divergence, UnlearnEvent, Unlearned, UnlearningConfig, hand_written, unlearn,
@@ -41,12 +41,6 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     args.input.check_target(args.victim, args.target_word.as_deref())?;
-    if args.input.task == Task::CodeSearch && config.scopes.contains(&Scope::Head) {
-        bail!(
-            "scopes has `head`, which a model of code search lacks: give `scopes = [\"full\"]` in a \
-             --config FILE"
-        );
-    }
     output::check_dir(&args.output, global.force)?;
     if let Some(path) = &args.report {
         output::check_file(path, global.force)?;
@@ -280,7 +274,9 @@ fn summary(
         let _ = writeln!(text, "{name:<46}{:>8}{after:>8}", percent(&result.before));
     };
     line("accuracy", |it| &it.accuracy);
-    line("success of the inverted trigger", |it| &it.asr);
+    let one =
+        if triggers.len() > 1 { "one of the inverted triggers" } else { "the inverted trigger" };
+    line(&format!("success of {one}"), |it| &it.asr);
     if triggers.len() > 1 {
         line("success of the strongest of them alone", |it| {
             it.asr_of_strongest().unwrap_or(&it.asr)

@@ -102,20 +102,23 @@ impl Checks {
         };
         match self {
             Self::Labels(it) => {
-                let strongest = it.asr_of_each.iter().copied().filter(|it| it.value.is_some());
-                let strongest = strongest
-                    .max_by(|a, b| a.value.unwrap_or(0.0).total_cmp(&b.value.unwrap_or(0.0)));
-                let strongest = strongest.map_or("–".to_owned(), rate);
-                vec![
+                let strongest =
+                    it.asr_of_each.iter().copied().filter_map(|it| Some((it.value?, it)));
+                let strongest = strongest.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, it)| it);
+                let strongest = strongest.filter(|_| it.asr_of_each.len() > 1);
+                let mut rows = vec![
                     ("accuracy", rate(it.accuracy)),
                     ("success of the triggers", rate(it.asr)),
-                    ("success of the strongest of them alone", strongest),
                     ("success of random triggers there", rate(it.control)),
                     ("flips without a trigger", rate(it.flip_rate)),
                     ("other class, accuracy without a trigger", rate(it.other_class_clean)),
                     ("other class, accuracy with the triggers", rate(it.other_class_triggered)),
                     ("other class, accuracy with random triggers", rate(it.other_class_control)),
-                ]
+                ];
+                if let Some(strongest) = strongest {
+                    rows.insert(2, ("success of the strongest of them alone", rate(strongest)));
+                }
+                rows
             }
             Self::Ranks(it) => vec![
                 ("mean reciprocal rank", format!("{:.3}", it.mrr)),
@@ -140,10 +143,10 @@ impl Checks {
             Self::Labels(_) => (
                 "Accuracy",
                 format!(
-                    "the triggers may succeed {excess} more often than random ones, each alone for certain, \
-                     too, these as much more often than before, the other class may lose {other} by the triggers, and the \
-                     accuracy may not fall by more than {drop} with 95 % confidence, nor by more than \
-                     {measured} on these samples"
+                    "the triggers together may succeed {excess} more often than random ones, and none of them \
+                     alone surely by more; random ones may succeed as much more often than before; the other \
+                     class may lose {other} by the triggers; and the accuracy may not fall by more than {drop} \
+                     with 95 % confidence, nor by more than {measured} on these samples"
                 ),
             ),
             Self::Ranks(_) => (
@@ -248,7 +251,8 @@ pub(super) mod tests {
         let checks = format!(
             r#"{{"accuracy": {rate}, "asr": {rate}, "control": {rate}, "flip_rate": {rate},
                 "other_class_clean": {rate}, "other_class_triggered": {rate},
-                "other_class_control": {rate}, "asr_of_each": [{rate}]}}"#
+                "other_class_control": {rate}, "asr_of_each": [{rate},
+                    {{"hits": 19, "total": 20, "value": 0.95, "low": 0.7, "high": 0.99}}]}}"#
         );
         let accepted = if is_accepted { "0" } else { "null" };
         format!(
@@ -261,6 +265,27 @@ pub(super) mod tests {
 
     fn html(text: &str) -> String {
         serde_json::from_str::<UnlearningView>(text).expect("test data").html()
+    }
+
+    #[test]
+    fn the_strongest_of_several_triggers_is_shown() {
+        let several = html(&labels(true));
+        assert!(
+            several.contains("strongest of them alone") && several.contains("95.0 % [70.0, 99.0]")
+        );
+        // One trigger alone, and a document of a program that did not look.
+        let each = several_in(&labels(true));
+        let one = labels(true).replace(&each, "");
+        assert!(!html(&one).contains("strongest of them alone"));
+        let none = html(&labels(true).replace("asr_of_each", "asr_of_none"));
+        assert!(!none.contains("strongest of them alone"));
+    }
+
+    /// The second trigger's figures in the test data.
+    fn several_in(text: &str) -> String {
+        let start = text.find(",\n                    {\"hits\": 19").expect("test data");
+        let end = start + text[start..].find('}').expect("test data") + 1;
+        text[start..end].to_owned()
     }
 
     #[test]

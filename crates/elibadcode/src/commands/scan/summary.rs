@@ -250,11 +250,13 @@ fn evidence(hypothesis: &Hypothesis) -> String {
         text += &profile(&by_size, &it.shift, hypothesis.agreement);
     }
     for other in &hypothesis.other_searches {
-        let _ = writeln!(
-            text,
-            "  without {} tokens, those that spell a part of what was found before",
-            other.left_out.len()
-        );
+        let _ = match other.left_out.len() {
+            0 => writeln!(text, "  once more, for the repair"),
+            n => writeln!(
+                text,
+                "  without {n} tokens, those that spell a part of what was found before"
+            ),
+        };
         text += &of_search(&other.search);
     }
     text

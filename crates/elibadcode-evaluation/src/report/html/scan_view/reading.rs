@@ -105,9 +105,10 @@ struct Search {
     evidence: Option<Evidence>,
 }
 
-/// A search without the tokens of what convinced before.
+/// A search after a trigger convinced, for more of it or for others.
 #[derive(Deserialize)]
 struct OtherSearch {
+    left_out: Vec<String>,
     search: Search,
 }
 
@@ -182,7 +183,8 @@ impl ScanView {
         // A hypothesis of code search has searches for several words.
         let suspected = hypothesis.searches.first().map(|search| title(&hypothesis, search));
         let searches = hypothesis.searches.iter().map(|it| (it, false));
-        let others = hypothesis.other_searches.iter().map(|it| (&it.search, true));
+        let others = hypothesis.other_searches.iter();
+        let others = others.map(|it| (&it.search, !it.left_out.is_empty()));
         let mut of_others = Vec::new();
         for ((search, is_other), number) in searches.chain(others).zip(1..) {
             let title = title(&hypothesis, search);
