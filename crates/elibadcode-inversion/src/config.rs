@@ -247,9 +247,9 @@ impl ScanConfig {
                 Self { start_rule, min_odds_ratio: 1.25, other_searches: 3, ..common }
             }
             Task::CloneDetection => {
-                let (step_rule, iterations, patience) = (StepRule::BestSoFar, 60, 20);
+                let (iterations, step_rule, patience) = (60, StepRule::BestSoFar, 20);
                 let (restarts, more_searches, other_searches) = (2, 2, 3);
-                let longer = Self { step_rule, iterations, patience, ..common };
+                let longer = Self { iterations, step_rule, patience, ..common };
                 Self { restarts, more_searches, other_searches, ..longer }
             }
             Task::CodeSearch => common,
