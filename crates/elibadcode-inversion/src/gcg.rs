@@ -173,7 +173,7 @@ pub(crate) fn ranked(candidates: Vec<TriggerIds>, losses: &[f64]) -> Vec<(Trigge
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
 
     use elibadcode_corpus::{Task, stage_rng};
@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
 
-    fn fixture() -> LoadedModel {
+    pub(crate) fn fixture() -> LoadedModel {
         let folder =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-one-logit");
         let compute = Compute::select("cpu").expect("there is a CPU");

@@ -107,16 +107,21 @@ impl<'a> TriggerSpace<'a> {
         trigger.ids.iter().map(|&id| self.model.tokenizer.entry(id)).collect()
     }
 
-    /// What tokens spell, whether a word begins there or goes on.
-    fn letters<'t>(&self, ids: impl Iterator<Item = &'t u32>) -> BTreeSet<String> {
-        ids.map(|&id| self.model.tokenizer.decode(&[id]).trim_start().to_owned()).collect()
+    /// What a token spells, whether a word begins there or goes on.
+    fn letters(&self, id: u32) -> String {
+        self.model.tokenizer.decode(&[id]).trim_start().to_owned()
+    }
+
+    /// What the tokens of a trigger spell.
+    fn pieces(&self, trigger: &TriggerIds) -> BTreeSet<String> {
+        trigger.ids.iter().map(|&id| self.letters(id)).collect()
     }
 
     /// All tokens of the vocabulary that spell what some of these triggers do.
     pub(crate) fn spelled_like(&self, triggers: &[TriggerIds]) -> BTreeSet<u32> {
-        let own = self.letters(triggers.iter().flat_map(|it| &it.ids));
+        let own: BTreeSet<String> = triggers.iter().flat_map(|it| self.pieces(it)).collect();
         let all = self.vocabulary.first.iter().chain(&self.vocabulary.rest);
-        all.copied().filter(|id| !own.is_disjoint(&self.letters([*id].iter()))).collect()
+        all.copied().filter(|&id| own.contains(&self.letters(id))).collect()
     }
 
     /// Whether the trigger, written into source text, gives an identifier with these very ids.
@@ -183,10 +188,10 @@ impl<'a> TriggerSpace<'a> {
         trigger: &TriggerIds,
         rng: &mut impl Rng,
     ) -> Result<TriggerIds, Error> {
-        let own = self.letters(trigger.ids.iter());
+        let own = self.pieces(trigger);
         let mut random = self.random(trigger.ids.len(), trigger.keeps_name, rng)?;
         for _ in 0..MAX_DRAWS_APART {
-            if own.is_disjoint(&self.letters(random.ids.iter())) {
+            if own.is_disjoint(&self.pieces(&random)) {
                 break;
             }
             random = self.random(trigger.ids.len(), trigger.keeps_name, rng)?;
@@ -238,17 +243,13 @@ pub(crate) fn lowest_scores(values: &[f32], table: &Tensor<2>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use elibadcode_corpus::Task;
-    use elibadcode_models::{Compute, ModelDir};
 
     use super::*;
+    use crate::gcg::tests::fixture;
 
     #[test]
     fn what_is_left_out_stays_out() {
-        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/models");
-        let folder = std::path::Path::new(fixtures).join("roberta-one-logit");
-        let compute = Compute::select("cpu").expect("there is a CPU");
-        let dir = ModelDir::open(&folder).expect("the fixture opens");
-        let model = dir.load(&compute).expect("the fixture loads");
+        let model = fixture();
         let config = ScanConfig::recommended(Task::DefectDetection);
         let space = TriggerSpace::new(&model, Language::C, &config).expect("it has names");
 
@@ -259,8 +260,8 @@ mod tests {
         };
         let first = *space.ids(0, false).iter().find(both).expect("there is one");
         let alike = space.spelled_like(&[TriggerIds::replacing(vec![first])]);
-        let letters = |id: &u32| model.tokenizer.decode(&[*id]).trim_start().to_owned();
-        assert!(alike.contains(&first) && alike.iter().all(|it| letters(it) == letters(&first)));
+        let letters = |id: u32| model.tokenizer.decode(&[id]).trim_start().to_owned();
+        assert!(alike.contains(&first) && alike.iter().all(|&it| letters(it) == letters(first)));
 
         let other = *space.ids(1, false).iter().find(|id| !alike.contains(id)).expect("many");
         let without = space.without(&alike).expect("much is left");

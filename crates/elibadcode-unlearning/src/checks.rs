@@ -110,11 +110,12 @@ impl Measurement {
             log_odds.into_iter().map(predicted_label).collect()
         };
         let clean = predict(&|it| &it.clean);
-        let triggered = predict(&|it| &it.triggered);
         let control = predict(&|it| &it.control);
         let n_triggers = samples.first().map_or(0, |it| it.with_each.len());
         let with_each: Vec<Vec<u8>> =
             (0..n_triggers).map(|trigger| predict(&|it| &it.with_each[trigger])).collect();
+        let drawn = samples.iter().enumerate().map(|(index, it)| with_each[it.drawn][index]);
+        let triggered: Vec<u8> = drawn.collect();
         let labels: Vec<u8> = samples.iter().map(|it| it.label).collect();
         let asr_of =
             |triggered: &Vec<u8>| attack_success(&clean, triggered, &labels, target_label).asr;

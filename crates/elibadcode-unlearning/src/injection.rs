@@ -22,10 +22,11 @@ pub(crate) struct CheckSample {
     /// Index among the clean samples.
     pub(crate) index: usize,
     pub(crate) clean: Vec<u32>,
-    /// With one of the inverted triggers.
-    pub(crate) triggered: Vec<u32>,
-    /// With each of them in turn, at the same place.
+    /// With each of the inverted triggers in turn, at the same place.
     pub(crate) with_each: Vec<Vec<u32>>,
+    /// Which of these stands for all of them.
+    pub(crate) drawn: usize,
+    /// With a random trigger as long as the drawn one.
     pub(crate) control: Vec<u32>,
     pub(crate) label: u8,
 }
@@ -199,14 +200,14 @@ impl Places {
         rng: &mut impl Rng,
     ) -> Result<Option<CheckSample>, Error> {
         let Some(mask) = self.draw(rng) else { return Ok(None) };
-        let trigger = triggers[rng.random_range(0..triggers.len())].trigger_ids();
-        let control = space.random_apart(&trigger, rng)?;
+        let drawn = rng.random_range(0..triggers.len());
+        let control = space.random_apart(&triggers[drawn].trigger_ids(), rng)?;
         let with = |it: &TriggerIds| mask.with_trigger(it, &model.tokenizer, model.max_length);
         Ok(Some(CheckSample {
             index: self.index,
             clean: self.clean.clone(),
-            triggered: with(&trigger),
             with_each: triggers.iter().map(|it| with(&it.trigger_ids())).collect(),
+            drawn,
             control: with(&control),
             label: self.label,
         }))
