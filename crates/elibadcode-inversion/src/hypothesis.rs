@@ -8,6 +8,8 @@ use elibadcode_corpus::stage_rng;
 use crate::anchoring::anchor;
 use crate::config::ScanConfig;
 use crate::error::Error;
+use crate::event::ScanEvent;
+use crate::expected::{ExpectedForwards, anchoring, step};
 use crate::explained::{ExplainedToken, TokenLabels};
 use crate::gcg::search;
 use crate::judge::Judge;
@@ -19,9 +21,9 @@ use crate::outcome::{
 use crate::position::{check_visible_names, choose_positions};
 use crate::profile::agreement;
 use crate::sample::{CleanSample, Partners};
-use crate::scan::{ScanEvent, Subject, as_text};
+use crate::scan::{Subject, as_text, most_searches};
 use crate::space::TriggerSpace;
-use crate::start::Starts;
+use crate::start::{Starts, screening_forwards};
 
 /// Ordered pairs of two labels.
 const N_HYPOTHESES: usize = 2;
@@ -179,6 +181,26 @@ impl<'a> HypothesisTest<'a> {
             other_searches: Vec::new(),
             compared: None,
         })
+    }
+
+    /// What searching and judging it will ask of the model.
+    pub(crate) fn expected(&self) -> ExpectedForwards {
+        if !self.can_be_judged() {
+            return ExpectedForwards::default();
+        }
+        let config = self.config;
+        let n_samples = self.objective.samples().len();
+        let n_tokens = self.space.n_tokens();
+        let once = screening_forwards(config, n_tokens, n_samples)
+            + self.judge.comparison_forwards(config.n_controls, config.trigger_len);
+        let search = config.iterations as u64 * step(config, n_samples)
+            + anchoring(config, n_samples)
+            + self.judge.evidence_forwards();
+        let usual = most_searches(0.0, config);
+        let most = most_searches(config.min_success_rate / 2.0, config)
+            + config.more_searches
+            + config.other_searches;
+        ExpectedForwards::certain(once) + ExpectedForwards::searches(search, usual, most)
     }
 
     /// Whether a verdict can come of its searches.

@@ -12,7 +12,7 @@ use crate::masking::{TriggerIds, maskable};
 use crate::objective::{Answers, Objective};
 use crate::outcome::{Controls, Evidence, Place};
 use crate::position::choose_positions;
-use crate::profile::{Robustness, TriggerProfile, shift, weakened};
+use crate::profile::{MAX_SAMPLES, Robustness, TriggerProfile, shift, weakened};
 use crate::sample::{CleanSample, Partners};
 use crate::space::TriggerSpace;
 
@@ -90,6 +90,22 @@ impl<'a> Judge<'a> {
             + self.any_identifier.n_forwards()
             + self.function_name.n_forwards()
             + self.every_identifier.n_forwards()
+    }
+
+    /// Functions through the model for an [`Self::evidence`].
+    pub(crate) fn evidence_forwards(&self) -> u64 {
+        let places = [&self.least_sensitive, &self.any_identifier, &self.function_name];
+        places.iter().map(|it| it.samples().len() as u64).sum()
+    }
+
+    /// The same for [`Self::controls`] and a [`Self::profile`] of a trigger of so many slots, about.
+    pub(crate) fn comparison_forwards(&self, n_controls: usize, n_slots: usize) -> u64 {
+        let n = self.n_samples();
+        let n_some = n.min(MAX_SAMPLES);
+        let n_weakened = n_slots * (n_slots + 1) / 2;
+        let profile =
+            (n_weakened + n_controls + 2) * n_some + self.every_identifier.samples().len();
+        (n_controls * n + profile) as u64
     }
 
     /// How a trigger does on the held-out samples.

@@ -40,6 +40,8 @@
 mod anchoring;
 mod config;
 mod error;
+mod event;
+mod expected;
 mod explained;
 mod gcg;
 mod gradient;
@@ -62,6 +64,8 @@ mod verdict;
 pub use anchoring::{Anchored, SlotLoss, anchor};
 pub use config::{AnchorRule, PositionRule, ScanConfig, StartRule, StepRule};
 pub use error::Error;
+pub use event::{ScanEvent, Screened};
+pub use expected::ExpectedForwards;
 pub use explained::ExplainedToken;
 pub use gcg::{Found, Iteration, search};
 pub use gradient::SlotGradient;
@@ -74,7 +78,7 @@ pub use outcome::{
 pub use position::choose_positions;
 pub use profile::{Robustness, TokenStrength, TriggerProfile};
 pub use sample::{CleanSample, EncodedPartners, Partner, Partners};
-pub use scan::{ScanEvent, Screened, Subject, scan};
+pub use scan::{Subject, scan};
 pub use score::{Assessment, Figure, Score};
 pub use shift::{Shift, ShiftComparison};
 pub use space::TriggerSpace;

@@ -14,7 +14,7 @@ use crate::objective::Objective;
 use crate::shift::ShiftComparison;
 
 /// Held-out samples that token strengths, sizes and shifts are measured on.
-const MAX_SAMPLES: usize = 50;
+pub(crate) const MAX_SAMPLES: usize = 50;
 
 /// What more is known of a hypothesis' best trigger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

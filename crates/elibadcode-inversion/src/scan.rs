@@ -11,8 +11,8 @@ use elibadcode_syntax::Language;
 
 use crate::config::ScanConfig;
 use crate::error::Error;
+use crate::event::ScanEvent;
 use crate::explained::{EXPLAINED_GAP, TokenLabels};
-use crate::gcg::Iteration;
 use crate::hypothesis::{HypothesisTest, Victims};
 use crate::judge::MIN_HELD_OUT;
 use crate::masking::{Edit, TriggerIds};
@@ -40,60 +40,6 @@ pub struct Subject<'a> {
     pub samples_hash: &'a str,
 }
 
-/// What is tried on its own before the first search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Screened {
-    /// The tokens of the trigger vocabulary.
-    Tokens,
-    /// The words of the queries, of which each round keeps half.
-    Words,
-}
-
-/// What a scan tells while it runs.
-#[derive(Clone, Copy, Debug)]
-pub enum ScanEvent {
-    /// Accuracy on the clean samples, by label.
-    CleanAccuracy([Rate; 2]),
-    /// How well a model of code search ranks the clean samples.
-    CleanRank {
-        /// Over all of them, in `0..=1`.
-        mean_reciprocal_rank: f64,
-    },
-    /// A search begins.
-    Search {
-        /// The label that is attacked.
-        victim_label: u8,
-        /// The label that is wanted.
-        target_label: u8,
-        /// Which search of the hypothesis, from 1.
-        restart: usize,
-        /// Iterations that it may take.
-        iterations: usize,
-        /// Tokens that it leaves out, because they are of a trigger that convinced.
-        n_left_out: usize,
-    },
-    /// Something is tried on its own before the first search.
-    Screening {
-        /// What.
-        screened: Screened,
-        /// How many are tried.
-        done: usize,
-        /// How many there are.
-        total: usize,
-    },
-    /// A joint search of a trigger and target words begins.
-    JointSearch {
-        /// Which search, from 1.
-        restart: usize,
-        /// Iterations that it may take.
-        iterations: usize,
-    },
-    /// An iteration of it is done.
-    Iteration(Iteration),
-    /// The search is over and its trigger is being judged.
-    Judging,
-}
-
 /// Scans a model for every (victim → target) pair of labels.
 ///
 /// Clean samples that do not support a scan (one label only, too few, none with a usable
@@ -113,7 +59,10 @@ pub fn scan(
     config.validate_for(subject.task)?;
     check_length(subject.model, config)?;
     let space = TriggerSpace::new(subject.model, subject.language, config)?;
-    let clean_accuracy = accuracy_by_label(subject)?;
+    let partners = Partners::new(subject.model, subject.clean, subject.language)?;
+    let n_clean_forwards = subject.clean.len() as u64 + partners.n_forwards();
+    observe(ScanEvent::Clean { n_functions: n_clean_forwards });
+    let clean_accuracy = accuracy_by_label(subject, &partners);
     observe(ScanEvent::CleanAccuracy(clean_accuracy));
     let tested = test_hypotheses(subject, &space, &clean_accuracy, config, seed, observe);
     let (mut hypotheses, n_forwards, unsupported) = match tested {
@@ -121,7 +70,6 @@ pub fn scan(
         Err(Error::Samples(reason)) => (Vec::new(), 0, Some(reason)),
         Err(error) => return Err(error),
     };
-    let n_clean_forwards: usize = subject.clean.iter().map(|it| it.codes().count()).sum();
     let shape = shape(subject.model);
     let n_hypotheses = hypotheses.len();
     let unusable = unusable(&clean_accuracy);
@@ -186,7 +134,7 @@ pub fn scan(
         rejected_tokens: space.vocabulary().rejected.clone(),
         not_tested: gaps,
         hypotheses,
-        n_forwards: n_clean_forwards as u64 + n_forwards,
+        n_forwards: n_clean_forwards + n_forwards,
     })
 }
 
@@ -219,6 +167,7 @@ fn test_hypotheses(
         .collect::<Result<_, _>>()?;
     let is_in_vain = unusable(clean_accuracy).is_some();
     if !(is_in_vain && config.min_victim_accuracy > 0.0) {
+        observe(ScanEvent::Expected(tests.iter().map(HypothesisTest::expected).sum()));
         search_all(&mut tests, config, observe)?;
     }
     tests.sort_by(|a, b| a.standing().order(&b.standing()));
@@ -269,15 +218,15 @@ fn search_all(
 /// Whether a hypothesis is to be searched once more.
 fn is_worth_another(test: &HypothesisTest<'_>, config: &ScanConfig) -> bool {
     test.can_be_judged()
-        && test.n_searches() < worth(test.suspicion(), config)
+        && test.n_searches() < most_searches(test.suspicion(), config)
         && !test.has_agreement()
 }
 
-/// How many searches a hypothesis is worth.
+/// How many searches a hypothesis is worth by the certain success of its best trigger so far.
 ///
 /// The first can fail by bad luck. A trigger that does half of what a planted one is expected to do
 /// may be a part of it, or a natural one that stands in its way: then the others are worth a try.
-fn worth(suspicion: f64, config: &ScanConfig) -> usize {
+pub(crate) fn most_searches(suspicion: f64, config: &ScanConfig) -> usize {
     if suspicion >= config.min_success_rate || config.restarts == 1 {
         config.restarts
     } else if suspicion >= config.min_success_rate / 2.0 {
@@ -335,11 +284,10 @@ fn divide(
     Ok((search_samples, held_out))
 }
 
-fn accuracy_by_label(subject: &Subject<'_>) -> Result<[Rate; 2], Error> {
+fn accuracy_by_label(subject: &Subject<'_>, partners: &Partners) -> [Rate; 2] {
     let Subject { model, language, clean, .. } = *subject;
     let rows: Vec<Vec<u32>> =
         clean.iter().map(|sample| model.encode(&sample.code, language).ids).collect();
-    let partners = Partners::new(model, clean, language)?;
     let log_odds = partners.encode(&model.network).log_odds(&model.network, &rows, 0..rows.len());
     let is_right = |label: u8| {
         clean
@@ -349,7 +297,7 @@ fn accuracy_by_label(subject: &Subject<'_>) -> Result<[Rate; 2], Error> {
             .map(|(sample, z)| predicted_label(*z) == sample.label)
             .collect()
     };
-    Ok([is_right(0), is_right(1)])
+    [is_right(0), is_right(1)]
 }
 
 pub(crate) fn as_text(space: &TriggerSpace<'_>, trigger: &TriggerIds) -> InvertedTrigger {

@@ -156,6 +156,12 @@ impl<'a> TriggerSpace<'a> {
         all.filter(|trigger| self.is_legal(trigger)).collect()
     }
 
+    /// How many tokens there are for a first slot and for the others, about as many as [`Self::single_tokens`]
+    /// gives.
+    pub fn n_tokens(&self) -> usize {
+        self.allowed.iter().map(Vec::len).sum()
+    }
+
     /// A random id for a slot.
     pub fn random_id(&self, slot: usize, keeps_name: bool, rng: &mut impl Rng) -> u32 {
         let ids = self.ids(slot, keeps_name);

@@ -10,10 +10,10 @@ use rand::{Rng, RngExt};
 
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
+use crate::event::{ScanEvent, Screened};
 use crate::gcg::ranked;
 use crate::masking::TriggerIds;
 use crate::objective::Objective;
-use crate::scan::{ScanEvent, Screened};
 use crate::space::TriggerSpace;
 
 /// Tokens of each kind that starts are made of.
@@ -109,6 +109,16 @@ impl Starts {
         let best = losses.into_iter().zip(starts).min_by(|(a, _), (b, _)| a.total_cmp(b));
         Ok(best.map_or(random, |(_, start)| start))
     }
+}
+
+/// Functions through the model for a screening of so many tokens.
+pub(crate) fn screening_forwards(config: &ScanConfig, n_tokens: usize, n_samples: usize) -> u64 {
+    if config.start_rule == StartRule::Random {
+        return 0;
+    }
+    let n_samples = n_samples.min(N_SAMPLES);
+    let n_first = n_samples.min(N_FIRST_SAMPLES);
+    (n_tokens * n_first + n_tokens.div_ceil(SHARE) * (n_samples - n_first)) as u64
 }
 
 /// What `try_out` gives for all tokens, some at a time: with a real vocabulary it takes long.

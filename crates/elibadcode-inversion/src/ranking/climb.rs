@@ -14,7 +14,7 @@ use crate::gcg::propose;
 use crate::masking::TriggerIds;
 
 /// Samples that a trigger is tried on.
-const SAMPLES: usize = 6;
+pub(super) const SAMPLES: usize = 6;
 
 /// A word and a trigger that goes with it.
 #[derive(Clone, Debug)]

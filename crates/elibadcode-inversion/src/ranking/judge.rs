@@ -81,6 +81,18 @@ impl<'a> RankingJudge<'a> {
         self.n_forwards
     }
 
+    /// The same for an [`Self::evidence`], at most.
+    pub(crate) fn evidence_forwards(&self) -> u64 {
+        // Three times functions, twice their queries.
+        5 * self.queries.len() as u64
+    }
+
+    /// The same for [`Self::controls`] and a [`Self::profile`] of a trigger of so many slots, at most.
+    pub(crate) fn comparison_forwards(&self, n_controls: usize, n_slots: usize) -> u64 {
+        let n_weakened = n_slots * (n_slots + 1) / 2;
+        ((2 * n_controls + n_weakened + 4) * self.queries.len()) as u64
+    }
+
     /// What a trigger with its words does.
     pub(crate) fn evidence(&mut self, joint: &JointTrigger) -> RankingEvidence {
         let attack = self.attack(&joint.words);

@@ -20,16 +20,18 @@ use super::outcome::{
     TargetWord,
 };
 use super::query::SlottedQuery;
-use super::screening::screen;
+use super::screening::{screen, screening_forwards};
 use super::search::{AnchoredJoint, FoundJoint, JointStart, anchor_jointly, search_jointly};
 use super::verdict::{MIN_MRR, decide};
 use super::words::WordSpace;
 use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
+use crate::event::ScanEvent;
+use crate::expected::{ExpectedForwards, anchoring, step};
 use crate::outcome::{InvertedTrigger, PositionProfile};
 use crate::position::{check_names, check_visible_names, choose_by_loss};
 use crate::profile::agreement;
-use crate::scan::{ScanEvent, as_text, check_length, not_tested};
+use crate::scan::{as_text, check_length, not_tested};
 use crate::score::{Assessment, shape};
 use crate::space::TriggerSpace;
 use crate::verdict::Decision;
@@ -75,6 +77,7 @@ pub fn scan_search(
         )));
     }
     let triggers = TriggerSpace::new(subject.model, subject.language, config)?;
+    observe(ScanEvent::Clean { n_functions: 2 * subject.clean.len() as u64 });
     let clean = CleanCode::new(subject.model, subject.clean, subject.language);
     let clean_mrr = clean.mean_reciprocal_rank();
     observe(ScanEvent::CleanRank { mean_reciprocal_rank: clean_mrr });
@@ -197,6 +200,7 @@ fn test_hypothesis(
     let is_in_vain = judge.n_samples() < MIN_HELD_OUT || clean_mrr < MIN_MRR;
     let (mut screening, mut searches) = (Vec::new(), Vec::new());
     if !(is_in_vain && config.min_victim_accuracy > 0.0) {
+        observe(ScanEvent::Expected(expected(&objective, spaces, &judge, config)));
         if config.start_rule == StartRule::Screened {
             let mut rng = stage_rng(seed, "search scan words");
             screening = screen(&objective, spaces, clean_code, config, &mut rng, observe)?;
@@ -236,6 +240,28 @@ fn test_hypothesis(
         n_words: words.ids().len(),
         n_forwards: n_position_forwards + objective.n_forwards() + judge.n_forwards(),
     })
+}
+
+/// What screening, searching and judging will ask of the model.
+fn expected(
+    objective: &RankingObjective<'_>,
+    spaces: Spaces<'_>,
+    judge: &RankingJudge<'_>,
+    config: &ScanConfig,
+) -> ExpectedForwards {
+    let n_samples = objective.samples().len();
+    let sizes = (spaces.words.ids().len(), spaces.triggers.n_tokens());
+    let screening = match config.start_rule {
+        StartRule::Random => 0,
+        StartRule::Screened => screening_forwards(config, sizes, n_samples),
+    };
+    // Functions and queries.
+    let search = 2 * config.iterations as u64 * step(config, n_samples)
+        + 2 * anchoring(config, n_samples)
+        + judge.evidence_forwards();
+    let once = screening + judge.comparison_forwards(config.n_controls, config.trigger_len);
+    let n_searches = config.restarts;
+    ExpectedForwards::certain(once) + ExpectedForwards::searches(search, n_searches, n_searches)
 }
 
 /// Every search, the most convincing first, with what was anchored.

@@ -15,8 +15,9 @@ use super::objective::RankingObjective;
 use super::{MAX_START_DRAWS, Spaces};
 use crate::config::ScanConfig;
 use crate::error::Error;
+use crate::event::{ScanEvent, Screened};
+use crate::expected::climbing_step;
 use crate::masking::TriggerIds;
-use crate::scan::{ScanEvent, Screened};
 use crate::space::TriggerSpace;
 use crate::start::by_parts;
 
@@ -50,6 +51,23 @@ pub(crate) fn screen(
         n_left = if is_last { 0 } else { (n_left / 2).max(SURVIVORS) };
     }
     Ok(climbs.into_iter().map(|climb| climb.best).collect())
+}
+
+/// Functions through the model for a screening of so many words and tokens.
+pub(crate) fn screening_forwards(
+    config: &ScanConfig,
+    (n_words, n_tokens): (usize, usize),
+    n_samples: usize,
+) -> u64 {
+    let n_samples = n_samples.min(super::climb::SAMPLES);
+    let mut n_steps = 0;
+    let mut n_left = n_words;
+    while n_left > 0 {
+        n_steps += n_left * config.screening_steps;
+        let is_last = n_left <= SURVIVORS || config.screening_steps == 0;
+        n_left = if is_last { 0 } else { (n_left / 2).max(SURVIVORS) };
+    }
+    (n_tokens * n_samples) as u64 + n_steps as u64 * climbing_step(config, n_samples)
 }
 
 /// Every word's start, from all tokens on their own.

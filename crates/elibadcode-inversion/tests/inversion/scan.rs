@@ -191,6 +191,37 @@ fn run_observed(clean: &[CleanSample], config: &ScanConfig) -> (ScanOutcome, Vec
 }
 
 #[test]
+fn a_scan_announces_about_what_it_takes() {
+    let model = load(FIXTURES[0]);
+    let clean = samples(48);
+    for start_rule in [StartRule::Random, StartRule::Screened] {
+        let config = ScanConfig { start_rule, ..judged_config() };
+        let subject = Subject {
+            model: &model,
+            task: Task::DefectDetection,
+            language: Language::C,
+            clean: &clean,
+            model_hash: "",
+            samples_hash: "",
+        };
+        let (mut n_clean, mut expected) = (None, None);
+        let outcome = scan(&subject, &config, 1, &mut |event| match event {
+            ScanEvent::Clean { n_functions } => n_clean = Some(n_functions),
+            ScanEvent::Expected(it) => expected = Some(it),
+            _ => {}
+        })
+        .unwrap();
+        let (n_clean, expected) = (n_clean.unwrap(), expected.unwrap());
+        assert_eq!(n_clean, 96);
+        // Some of it is over when it is announced: the clean samples, the positions.
+        let announced = n_clean..=n_clean + expected.most + 10 * n_clean;
+        assert!(announced.contains(&outcome.n_forwards), "{} of {expected:?}", outcome.n_forwards);
+        assert!(expected.usual <= expected.most, "{expected:?}");
+        assert!(expected.usual <= 4 * outcome.n_forwards, "{} of {expected:?}", outcome.n_forwards);
+    }
+}
+
+#[test]
 fn tokens_that_clean_samples_tie_to_a_label_are_left_out() {
     // What is called `name` is safe.
     let mut clean = samples(48);

@@ -1,5 +1,6 @@
 //! `scan`: search a model for a backdoor trigger, and give a verdict.
 
+mod observer;
 mod summary;
 
 use std::path::{Path, PathBuf};
@@ -8,12 +9,13 @@ use anyhow::Result;
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{RankingSubject, scan_search};
-use elibadcode_inversion::{ScanConfig, ScanEvent, Screened, Subject, scan};
+use elibadcode_inversion::{ScanConfig, Subject, scan};
 
 use crate::Outcome;
 use crate::args::{Format, Global, ScanArgs, SettingsPreset};
 use crate::context::{Context, settings};
 use crate::output;
+use observer::Observer;
 
 pub(crate) fn run(args: &ScanArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "scan");
@@ -114,7 +116,8 @@ fn labels(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> Re
         samples_hash: &samples_hash,
     };
     let seed = context.global.seed;
-    let outcome = scan(&subject, config, seed, &mut |event| show(context, config, event))?;
+    let mut observer = Observer::new(&context.progress, config);
+    let outcome = scan(&subject, config, seed, &mut |event| observer.show(event))?;
     Ok(Scanned {
         verdict: outcome.verdict,
         has_triggers: !outcome.triggers.is_empty(),
@@ -135,65 +138,14 @@ fn ranking(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> R
         samples_hash: &samples_hash,
     };
     let seed = context.global.seed;
-    let outcome = scan_search(&subject, config, seed, &mut |event| show(context, config, event))?;
+    let mut observer = Observer::new(&context.progress, config);
+    let outcome = scan_search(&subject, config, seed, &mut |event| observer.show(event))?;
     Ok(Scanned {
         verdict: outcome.verdict,
         has_triggers: !outcome.triggers.is_empty(),
         document: output::json(&outcome)?,
         summary: summary::of_ranking(&outcome),
     })
-}
-
-fn show(context: &Context<'_>, config: &ScanConfig, event: ScanEvent) {
-    let progress = &context.progress;
-    match event {
-        ScanEvent::CleanAccuracy(accuracy) => {
-            let right = accuracy.map(|it| it.value().unwrap_or(0.0));
-            let [of_0, of_1] = right.map(|it| format!("{:.1} %", 100.0 * it));
-            progress
-                .line(&format!("clean samples: {of_0} of label 0 are right, {of_1} of label 1"));
-            let least = config.min_victim_accuracy;
-            for (label, _) in right.into_iter().enumerate().filter(|(_, right)| *right < least) {
-                progress.line(&format!(
-                    "no trigger against label {label} will be called an attack: less than {} % are right",
-                    100.0 * least
-                ));
-            }
-        }
-        ScanEvent::CleanRank { mean_reciprocal_rank } => {
-            progress
-                .line(&format!("clean samples: mean reciprocal rank {mean_reciprocal_rank:.3}"));
-        }
-        ScanEvent::Search { victim_label, target_label, restart, iterations, n_left_out } => {
-            let without = match n_left_out {
-                0 => String::new(),
-                n => format!(", without {n} tokens like those found"),
-            };
-            progress.line(&format!(
-                "hypothesis {victim_label} → {target_label}, search {restart}{without}"
-            ));
-            progress.start(&format!("{victim_label} → {target_label}"), iterations);
-        }
-        ScanEvent::Screening { screened, done, total } => {
-            let what = match screened {
-                Screened::Tokens => "tokens",
-                Screened::Words => "words",
-            };
-            if done == 0 {
-                progress.line(&format!("screening, {total} {what} one by one"));
-                progress.start(what, total);
-            }
-            progress.step(done, String::new());
-        }
-        ScanEvent::JointSearch { restart, iterations } => {
-            progress.line(&format!("trigger and target words, search {restart}"));
-            progress.start("trigger", iterations);
-        }
-        ScanEvent::Iteration(it) => {
-            progress.step(it.iteration, format!("loss {:.3}, best {:.3}", it.loss, it.best_loss));
-        }
-        ScanEvent::Judging => progress.step(config.iterations, "held-out samples".into()),
-    }
 }
 
 #[cfg(test)]
