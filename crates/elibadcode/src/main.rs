@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod context;
+mod memory;
 mod output;
 mod paths;
 mod progress;
@@ -42,6 +43,7 @@ impl From<Outcome> for ExitCode {
 }
 
 fn main() -> ExitCode {
+    memory::keep();
     let command = Cli::command();
     let matches = command.clone().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
