@@ -240,8 +240,8 @@ impl ScanConfig {
             ..Self::paper()
         };
         match task {
-            // The fleet that taught its score was scanned so, and without a rule for tokens: 1.25 leaves out
-            // none or one of them there.
+            // On from the best trigger so far takes 7 % fewer forwards on `fleet defect`, and finds 78 % of the
+            // planted letters instead of 84.
             Task::DefectDetection => {
                 let start_rule = StartRule::Random;
                 Self { start_rule, min_odds_ratio: 1.25, other_searches: 3, ..common }

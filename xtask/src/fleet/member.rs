@@ -102,7 +102,8 @@ impl Maker<'_> {
         };
         let data = poison.as_ref().unwrap_or(&corpus);
         let training = (&self.fleet.training, self.fleet.corpus.train);
-        let train = self.train(&name("train"), member.seed, &base, training, data, &corpus)?;
+        let train =
+            self.train(&name("train"), member.training_seed(), &base, training, data, &corpus)?;
         let evaluate = self
             .stage(name("evaluate"), "evaluate", "metrics.json", member.seed)
             .argument(train.output.display())

@@ -10,6 +10,8 @@ use crate::experiment::{Task, TrainingPlan};
 
 /// What tells the second corpus of a seed from the first.
 const OTHER_DATA: u64 = 1_000_000;
+/// What tells the training of a twin from another seed.
+const OTHER_TRAINING: u64 = 3_000_000;
 
 /// Models of one task, with the settings of every stage.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -61,6 +63,8 @@ pub(crate) struct Fleet {
 pub(crate) enum CleanKind {
     /// On the data of the backdoored models, without the poison.
     Twin,
+    /// The same from another seed of the training.
+    OtherSeed,
     /// On the seed's other data: the twin of the models that are poisoned there.
     OtherData,
     /// On labels of which some are wrong.
@@ -74,6 +78,7 @@ impl CleanKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Twin => "clean-twin",
+            Self::OtherSeed => "clean-other-seed",
             Self::OtherData => "clean-other-data",
             Self::LabelNoise => "clean-label-noise",
             Self::NamingHabit => "clean-naming-habit",
@@ -167,6 +172,14 @@ impl Member {
         format!("seed-{}/{}", self.seed, self.model)
     }
 
+    /// The seed of its training.
+    pub(crate) fn training_seed(&self) -> u64 {
+        match self.kind {
+            Kind::Clean(CleanKind::OtherSeed) => self.seed + OTHER_TRAINING,
+            _ => self.seed,
+        }
+    }
+
     /// The attack, or the kind of clean model.
     pub(crate) fn kind_name(&self) -> &str {
         match &self.kind {
@@ -236,7 +249,7 @@ impl Fleet {
         let member = |data, kind| Member { model: model.to_owned(), seed, data, kind };
         let clean = self.clean.iter().map(|&kind| {
             let data = match kind {
-                CleanKind::Twin => Data::First,
+                CleanKind::Twin | CleanKind::OtherSeed => Data::First,
                 CleanKind::OtherData => Data::Other,
                 CleanKind::LabelNoise => Data::Noisy,
                 CleanKind::NamingHabit => Data::Habit,

@@ -104,6 +104,11 @@ fn our_fleets_hold_both_kinds_under_distinct_names() {
             assert!(is_clean(&group[0]) && !is_clean(&group[1]), "{name}");
             let n_clean = group.iter().filter(|it| is_clean(it)).count();
             assert_eq!(n_clean, fleet.clean.len());
+            // One that is trained on the same data as another is trained from another seed.
+            let clean = group.iter().filter(|it| is_clean(it));
+            let trainings: std::collections::BTreeSet<_> =
+                clean.map(|it| (it.data, it.training_seed())).collect();
+            assert_eq!(trainings.len(), n_clean, "{name}");
         }
     }
     for name in ["defect", "clone", "search"] {
