@@ -17,6 +17,7 @@ const NEVER: &str = "-1";
 #[cfg(unix)]
 pub(crate) fn keep() {
     use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
 
     let Ok(program) = std::env::current_exe() else { return };
     if std::env::var_os(PURGE_DELAY).is_some() {
@@ -24,6 +25,10 @@ pub(crate) fn keep() {
     }
     let mut arguments = std::env::args_os();
     let Some(name) = arguments.next() else { return };
+    // Not what a loader was asked to load, nor what a link of another name leads to.
+    if Path::new(&name).file_name() != program.file_name() {
+        return;
+    }
     // It comes back only if it failed, and then the program runs as it is.
     let _error = std::process::Command::new(program)
         .arg0(name)
