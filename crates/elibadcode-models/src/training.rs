@@ -28,7 +28,11 @@ const BUCKET_BATCHES: usize = 16;
 /// Parameters from which on the parts of a batch are not run side by side.
 const LARGE_MODEL: usize = 30_000_000;
 
-/// Values from which on a sum over a tensor is made line by line.
+/// Tokens that a part of a large model's batch may have: of a `CodeBERT` they need 2 to 4 GB on their way back.
+const LARGE_PART: usize = 2048;
+/// The same of a small model, of which several parts are under way.
+const SMALL_PART: usize = 4096;
+/// Values from which on a tensor is summed up line by line.
 const LARGE_SUM: usize = 1 << 20;
 
 /// Which parameters are trained.
@@ -338,15 +342,17 @@ fn shuffled_batches<R: TrainingRow>(
 /// The mean gradient and the mean loss of a batch, from its parts.
 ///
 /// Parts of a small model run side by side. Operations of a large one keep every processor busy
-/// themselves, so its parts follow one another and need the memory of one. The numbers are the same.
+/// themselves, so its parts follow one another and need the memory of one.
 fn batch_gradients<R: TrainingRow>(
     model: &CodeModel,
     rows: &[R],
     batch: &[usize],
     rng: &mut ChaCha8Rng,
 ) -> (GradientsParams, f64) {
+    let is_large = model.num_params() >= LARGE_MODEL;
+    let n_parts = n_parts(rows, batch, if is_large { LARGE_PART } else { SMALL_PART });
     let parts: Vec<(&[usize], ChaCha8Rng)> = batch
-        .chunks(batch.len().div_ceil(R::N_PARTS))
+        .chunks(batch.len().div_ceil(n_parts))
         .map(|part| (part, ChaCha8Rng::seed_from_u64(rng.random())))
         .collect();
     let run = |(part, rng): &(&[usize], ChaCha8Rng)| {
@@ -365,16 +371,24 @@ fn batch_gradients<R: TrainingRow>(
         accumulator.accumulate(model, gradients);
         loss += part_loss;
     };
-    if model.num_params() < LARGE_MODEL {
-        side_by_side(&model.device(), &parts, run).into_iter().for_each(&mut add);
-    } else {
+    if is_large {
         parts.iter().map(run).for_each(&mut add);
+    } else {
+        side_by_side(&model.device(), &parts, run).into_iter().for_each(&mut add);
     }
     (accumulator.grads(), loss)
 }
 
-/// PyTorch's `clip_grad_norm_`: burn's own clipping works on each tensor alone. The length before is given
-/// back.
+/// How many parts a batch is split into, if one may have so many tokens: whatever the machine.
+fn n_parts<R: TrainingRow>(rows: &[R], batch: &[usize], most_tokens: usize) -> usize {
+    if R::N_PARTS == 1 {
+        return 1;
+    }
+    let n_tokens: usize = batch.iter().map(|&index| rows[index].length()).sum();
+    n_tokens.div_ceil(most_tokens).max(R::N_PARTS)
+}
+
+/// PyTorch's `clip_grad_norm_`: burn's own clipping works on each tensor alone. Gives the length before.
 fn clip_global_norm(model: &CodeModel, gradients: &mut GradientsParams, max_norm: f64) -> f64 {
     struct SquaredNorm<'a>(&'a GradientsParams, f64);
     impl ModuleVisitor for SquaredNorm<'_> {
@@ -460,6 +474,18 @@ mod tests {
             let error = serde_json::from_value::<Scope>(text.into()).expect_err("no scope");
             assert!(error.to_string().contains("expected head, last-K or full"), "{error}");
         }
+    }
+
+    #[test]
+    fn long_rows_are_trained_on_in_more_parts() {
+        let rows = |length| vec![LabelledIds { ids: vec![0; length], label: 0 }; 32];
+        let batch: Vec<usize> = (0..32).collect();
+        assert_eq!(n_parts(&rows(100), &batch, 2048), 2);
+        assert_eq!(n_parts(&rows(400), &batch, 2048), 7);
+        // The other rows of a batch are the wrong answers.
+        let ids = elibadcode_corpus::SearchIds { code: vec![0; 400], query: vec![0; 9] };
+        let rows = vec![search::SearchRow { ids, function: 0 }; 32];
+        assert_eq!(n_parts(&rows, &batch, 2048), 1);
     }
 
     #[test]

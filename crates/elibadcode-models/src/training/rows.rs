@@ -27,8 +27,8 @@ pub struct Validation {
 pub trait TrainingRow: Sized + Sync {
     /// The head that these rows need.
     const HEAD: Head;
-    /// A batch is always split into this many parts, whatever the machine, so that results do not
-    /// depend on the number of cores.
+    /// A batch is split into this many parts, whatever the machine, so that results do not depend on the
+    /// number of cores; into more, if the rows are long. With 1 it is never split.
     const N_PARTS: usize;
 
     /// Whether the loss of these rows depends on the head.
