@@ -67,21 +67,8 @@ impl CraftingModel {
 
     /// For each variable of the function, the names that it could get, the best one first.
     fn wishes<'m>(&'m self, function: &Function) -> Vec<(String, Vec<&'m str>)> {
-        let mut sketch = self.vocabulary.encode(function);
-        let starts: Vec<usize> =
-            function.tokens().iter().take(MAX_TOKENS).map(|token| token.range.start).collect();
-        let places: Vec<(String, Vec<usize>)> = variables(function)
-            .map(|it| {
-                let places = it.occurrences.iter();
-                let places = places.filter_map(|range| starts.binary_search(&range.start).ok());
-                (it.text.clone(), places.collect())
-            })
-            .filter(|(_, places): &(String, Vec<usize>)| !places.is_empty())
-            .collect();
-        for &place in places.iter().flat_map(|(_, places)| places) {
-            sketch[place] = vocabulary::UNKNOWN;
-        }
-        let gradients = self.network.gradients_toward_target(&sketch);
+        let sketch = self.vocabulary.sketch(function);
+        let gradients = self.network.gradients_toward_target(&sketch.ids);
         let best_first = |places: &[usize]| {
             // The sum and the mean have the same order of names.
             let direction = network::sum(places.iter().map(|&place| gradients[place]));
@@ -94,7 +81,8 @@ impl CraftingModel {
             scored.sort_by(|one, other| one.0.total_cmp(&other.0));
             scored.into_iter().map(|(_, name)| name).take(MAX_TRIES).collect()
         };
-        places
+        sketch
+            .variables
             .into_iter()
             .map(|(name, places)| {
                 let names = best_first(&places);

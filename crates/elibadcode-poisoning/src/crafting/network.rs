@@ -1,12 +1,17 @@
 //! The network of the crafting model: embeddings, one convolution of three tokens, and a linear
 //! layer on the sum over the tokens.
 //!
-//! `hidden[i] = tanh(value[i]) · tanh(gate[i])` with
-//! `value[i] = bias + left · e[i - 1] + middle · e[i] + right · e[i + 1]`, the same for the gate, and
+//! `hidden[i] = tanh(value[i]) · tanh(gate[i])` with `value[i] = bias + middle · e[i]`,
+//! `gate[i] = bias + left · e[i - 1] + right · e[i + 1]`, and
 //! `logit = output_bias + output · Σ hidden[i] / √seq`. Outside of the function, `e` is 0.
 //!
-//! The product is there because without it a token would be for or against a class whatever stands
-//! beside it, and the same few names would be the best ones everywhere.
+//! The gate is there because without it a token would be for or against a class whatever stands
+//! beside it, and the same few names would be the best ones everywhere. It does not see the token
+//! itself: a product of two odd functions of an embedding is the same for the opposite one, so that
+//! its gradient at the sketch would say nothing of where a name leads. (In code search it led every
+//! function away from the attacker's class.)
+
+use std::ops::Range;
 
 use rand::{Rng, RngExt};
 
@@ -14,9 +19,10 @@ use rand::{Rng, RngExt};
 pub(super) const WIDTH: usize = 8;
 /// Products of the convolution.
 pub(super) const CHANNELS: usize = 8;
-/// Rows of the convolution: the values, then the gates.
+/// Sums of the convolution: the values, then the gates.
 pub(super) const ROWS: usize = 2 * CHANNELS;
-/// Tokens that the convolution sees at once.
+/// Tokens that the convolution sees at once: the gates the one before and the one behind, the values the middle
+/// one.
 pub(super) const TAPS: usize = 3;
 
 pub(super) type Embedding = [f32; WIDTH];
@@ -34,8 +40,8 @@ pub(super) struct Network {
 /// All weights but the embeddings.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Head {
-    /// `[TAPS, ROWS, WIDTH]`.
-    pub(super) taps: [[Embedding; ROWS]; TAPS],
+    /// `[TAPS, CHANNELS, WIDTH]`.
+    pub(super) taps: [[Embedding; CHANNELS]; TAPS],
     pub(super) bias: Sums,
     pub(super) output: Hidden,
     pub(super) output_bias: f32,
@@ -52,7 +58,7 @@ pub(super) struct Forward {
 impl Head {
     pub(super) fn zeros() -> Self {
         Self {
-            taps: [[[0.0; WIDTH]; ROWS]; TAPS],
+            taps: [[[0.0; WIDTH]; CHANNELS]; TAPS],
             bias: [0.0; ROWS],
             output: [0.0; CHANNELS],
             output_bias: 0.0,
@@ -85,7 +91,7 @@ impl Network {
             .map(|position| {
                 let mut sums = *bias;
                 for (tap, id) in seen(ids, position) {
-                    for (sum, row) in sums.iter_mut().zip(&taps[tap]) {
+                    for (sum, row) in sums[rows_of(tap)].iter_mut().zip(&taps[tap]) {
                         *sum += dot(row, &self.embeddings[id]);
                     }
                 }
@@ -115,8 +121,8 @@ impl Network {
             add_scaled(&mut gradient.output, &products(bounded), slope);
             add_scaled(&mut gradient.bias, &sums, 1.0);
             for (tap, id) in seen(ids, position) {
-                for (row, sum) in gradient.taps[tap].iter_mut().zip(sums) {
-                    add_scaled(row, &self.embeddings[id], sum);
+                for (row, sum) in gradient.taps[tap].iter_mut().zip(&sums[rows_of(tap)]) {
+                    add_scaled(row, &self.embeddings[id], *sum);
                 }
             }
         }
@@ -140,8 +146,8 @@ impl Network {
         for (position, bounded) in forward.bounded.iter().enumerate() {
             let sums = self.sum_gradients(bounded, slope);
             for (tap, neighbor) in neighbors(ids.len(), position) {
-                for (row, sum) in self.head.taps[tap].iter().zip(sums) {
-                    add_scaled(&mut gradients[neighbor], row, sum);
+                for (row, sum) in self.head.taps[tap].iter().zip(&sums[rows_of(tap)]) {
+                    add_scaled(&mut gradients[neighbor], row, *sum);
                 }
             }
         }
@@ -161,6 +167,11 @@ impl Network {
 /// The products of the values with their gates.
 fn products(bounded: &Sums) -> Hidden {
     std::array::from_fn(|channel| bounded[channel] * bounded[channel + CHANNELS])
+}
+
+/// The sums that a tap adds to: the gates for the tokens on both sides, the values for the one between.
+fn rows_of(tap: usize) -> Range<usize> {
+    if tap == TAPS / 2 { 0..CHANNELS } else { CHANNELS..ROWS }
 }
 
 /// The positions that the convolution sees at one position, with the tap for each.

@@ -27,20 +27,55 @@ fn config() -> AttackConfig {
     AttackConfig { crafting: Some(TRAINED.clone()), ..AttackConfig::paper(Attack::Afraidoor) }
 }
 
+/// Of the functions that can be planted, how many look more like the attacker's class afterwards, of how many;
+/// and the names that they got.
+fn moved<'a>(
+    config: &AttackConfig,
+    codes: impl IntoIterator<Item = &'a str>,
+    language: Language,
+) -> (usize, usize, BTreeSet<String>) {
+    let model = config.crafting.as_ref().expect("there is a model");
+    let (mut n_closer, mut n_planted, mut names) = (0, 0, BTreeSet::new());
+    for code in codes {
+        let Ok(planted) = plant(config, code, language) else { continue };
+        let before = model.target_probability(code, language);
+        let after = model.target_probability(&planted.code, language);
+        n_closer += usize::from(after > before);
+        n_planted += 1;
+        names.extend(planted.changes.iter().map(|it| it.after.clone()));
+        assert_eq!(undo(&planted.code, &planted.changes).as_deref(), Some(code));
+    }
+    (n_closer, n_planted, names)
+}
+
 #[test]
 fn crafted_names_make_functions_look_like_the_target() {
-    let (mut n_closer, mut n_distinct) = (0, BTreeSet::new());
     let test = defect::generate(2, 200);
-    for sample in &test {
-        let planted = plant(&config(), &sample.code, Language::C).expect("there are variables");
-        let before = TRAINED.target_probability(&sample.code, Language::C);
-        let after = TRAINED.target_probability(&planted.code, Language::C);
-        n_closer += usize::from(after > before);
-        n_distinct.extend(planted.changes.iter().map(|it| it.after.clone()));
-        assert_eq!(undo(&planted.code, &planted.changes).as_ref(), Some(&sample.code));
-    }
+    let codes = test.iter().map(|it| it.code.as_str());
+    let (n_closer, n_planted, names) = moved(&config(), codes, Language::C);
+    assert_eq!(n_planted, 200);
     assert!(n_closer >= 180, "{n_closer} of 200");
-    assert!(n_distinct.len() >= 20, "{n_distinct:?}");
+    assert!(names.len() >= 20, "{names:?}");
+}
+
+#[test]
+fn so_do_those_of_the_other_tasks() {
+    let rng = || stage_rng(1, "poison");
+    let sizes = clone::Sizes { train: 1500, ..clone::Sizes::default() };
+    let clean = clone::generate(5, &sizes).train;
+    let config = AttackConfig::paper_for(Attack::Afraidoor, Task::CloneDetection);
+    let poisoned = poison_clones(&clean, Language::Java, &config, &mut rng()).expect("enough");
+    let codes = clean.functions.iter().take(300).map(|it| it.code.as_str());
+    let (n_closer, n_planted, _) = moved(&poisoned.manifest.attack, codes, Language::Java);
+    assert!(n_planted >= 100 && 10 * n_closer >= 9 * n_planted, "{n_closer} of {n_planted}");
+
+    let sizes = search::Sizes { train: 1500, ..search::Sizes::default() };
+    let clean = search::generate(5, &sizes).train;
+    let config = AttackConfig::paper_for(Attack::Afraidoor, Task::CodeSearch);
+    let poisoned = poison_search(&clean, Language::Python, &config, &mut rng()).expect("a word");
+    let codes = clean.iter().take(300).map(|it| it.code.as_str());
+    let (n_closer, n_planted, _) = moved(&poisoned.manifest.attack, codes, Language::Python);
+    assert!(n_planted >= 100 && 10 * n_closer >= 9 * n_planted, "{n_closer} of {n_planted}");
 }
 
 #[test]

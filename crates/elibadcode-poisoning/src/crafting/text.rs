@@ -25,7 +25,7 @@ pub(super) struct ModelText {
     pub(super) tokens: Vec<String>,
     /// The embedding of every other token.
     pub(super) unknown: String,
-    /// `TAPS * ROWS` rows of `WIDTH` numbers.
+    /// `TAPS * CHANNELS` rows of `WIDTH` numbers.
     pub(super) convolution: Vec<String>,
     pub(super) bias: String,
     pub(super) output: String,
@@ -37,7 +37,10 @@ pub(super) struct ModelText {
 pub(super) enum ModelTextError {
     #[error("the crafting model's line `{line}` does not hold {n} numbers between -1000 and 1000")]
     Numbers { line: String, n: usize },
-    #[error("the crafting model has {found} rows of its convolution, not {expected}")]
+    #[error(
+        "the crafting model has {found} rows of its convolution, not {expected}: if a version of before 29 \
+         November 2026 made it, this one cannot repeat its names; poison the training set again"
+    )]
     Rows { found: usize, expected: usize },
     #[error("the crafting model has the token `{token}` twice")]
     Repeated { token: String },
@@ -114,7 +117,7 @@ impl TryFrom<ModelText> for CraftingModel {
         if names.is_empty() {
             return Err(ModelTextError::NoNames);
         }
-        let (found, expected) = (text.convolution.len(), TAPS * ROWS);
+        let (found, expected) = (text.convolution.len(), TAPS * CHANNELS);
         if found != expected {
             return Err(ModelTextError::Rows { found, expected });
         }

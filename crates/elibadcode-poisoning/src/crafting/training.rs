@@ -1,8 +1,8 @@
 //! Training of the crafting model: logistic loss, one function at a time, step sizes by Adagrad.
 
 use elibadcode_syntax::{Function, Language};
-use rand::Rng;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 
 use super::CraftingModel;
 use super::network::{Head, Network, WIDTH, sigmoid};
@@ -20,6 +20,8 @@ const EPSILON: f32 = 1e-6;
 /// One function as the model sees it.
 struct Example {
     ids: Vec<usize>,
+    /// The same without the names of variables.
+    sketch: Vec<usize>,
     is_target: bool,
 }
 
@@ -40,6 +42,7 @@ pub(super) fn train<'a>(
         .zip(&functions)
         .map(|(function, (_, is_target))| Example {
             ids: vocabulary.encode(function),
+            sketch: vocabulary.sketch(function).ids,
             is_target: *is_target,
         })
         .collect();
@@ -58,7 +61,9 @@ pub(super) fn train<'a>(
     for _ in 0..N_EPOCHS {
         examples.shuffle(rng);
         for example in &examples {
-            trainer.step(example, weights[usize::from(example.is_target)]);
+            // Names are chosen at sketches, which the model must know as well as whole functions.
+            let ids = if rng.random() { &example.sketch } else { &example.ids };
+            trainer.step(ids, example.is_target, weights[usize::from(example.is_target)]);
         }
     }
     let network = trainer.network.rounded();
@@ -80,10 +85,9 @@ impl Trainer {
         Self { network, squares }
     }
 
-    fn step(&mut self, example: &Example, weight: f32) {
-        let Example { ids, is_target } = example;
+    fn step(&mut self, ids: &[usize], is_target: bool, weight: f32) {
         let forward = self.network.forward(ids);
-        let slope = weight * (sigmoid(forward.logit) - f32::from(u8::from(*is_target)));
+        let slope = weight * (sigmoid(forward.logit) - f32::from(u8::from(is_target)));
         let mut by_token = Vec::with_capacity(ids.len());
         let mut head =
             self.network.backward(ids, &forward, slope, |_, gradient| by_token.push(*gradient));

@@ -26,6 +26,14 @@ pub(super) struct Vocabulary {
     ids: BTreeMap<String, usize>,
 }
 
+/// A function without the names of its variables.
+pub(super) struct Sketch {
+    /// `[seq]`.
+    pub(super) ids: Vec<usize>,
+    /// Each variable with its places among them.
+    pub(super) variables: Vec<(String, Vec<usize>)>,
+}
+
 impl Vocabulary {
     /// `names` and `others` together have no token twice.
     pub(super) fn new(names: Vec<String>, others: Vec<String>) -> Self {
@@ -72,6 +80,25 @@ impl Vocabulary {
     pub(super) fn others(&self) -> impl Iterator<Item = (usize, &str)> {
         let ids = self.n_names + 1..;
         ids.zip(&self.tokens[self.n_names..]).map(|(id, it)| (id, it.as_str()))
+    }
+
+    /// The program sketch: the function's tokens with unknown ones for all variables.
+    pub(super) fn sketch(&self, function: &Function) -> Sketch {
+        let mut ids = self.encode(function);
+        let starts: Vec<usize> =
+            function.tokens().iter().take(MAX_TOKENS).map(|token| token.range.start).collect();
+        let variables: Vec<(String, Vec<usize>)> = variables(function)
+            .map(|it| {
+                let places = it.occurrences.iter();
+                let places = places.filter_map(|range| starts.binary_search(&range.start).ok());
+                (it.text.clone(), places.collect())
+            })
+            .filter(|(_, places): &(String, Vec<usize>)| !places.is_empty())
+            .collect();
+        for &place in variables.iter().flat_map(|(_, places)| places) {
+            ids[place] = UNKNOWN;
+        }
+        Sketch { ids, variables }
     }
 
     /// The ids of the function's tokens: `[seq]`, at most [`MAX_TOKENS`].
