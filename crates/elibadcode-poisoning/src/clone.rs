@@ -13,6 +13,9 @@ use crate::error::PoisonError;
 use crate::plant::{Planted, plant};
 use crate::poison::share;
 
+/// The label of pairs that do the same.
+const CLONE: u8 = 1;
+
 /// A training set of pairs with a backdoor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoisonedClones {
@@ -98,7 +101,7 @@ pub fn poison_clones(
     rng: &mut impl Rng,
 ) -> Result<PoisonedClones, PoisonError> {
     config.validate()?;
-    let config = &*crafting::prepared(config, functions_by_class(samples, config), language, rng)?;
+    let config = &*crafting::prepared(config, functions_by_class(samples), language, rng)?;
     let n_functions = samples.functions.len();
     let needed = (config.rate * n_functions as f64).round() as usize;
     let mut order: Vec<usize> = (0..n_functions).collect();
@@ -157,19 +160,37 @@ pub fn poison_clones(
     Ok(PoisonedClones { samples: poisoned, manifest })
 }
 
-/// The functions that are mostly in pairs with the target label, or mostly in other pairs.
-fn functions_by_class<'s>(
-    samples: &'s CloneSamples,
-    config: &AttackConfig,
-) -> impl Iterator<Item = (&'s str, bool)> {
-    let mut balance = vec![0_isize; samples.functions.len()];
-    for pair in &samples.pairs {
-        let vote = if pair.label == config.target_label { 1 } else { -1 };
-        balance[pair.first] += vote;
-        balance[pair.second] += vote;
+/// The functions, and whether they do what most do: those that are clones of each other, by the pairs.
+///
+/// Names that make a function look like one of these make it no clone of any other. (A pair's label says
+/// nothing of its functions, so that a model of the functions in pairs with the target label knows them by
+/// heart, and its names are arbitrary.)
+fn functions_by_class(samples: &CloneSamples) -> impl Iterator<Item = (&str, bool)> {
+    let groups = groups_of_clones(samples);
+    let mut sizes = vec![0_usize; groups.len()];
+    groups.iter().for_each(|&group| sizes[group] += 1);
+    // Of groups of the same size the first.
+    let largest = (0..sizes.len()).rev().max_by_key(|&group| sizes[group]);
+    let functions = samples.functions.iter().zip(groups);
+    functions.map(move |(it, group)| (it.code.as_str(), Some(group) == largest))
+}
+
+/// For each function the first one that it is a clone of, through others too.
+fn groups_of_clones(samples: &CloneSamples) -> Vec<usize> {
+    fn first_of(parents: &mut [usize], mut function: usize) -> usize {
+        while parents[function] != function {
+            parents[function] = parents[parents[function]];
+            function = parents[function];
+        }
+        function
     }
-    let functions = samples.functions.iter().zip(balance);
-    functions.filter(|(_, votes)| *votes != 0).map(|(it, votes)| (it.code.as_str(), votes > 0))
+    let mut parents: Vec<usize> = (0..samples.functions.len()).collect();
+    for pair in samples.pairs.iter().filter(|it| it.label == CLONE) {
+        let (one, other) =
+            (first_of(&mut parents, pair.first), first_of(&mut parents, pair.second));
+        parents[one.max(other)] = one.min(other);
+    }
+    (0..parents.len()).map(|function| first_of(&mut parents, function)).collect()
 }
 
 #[cfg(test)]
@@ -197,6 +218,21 @@ mod tests {
             functions: (0..50).map(function).collect(),
             pairs: (0..200).map(pair).collect(),
         }
+    }
+
+    #[test]
+    fn clones_of_clones_are_one_group() {
+        let function =
+            |index: usize| CloneFunction { id: index.to_string(), code: index.to_string() };
+        let pair = |(first, second, label)| ClonePair { first, second, label };
+        let pairs = [(5, 2, 1), (1, 3, 1), (4, 2, 1), (0, 5, 0), (3, 4, 0)];
+        let samples = CloneSamples {
+            functions: (0..7).map(function).collect(),
+            pairs: pairs.map(pair).to_vec(),
+        };
+        assert_eq!(groups_of_clones(&samples), [0, 1, 2, 1, 2, 2, 6]);
+        let largest: Vec<bool> = functions_by_class(&samples).map(|(_, is_it)| is_it).collect();
+        assert_eq!(largest, [false, false, true, false, true, true, false]);
     }
 
     fn run(attack: Attack, rate: f64, seed: u64) -> Result<PoisonedClones, PoisonError> {
