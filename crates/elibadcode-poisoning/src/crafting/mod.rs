@@ -1,7 +1,8 @@
 //! Names made up for each function, after `AFRAIDOOR` (algorithm 1 of its paper).
 //!
 //! 1. A small model learns from the clean training set which functions are of the class that the
-//!    attacker wants ([`CraftingModel::train`]).
+//!    attacker wants ([`CraftingModel::train`]): those with the target label, those that answer queries
+//!    with the target word, or for clones those of the largest group.
 //! 2. The variables of a function are replaced by "unknown" (the program sketch), and the model
 //!    says in which direction each of them would have to go for the function to look more like
 //!    that class: the gradient of its loss, averaged over the variable's occurrences.
