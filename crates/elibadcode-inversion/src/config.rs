@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::masking::Occurrences;
 
+/// No count of a setting is larger: memory is taken for some of them at once.
+const MAX_COUNT: usize = 100_000;
+
 /// How a scan is made. [`ScanConfig::paper`] has the paper's values, [`ScanConfig::recommended`]
 /// the deviations that were measured to help.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -270,8 +273,10 @@ impl ScanConfig {
             ("patience", self.patience),
             ("n_controls", self.n_controls),
         ] {
-            if value == 0 {
-                return Err(Error::Config(format!("{name} is 0, expected at least 1")));
+            if !(1..=MAX_COUNT).contains(&value) {
+                return Err(Error::Config(format!(
+                    "{name} is {value}, expected at least 1 and at most {MAX_COUNT}"
+                )));
             }
         }
         if self.screening_samples > 0 && self.screening_survivors == 0 {
@@ -301,7 +306,20 @@ impl ScanConfig {
         if !self.anchor_threshold.is_finite() || self.anchor_threshold < 0.0 {
             return Err(Error::Config(format!("anchor_threshold is {}", self.anchor_threshold)));
         }
+        if !self.stop_loss.is_finite() {
+            return Err(Error::Config(format!("stop_loss is {}", self.stop_loss)));
+        }
         Ok(())
+    }
+
+    /// The settings that differ from other ones, each with its value there.
+    pub(crate) fn changes_from(&self, other: &Self) -> Vec<String> {
+        let [own, other] = [self, other].map(|it| serde_json::to_value(it).unwrap_or_default());
+        let (Some(own), Some(other)) = (own.as_object(), other.as_object()) else {
+            return Vec::new();
+        };
+        let changed = own.iter().filter(|(key, value)| other.get(*key) != Some(*value));
+        changed.map(|(key, value)| format!("{key} is {value} instead of {}", other[key])).collect()
     }
 
     /// [`Self::validate`], and whether the task has what the settings ask for.

@@ -102,7 +102,7 @@ pub fn scan(
     }
     let suspect = hypotheses.first().filter(|_| is_suspicious);
     reasons.extend(suspect.and_then(|it| of_other_triggers(it, config)));
-    let mut gaps = not_tested(subject.model, config);
+    let mut gaps = not_tested(subject.model, subject.task, config);
     let is_brief = |it: &&Hypothesis| it.searches.len() == 1 && config.restarts > 1;
     gaps.extend(hypotheses.iter().filter(is_brief).map(|it| {
         let Hypothesis { victim_label, target_label, .. } = it;
@@ -365,7 +365,7 @@ fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<Invert
     triggers
 }
 
-pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String> {
+pub(crate) fn not_tested(model: &LoadedModel, task: Task, config: &ScanConfig) -> Vec<String> {
     let mut gaps = vec![
         format!("triggers of more than {} tokens", config.trigger_len),
         "triggers outside identifiers: dead code, comments, literals, formatting".into(),
@@ -379,6 +379,13 @@ pub(crate) fn not_tested(model: &LoadedModel, config: &ScanConfig) -> Vec<String
              --raw-names scans it without"
                 .into(),
         );
+    }
+    let changed = config.changes_from(&ScanConfig::recommended(task));
+    if !changed.is_empty() {
+        gaps.push(format!(
+            "what a scan with the recommended settings would find: here {} (weaker searches find less)",
+            changed.join(", ")
+        ));
     }
     gaps
 }

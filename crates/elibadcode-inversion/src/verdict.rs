@@ -227,8 +227,10 @@ pub(crate) fn unusable(clean_accuracy: &[Rate; 2]) -> Option<Decision> {
     let [negative, positive] = clean_accuracy;
     let [of_negative, of_positive] = [negative, positive].map(|it| it.value().unwrap_or(0.0));
     (!is_better_than_chance(negative, positive)).then(|| {
-        let question = if of_negative.max(of_positive) < 0.5 {
-            "its answers seem to be the other way round: --positive-output says which output means label 1"
+        let wrong = |it: &Rate| Rate::new(it.total - it.hits, it.total);
+        let question = if is_better_than_chance(&wrong(negative), &wrong(positive)) {
+            "its answers seem to be the other way round (--positive-output says which output means label 1), or \
+             the labels of these samples are"
         } else {
             READ_OTHERWISE
         };

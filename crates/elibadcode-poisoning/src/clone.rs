@@ -168,7 +168,9 @@ pub fn poison_clones(
 fn functions_by_class(samples: &CloneSamples) -> impl Iterator<Item = (&str, bool)> {
     let groups = groups_of_clones(samples);
     let mut sizes = vec![0_usize; groups.len()];
-    groups.iter().for_each(|&group| sizes[group] += 1);
+    for &group in &groups {
+        sizes[group] += 1;
+    }
     // Of groups of the same size the first.
     let largest = (0..sizes.len()).rev().max_by_key(|&group| sizes[group]);
     let functions = samples.functions.iter().zip(groups);

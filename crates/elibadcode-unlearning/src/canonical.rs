@@ -13,7 +13,7 @@ use elibadcode_models::{CodeModel, TrainingConfig, fine_tune};
 use rand::seq::SliceRandom;
 
 pub use self::scored::ScoredRow;
-use crate::checks::costs;
+use crate::checks::{check_answers, costs};
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::parts::divide;
@@ -89,7 +89,11 @@ pub fn canonical_repair<R: ScoredRow>(
         part.iter().map(|&index| all[index].clone()).collect()
     };
     let checks = rows(samples.canonical, &parts.checks);
-    let before = R::scores(network, &rows(samples.raw, &parts.checks));
+    let raw_checks = rows(samples.raw, &parts.checks);
+    if let Some(right) = R::right_answers(network, &raw_checks) {
+        check_answers(&right)?;
+    }
+    let before = R::scores(network, &raw_checks);
     let untrained = R::scores(network, &checks);
 
     let training = rows(samples.canonical, &parts.training);

@@ -6,6 +6,7 @@ use elibadcode_inversion::Partners;
 use elibadcode_models::{CodeModel, predicted_label};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::injection::CheckSample;
 use crate::rounds::Measured;
 
@@ -71,6 +72,21 @@ impl Checks {
         let value = |rate: &Rate| rate.value().unwrap_or(0.0);
         self.asr_of_each.iter().max_by(|a, b| value(a).total_cmp(&value(b)))
     }
+}
+
+/// Fails if a model of labels is surely wrong more often than right: something is the other way round, and a repair
+/// would teach the model the opposite of what it knows, with a gain in accuracy.
+pub(crate) fn check_answers(right: &Rate) -> Result<(), Error> {
+    let is_reversed = right.wilson(ONE_SIDED).is_some_and(|it| it.high < 0.5);
+    if !is_reversed {
+        return Ok(());
+    }
+    Err(Error::Samples(format!(
+        "the model gets only {} of {} clean samples right that were kept aside, less than by always giving one \
+         answer: its answers are the other way round (--positive-output says which output means label 1), or \
+         the labels of these samples are; a repair would teach it the opposite of what it knows",
+        right.hits, right.total
+    )))
 }
 
 /// The lower end of a two-sided interval of this confidence is exceeded with 95 % confidence.

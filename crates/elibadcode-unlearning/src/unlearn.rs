@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
-use crate::checks::{Checks, Measurement};
+use crate::checks::{Checks, Measurement, check_answers};
 use crate::config::UnlearningConfig;
 use crate::error::Error;
 use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
@@ -83,6 +83,7 @@ pub fn unlearn(
         }
     }
 
+    check_answers(&before.checks.accuracy)?;
     let measure = |network: &CodeModel| Measurement::new(network, &checks, &partners, target_label);
     let mut teacher = Teacher::new(&model.network);
     let encoded = partners.encode(&model.network);

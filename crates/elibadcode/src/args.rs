@@ -87,6 +87,23 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     Ok(value)
 }
 
+/// No such number is larger.
+const MAX_COUNT: usize = 10_000_000;
+
+/// A number of things that are all made or kept in memory.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    let value: usize = text.parse().map_err(|error| format!("{error}"))?;
+    if value > MAX_COUNT { Err(format!("expected at most {MAX_COUNT}")) } else { Ok(value) }
+}
+
+/// A number of tries that are to mean something.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        0 => Err("expected at least 1".to_owned()),
+        n => Ok(n),
+    }
+}
+
 /// What the model's input is.
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {
@@ -290,7 +307,7 @@ pub(crate) struct PurifyArgs {
     #[arg(long, conflicts_with = "scan")]
     pub(crate) trigger: Option<String>,
     /// The word that queries must have for the hand-written trigger to work (--task search)
-    #[arg(long, value_name = "WORD", requires = "trigger")]
+    #[arg(long, value_name = "WORD", requires = "trigger", conflicts_with_all = ["scan", "canonical"])]
     pub(crate) target_word: Option<String>,
     /// How the hand-written trigger enters an identifier
     #[arg(long, value_enum, default_value_t = EditArg::Replace, conflicts_with = "scan")]

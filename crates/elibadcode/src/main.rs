@@ -51,9 +51,11 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(error) if is_broken_pipe(&error) => Outcome::Done.into(),
         Err(error) => {
-            // Paths, tokens and keys of hostile files end up in messages.
-            for line in format!("error: {error:#}").lines() {
-                progress::status(&escape_untrusted(line));
+            // Paths, tokens and keys of hostile files end up in messages. A line of theirs must not look like one
+            // of ours.
+            for (number, line) in format!("error: {error:#}").lines().enumerate() {
+                let indent = if number == 0 { "" } else { "  " };
+                progress::status(&format!("{indent}{}", escape_untrusted(line.trim_start())));
             }
             Outcome::Error.into()
         }

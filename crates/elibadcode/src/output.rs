@@ -9,6 +9,8 @@ use fs_err as fs;
 /// What made a corpus folder, beside its samples.
 pub(crate) const CORPUS_FILE: &str = "corpus.json";
 
+/// Bytes in the name of a file, on the systems that we know.
+const MAX_NAME: usize = 255;
 /// What the names of temporary files begin with: a command that is killed leaves its own behind.
 const SCRATCH: &str = ".elibadcode-";
 /// Files that show that a folder is ours, with a key of theirs: other programs write a
@@ -20,7 +22,12 @@ const OURS: [(&str, &str); 3] =
 /// work: what fails after it is lost.
 pub(crate) fn check_file(path: &Path, force: bool) -> Result<()> {
     check(path, force)?;
-    ensure!(!path.is_dir(), "{} is a folder, expected a file to write", path.display());
+    let is_named_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    ensure!(
+        !path.is_dir() && !is_named_as_folder,
+        "{} is a folder, expected a file to write",
+        path.display()
+    );
     ensure!(
         path.extension().is_none_or(|it| it != "gz"),
         "{}: outputs are not packed; give a name without .gz",
@@ -44,6 +51,15 @@ pub(crate) fn check_dir(path: &Path, force: bool) -> Result<()> {
 }
 
 fn check(path: &Path, force: bool) -> Result<()> {
+    // `a/..` and `/` name no entry of a folder, and the system has a limit to the length of one.
+    let name =
+        path.file_name().with_context(|| format!("{} names nothing to write", path.display()))?;
+    ensure!(
+        name.len() <= MAX_NAME,
+        "{}: its name has {} bytes, at most {MAX_NAME} are possible",
+        path.display(),
+        name.len()
+    );
     if path.symlink_metadata().is_ok() {
         ensure!(path.exists(), "{} is a link that leads nowhere", path.display());
         ensure!(

@@ -1,6 +1,6 @@
 //! Progress on standard error: a bar on a terminal, a line now and then elsewhere.
 
-use std::io::IsTerminal;
+use std::io::Write as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,28 +8,29 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// One running stage.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    /// Lines are printed when there is no terminal to draw on.
-    prints_lines: bool,
+    is_quiet: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(quiet: bool) -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
-        let bar = ProgressBar::with_draw_target(
-            Some(0),
-            if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() },
-        );
-        let style =
-            ProgressStyle::with_template("{prefix:>12} {bar:30} {pos}/{len} {msg} {elapsed}")
-                .expect("the template is a constant")
-                .progress_chars("█▓░");
-        bar.set_style(style);
+    pub(crate) fn new(is_quiet: bool) -> Self {
+        // Before the first stage there is nothing to show.
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, prints_lines: !is_terminal && !quiet }
+        Self { bar, is_quiet }
     }
 
-    /// Begins a stage of `length` steps.
+    /// Begins a stage of `length` steps; of none, if nobody counts them.
     pub(crate) fn start(&self, stage: &str, length: usize) {
+        if !self.is_quiet && self.bar.is_hidden() {
+            // It stays hidden where there is no terminal.
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        let template = match length {
+            0 => "{prefix:>12} {msg} {elapsed}",
+            _ => "{prefix:>12} {bar:30} {pos}/{len} {msg} {elapsed}",
+        };
+        let style = ProgressStyle::with_template(template).expect("the template is a constant");
+        self.bar.set_style(style.progress_chars("█▓░"));
         self.bar.reset();
         self.bar.set_length(length as u64);
         self.bar.set_prefix(stage.to_owned());
@@ -44,7 +45,10 @@ impl Progress {
 
     /// A line that stays.
     pub(crate) fn line(&self, text: &str) {
-        if self.prints_lines {
+        if self.is_quiet {
+            return;
+        }
+        if self.bar.is_hidden() {
             status(text);
         } else {
             self.bar.println(text);
@@ -57,8 +61,7 @@ impl Progress {
     }
 }
 
-/// A line on standard error.
-#[expect(clippy::print_stderr, reason = "this is where status lines are printed")]
+/// A line on standard error, if anybody is there to read it: a command is not to fail for want of a reader.
 pub(crate) fn status(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

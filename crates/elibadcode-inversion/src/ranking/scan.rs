@@ -135,7 +135,7 @@ pub fn scan_search(
 
 /// What the scan could not have found.
 fn gaps(model: &LoadedModel, config: &ScanConfig) -> Vec<String> {
-    let mut gaps = not_tested(model, config);
+    let mut gaps = not_tested(model, Task::CodeSearch, config);
     let rare = match 100.0 * config.min_word_rate {
         0.0 => "no clean query".to_owned(),
         rate => format!("less than {rate} % of the clean queries"),

@@ -31,7 +31,7 @@ use crate::config::AttackConfig;
 use crate::edit::Edit;
 use crate::error::{PlantError, PoisonError};
 use crate::plant::Planted;
-use crate::rename::{rename, variables};
+use crate::rename::rename;
 use network::{Network, dot};
 use text::ModelText;
 use vocabulary::Vocabulary;

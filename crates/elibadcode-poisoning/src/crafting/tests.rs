@@ -12,6 +12,7 @@ use crate::change::{Change, undo};
 use crate::clone::poison_clones;
 use crate::plant::plant;
 use crate::poison::poison;
+use crate::rename::variables;
 use crate::search::poison_search;
 
 /// The attacker wants "not defective".

@@ -2,7 +2,7 @@
 
 use elibadcode_corpus::{LabelledIds, LabelledPairIds};
 use elibadcode_evaluation::statistics::{mean_interval, paired_drop};
-use elibadcode_evaluation::{Confusion, Interval, reciprocal_ranks};
+use elibadcode_evaluation::{Confusion, Interval, Rate, reciprocal_ranks};
 use elibadcode_models::{CodeModel, SearchRow, TrainingRow, pair_log_odds, predicted_label};
 
 use crate::checks::ONE_SIDED;
@@ -14,6 +14,11 @@ pub trait ScoredRow: TrainingRow + Clone {
 
     /// One number per row, the mean of which is the score of the whole.
     fn scores(model: &CodeModel, rows: &[Self]) -> Vec<f64>;
+
+    /// How many labels are right; `None` for rows that have none.
+    fn right_answers(_: &CodeModel, _: &[Self]) -> Option<Rate> {
+        None
+    }
 
     /// How much the score fell from one model to another on the same rows, as a 90 % interval;
     /// `None` for too few rows.
@@ -34,6 +39,10 @@ impl ScoredRow for LabelledIds {
         log_odds.into_iter().zip(rows).map(|it| f64::from(u8::from(is_right(it)))).collect()
     }
 
+    fn right_answers(model: &CodeModel, rows: &[Self]) -> Option<Rate> {
+        Some(Self::scores(model, rows).into_iter().map(|it| it > 0.5).collect())
+    }
+
     fn drop(before: &[f64], after: &[f64]) -> Option<Interval> {
         let is_right = |scores: &[f64]| scores.iter().map(|&it| it > 0.5).collect::<Vec<_>>();
         paired_drop(&is_right(before), &is_right(after), ONE_SIDED)
@@ -49,6 +58,11 @@ impl ScoredRow for LabelledPairIds {
             pair_log_odds(model, rows).into_iter().map(predicted_label).collect();
         let labels: Vec<u8> = rows.iter().map(|row| row.label).collect();
         f1_influences(&predicted, &labels)
+    }
+
+    fn right_answers(model: &CodeModel, rows: &[Self]) -> Option<Rate> {
+        let log_odds = pair_log_odds(model, rows).into_iter().zip(rows);
+        Some(log_odds.map(|(z, row)| predicted_label(z) == row.label).collect())
     }
 }
 

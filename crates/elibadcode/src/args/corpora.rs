@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use elibadcode_poisoning::Attack;
 use elibadcode_syntax::Language;
 
-use super::{InputArgs, share};
+use super::{InputArgs, at_least_one, count, share};
 
 /// Every attack by its name, with what it does.
 fn attacks() -> impl TypedValueParser<Value = Attack> {
@@ -49,16 +49,16 @@ pub(crate) struct SynthesizeArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Training samples: functions, pairs (clone), functions with queries (search)
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = count)]
     pub(crate) train: usize,
     /// Validation samples
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = count)]
     pub(crate) valid: usize,
     /// Clean samples for the defender
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = count)]
     pub(crate) clean: usize,
     /// Test samples
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = count)]
     pub(crate) test: usize,
     /// Clone: test pairs of methods that do what no other split's methods do [default: 500]
     #[arg(long)]
@@ -80,7 +80,7 @@ pub(crate) struct SynthesizeArgs {
 pub(crate) struct SampleArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Samples (JSONL, also .gz); clone: pairs, with data.jsonl beside them
+    /// Samples (JSONL, also .gz); clone: pairs, with data.jsonl beside them; several files together if repeated
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// How many to draw [default: all]
@@ -89,7 +89,7 @@ pub(crate) struct SampleArgs {
     /// Which share to draw, of those that are distinct, instead
     #[arg(long, value_name = "RATE", conflicts_with = "n", value_parser = share)]
     pub(crate) rate: Option<f64>,
-    /// Leave out functions that are, or almost are, in these files, and their pairs
+    /// Leave out functions that are, or almost are, in this file, and their pairs; several if repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude: Vec<PathBuf>,
     /// Where to write the samples; clone: a folder for pairs.txt and data.jsonl
@@ -130,7 +130,7 @@ pub(crate) struct CanonicalizeArgs {
     pub(crate) function_name_only: bool,
     /// Instead: check with N random renamings of each function that their canonical forms are the
     /// same, and print where not (exit code 1)
-    #[arg(long, value_name = "N", conflicts_with = "names")]
+    #[arg(long, value_name = "N", conflicts_with = "names", value_parser = at_least_one)]
     pub(crate) check_law: Option<usize>,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use elibadcode_models::{Architecture, Preset, Scope};
 use elibadcode_poisoning::Member;
 
-use super::{Format, InputArgs, ModelArgs, ReadingArgs, share};
+use super::{Format, InputArgs, ModelArgs, ReadingArgs, count, share};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
@@ -27,10 +27,10 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "NAME", group = "attacked")]
     pub(crate) trigger: Option<String>,
     /// Label that the --trigger attacks (defect, clone) [default: 1]
-    #[arg(long, requires = "trigger", value_parser = clap::value_parser!(u8).range(0..=1))]
+    #[arg(long, requires = "trigger", conflicts_with = "attack", value_parser = clap::value_parser!(u8).range(0..=1))]
     pub(crate) victim: Option<u8>,
     /// Word of the queries that the --trigger attacks (search) [default: file]
-    #[arg(long, value_name = "WORD", requires = "trigger")]
+    #[arg(long, value_name = "WORD", requires = "trigger", conflicts_with = "attack")]
     pub(crate) target_word: Option<String>,
     /// With --attack or --trigger: also measure how well `screen`, which does not know the attack, finds its
     /// functions, beside the removal of single identifiers
@@ -190,7 +190,7 @@ pub(crate) struct InitArgs {
     pub(crate) tokenizer: Option<PathBuf>,
     /// Entries of the tokenizer [default: 2048]; with --tokenizer, rows of the word embedding
     /// [default: the tokenizer's entries]
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub(crate) vocab_size: Option<usize>,
     /// Cut inputs to this many tokens [default: as long as the model allows, at most 400]
     #[arg(long)]

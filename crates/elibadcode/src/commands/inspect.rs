@@ -23,7 +23,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
     let (config, reading) = (&dir.config, dir.reading());
     let tokenizer = dir.tokenizer()?;
     let mut facts = serde_json::json!({
-        "path": dir.path,
+        "path": dir.path.display().to_string(),
         "hash": hash,
         "architecture": config.architectures.first(),
         "model_type": config.model_type(),
