@@ -19,7 +19,7 @@ use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::args::{Global, ModelArgs, ReadingArgs};
+use crate::args::{Global, ModelArgs};
 use crate::output;
 use crate::progress::{Progress, status};
 
@@ -57,23 +57,21 @@ impl<'a> Context<'a> {
         Ok(compute)
     }
 
-    /// Opens a model folder and notes its hash, which is returned.
-    pub(crate) fn model_dir(
-        &mut self,
-        path: &Path,
-        reading: &ReadingArgs,
-    ) -> Result<(ModelDir, String)> {
-        let dir = reading.open(path)?;
+    /// Notes the hash of a model folder, which is returned. After it was looked into, because its files can be of
+    /// any length.
+    pub(crate) fn note_model(&mut self, path: &Path, dir: &ModelDir) -> Result<String> {
         let hash = dir.hash()?;
         self.inputs.insert(path.display().to_string(), hash.clone());
-        Ok((dir, hash))
+        Ok(hash)
     }
 
     /// Opens and loads a model folder.
     pub(crate) fn model(&mut self, args: &ModelArgs) -> Result<(LoadedModel, String)> {
         let compute = self.compute()?;
-        let (dir, hash) = self.model_dir(&args.model_dir, &args.reading)?;
-        Ok((dir.load(&compute)?, hash))
+        let dir = args.reading.open(&args.model_dir)?;
+        let model = dir.load(&compute)?;
+        let hash = self.note_model(&args.model_dir, &dir)?;
+        Ok((model, hash))
     }
 
     /// Opens and loads a model folder whose head is that of the task.

@@ -17,9 +17,10 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
     if let Some(output) = &args.convert {
         output::check_dir(output, global.force)?;
     }
-    let (dir, hash) = context.model_dir(&args.model.model_dir, &args.model.reading)?;
+    let dir = args.model.reading.open(&args.model.model_dir)?;
     let compute = context.compute()?;
     let weights = dir.weights(&compute)?;
+    let hash = context.note_model(&args.model.model_dir, &dir)?;
     let (config, reading) = (&dir.config, dir.reading());
     let tokenizer = dir.tokenizer()?;
     let mut facts = serde_json::json!({

@@ -91,9 +91,10 @@ fn fit<S, R: TrainingRow>(
 ) -> Result<(LoadedModel, Trained)> {
     let (task, language, seed) = (args.input.task, args.input.language(), context.global.seed);
     let compute = context.compute()?;
-    let (dir, _) = context.model_dir(&args.base_dir, &args.reading)?;
+    let dir = args.reading.open(&args.base_dir)?;
     let head = Head::of_task(task);
     let model = dir.load_for_training(&compute, head, &mut stage_rng(seed, "head"))?;
+    context.note_model(&args.base_dir, &dir)?;
     let train = encode(&model, &data.train, language);
     let valid = data.valid.map_or_else(Vec::new, |valid| encode(&model, &valid, language));
 
