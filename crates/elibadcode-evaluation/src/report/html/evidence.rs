@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::markup::code;
+use super::markup::{code, trigger};
 use super::plots;
 use super::scan_view::ScanView;
 use crate::records::results::Verdict;
@@ -63,7 +63,8 @@ fn triggers(scan: &ScanView) -> String {
     if scan.triggers.is_empty() {
         return "<p>No trigger that could be handed to the repair.</p>".to_owned();
     }
-    let triggers: Vec<String> = scan.triggers.iter().map(|it| code(&it.text)).collect();
+    let triggers: Vec<String> =
+        scan.triggers.iter().map(|it| trigger(&it.text, &it.edit)).collect();
     let words: Vec<String> = scan.target_words.iter().map(|it| code(it)).collect();
     let words = if words.is_empty() {
         String::new()

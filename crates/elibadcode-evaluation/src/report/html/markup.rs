@@ -7,6 +7,14 @@ pub fn code(text: &str) -> String {
     format!("<code>{}</code>", escape_html(text))
 }
 
+/// A trigger as it stands in an identifier, or behind one.
+pub(super) fn trigger(text: &str, edit: &str) -> String {
+    match edit {
+        "append" => format!("{} at the end of an identifier", code(&format!("…{text}"))),
+        _ => code(text),
+    }
+}
+
 /// Markdown's code spans as elements; all else is text.
 pub fn with_code(markdown: &str) -> String {
     let parts = markdown.split('`').enumerate();
@@ -52,6 +60,12 @@ mod tests {
     fn nothing_has_no_sign() {
         assert_eq!([-0.0001, 0.0, -0.012, 0.25].map(points), ["0.0", "0.0", "−1.2", "25.0"]);
         assert_eq!([-0.001, -0.226, 1.5].map(decimal), ["0.00", "−0.23", "1.50"]);
+    }
+
+    #[test]
+    fn a_trigger_says_where_it_stands() {
+        assert_eq!(trigger("a<b", "replace"), "<code>a&lt;b</code>");
+        assert_eq!(trigger("rb", "append"), "<code>…rb</code> at the end of an identifier");
     }
 
     #[test]

@@ -210,7 +210,7 @@ fn number(tag: &str, markup: &str) -> String {
     format!("<{tag} class=\"number\">{markup}</{tag}>")
 }
 
-/// The model, the samples and the settings, so that the scan can be made again.
+/// The model and the samples; settings that are not the recommended ones are among the limits.
 fn subject(name: &str, scan: &ScanView) -> String {
     let hash = |text: &str| code(text.get(..16).unwrap_or(text));
     let rows = [

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::markup::{code, percent, points, with_code};
+use super::markup::{percent, points, trigger, with_code};
 use super::scan_view::Measured;
 use crate::statistics::Interval;
 
@@ -44,6 +44,8 @@ struct Limits {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Trigger {
     text: String,
+    #[serde(default)]
+    edit: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -169,7 +171,8 @@ impl UnlearningView {
 
     /// What was unlearned, what the checks say before and after, and what they objected to.
     pub(super) fn html(&self) -> String {
-        let triggers: Vec<String> = self.triggers.iter().map(|it| code(&it.text)).collect();
+        let triggers: Vec<String> =
+            self.triggers.iter().map(|it| trigger(&it.text, &it.edit)).collect();
         let n_searched: usize = self.way().iter().map(|it| it.searched.len()).sum();
         let more = match n_searched {
             0 => String::new(),
