@@ -29,6 +29,11 @@ fn usage_errors_end_with_2() {
     check("", "Usage");
     check("frobnicate", "unrecognized subcommand 'frobnicate'");
     check("devices --frobnicate", "unexpected argument '--frobnicate'");
+    // They are of a trigger that is written by hand.
+    check("evaluate m --data d --attack badcode --victim 0", "cannot be used with '--victim");
+    check("purify m --data d -o o --scan s --target-word w", "cannot be used with '--target-word");
+    check("canonicalize --language c --check-law 0", "expected at least 1");
+    check("synthesize -o o --train 18446744073709551615", "expected at most 10000000");
     let check_missing = |arguments: &str, expected: &str| {
         check(arguments, &format!("required arguments were not provided:\n  {expected}\n\nUsage"));
     };

@@ -261,6 +261,16 @@ mod tests {
     use super::*;
     use crate::rounds;
 
+    #[test]
+    fn a_model_that_is_surely_wrong_is_not_repaired() {
+        let error = check_answers(&Rate::new(3, 100)).expect_err("reversed").to_string();
+        assert!(error.contains("only 3 of 100") && error.contains("--positive-output"), "{error}");
+        // By chance, or for want of samples.
+        for rate in [Rate::new(46, 100), Rate::new(60, 100), Rate::new(1, 3), Rate::new(0, 0)] {
+            assert!(check_answers(&rate).is_ok(), "{rate:?}");
+        }
+    }
+
     /// Of 100 samples of each class: right ones, and with an inverted and a random trigger those of the
     /// victim class that become the target, and those of the other class that stay right.
     fn measurement(n_right: usize, flips: [usize; 2], other: [usize; 2]) -> Measurement {

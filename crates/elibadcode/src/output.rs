@@ -198,4 +198,16 @@ mod tests {
         let error = check_file(Path::new("/nowhere/a.gz"), true).expect_err("packed").to_string();
         assert!(error.contains("/nowhere/a.gz"), "{error}");
     }
+
+    #[test]
+    fn what_cannot_be_written_is_refused_before_any_work() {
+        let check = |path: &str, expected: &str| {
+            let error = check_file(Path::new(path), true).expect_err("unusable").to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check("nowhere-yet/", "is a folder");
+        check("nowhere-yet/..", "names nothing to write");
+        check(&"a".repeat(300), "has 300 bytes");
+        assert!(check_dir(Path::new(&"a".repeat(300)), true).is_err());
+    }
 }
