@@ -19,7 +19,7 @@ pub enum Screened {
 pub enum ScanEvent {
     /// The clean samples are put through the model, before anything else.
     Clean {
-        /// How many functions (and queries) they are, each once.
+        /// How many functions (and queries) that are.
         n_functions: u64,
     },
     /// Accuracy on the clean samples, by label.

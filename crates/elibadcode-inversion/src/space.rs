@@ -158,7 +158,7 @@ impl<'a> TriggerSpace<'a> {
 
     /// How many tokens there are for a first slot and for the others, about as many as [`Self::single_tokens`]
     /// gives.
-    pub fn n_tokens(&self) -> usize {
+    pub(crate) fn n_tokens(&self) -> usize {
         self.allowed.iter().map(Vec::len).sum()
     }
 

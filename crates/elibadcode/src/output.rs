@@ -51,7 +51,9 @@ pub(crate) fn check_dir(path: &Path, force: bool) -> Result<()> {
 }
 
 fn check(path: &Path, force: bool) -> Result<()> {
-    // `a/..` and `/` name no entry of a folder, and the system has a limit to the length of one.
+    // `a/.`, `a/..` and `/` name no entry of a folder, and the system has a limit to the length of one.
+    let is_dot = path.as_os_str().as_encoded_bytes().ends_with(b"/.");
+    ensure!(!is_dot, "{} names nothing to write", path.display());
     let name =
         path.file_name().with_context(|| format!("{} names nothing to write", path.display()))?;
     ensure!(
@@ -207,6 +209,7 @@ mod tests {
         };
         check("nowhere-yet/", "is a folder");
         check("nowhere-yet/..", "names nothing to write");
+        check("nowhere-yet/.", "names nothing to write");
         check(&"a".repeat(300), "has 300 bytes");
         assert!(check_dir(Path::new(&"a".repeat(300)), true).is_err());
     }

@@ -251,10 +251,7 @@ fn expected(
 ) -> ExpectedForwards {
     let n_samples = objective.samples().len();
     let sizes = (spaces.words.ids().len(), spaces.triggers.n_tokens());
-    let screening = match config.start_rule {
-        StartRule::Random => 0,
-        StartRule::Screened => screening_forwards(config, sizes, n_samples),
-    };
+    let screening = screening_forwards(config, sizes, n_samples);
     // Functions and queries.
     let search = 2 * config.iterations as u64 * step(config, n_samples)
         + 2 * anchoring(config, n_samples)

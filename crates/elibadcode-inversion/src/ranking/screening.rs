@@ -13,7 +13,7 @@ use super::clean_code::CleanCode;
 use super::climb::{Climb, Climber, ScreenedPair, dot, mean};
 use super::objective::RankingObjective;
 use super::{MAX_START_DRAWS, Spaces};
-use crate::config::ScanConfig;
+use crate::config::{ScanConfig, StartRule};
 use crate::error::Error;
 use crate::event::{ScanEvent, Screened};
 use crate::expected::climbing_step;
@@ -47,10 +47,15 @@ pub(crate) fn screen(
         climbs[..n_left].sort_by(|a, b| {
             b.best.affinity.total_cmp(&a.best.affinity).then(a.best.word.cmp(&b.best.word))
         });
-        let is_last = n_left <= SURVIVORS || config.screening_steps == 0;
-        n_left = if is_last { 0 } else { (n_left / 2).max(SURVIVORS) };
+        n_left = halved(n_left, config);
     }
     Ok(climbs.into_iter().map(|climb| climb.best).collect())
+}
+
+/// How many words the next round keeps of those of the last; 0 if there is none.
+fn halved(n_words: usize, config: &ScanConfig) -> usize {
+    let is_last = n_words <= SURVIVORS || config.screening_steps == 0;
+    if is_last { 0 } else { (n_words / 2).max(SURVIVORS) }
 }
 
 /// Functions through the model for a screening of so many words and tokens.
@@ -59,15 +64,14 @@ pub(crate) fn screening_forwards(
     (n_words, n_tokens): (usize, usize),
     n_samples: usize,
 ) -> u64 {
-    let n_samples = n_samples.min(super::climb::SAMPLES);
-    let mut n_steps = 0;
-    let mut n_left = n_words;
-    while n_left > 0 {
-        n_steps += n_left * config.screening_steps;
-        let is_last = n_left <= SURVIVORS || config.screening_steps == 0;
-        n_left = if is_last { 0 } else { (n_left / 2).max(SURVIVORS) };
+    if config.start_rule == StartRule::Random {
+        return 0;
     }
-    (n_tokens * n_samples) as u64 + n_steps as u64 * climbing_step(config, n_samples)
+    let n_samples = n_samples.min(super::climb::SAMPLES);
+    let rounds = std::iter::successors(Some(n_words), |&n| Some(halved(n, config)));
+    let n_climbs: usize = rounds.take_while(|&n| n > 0).sum();
+    let n_steps = (n_climbs * config.screening_steps) as u64;
+    (n_tokens * n_samples) as u64 + n_steps * climbing_step(config, n_samples)
 }
 
 /// Every word's start, from all tokens on their own.

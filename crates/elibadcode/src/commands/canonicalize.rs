@@ -76,7 +76,6 @@ pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
         plan.run(&mut found, &mut tally)?;
         context.print(&String::from_utf8_lossy(&found))?;
     } else {
-        context.progress.finish();
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         plan.run(&mut out, &mut tally)?;
         out.flush()?;
