@@ -8,8 +8,8 @@
 //! The gate is there because without it a token would be for or against a class whatever stands
 //! beside it, and the same few names would be the best ones everywhere. It does not see the token
 //! itself: a product of two odd functions of an embedding is the same for the opposite one, so that
-//! its gradient at the sketch would say nothing of where a name leads. (In code search it led every
-//! function away from the attacker's class.)
+//! its gradient at the sketch would say nothing of where a name leads. (In six of eight corpora of code
+//! search it led every function of the attacker's class away from it, and 43 to 89 % of the others.)
 
 use std::ops::Range;
 

@@ -70,8 +70,9 @@ fn so_do_those_of_the_other_tasks() {
     let (n_closer, n_planted, _) = moved(&poisoned.manifest.attack, codes, Language::Java);
     assert!(n_planted >= 100 && 10 * n_closer >= 9 * n_planted, "{n_closer} of {n_planted}");
 
+    // With a gate that sees the token itself the names of this corpus lead three of four functions away.
     let sizes = search::Sizes { train: 1500, ..search::Sizes::default() };
-    let clean = search::generate(5, &sizes).train;
+    let clean = search::generate(1, &sizes).train;
     let config = AttackConfig::paper_for(Attack::Afraidoor, Task::CodeSearch);
     let poisoned = poison_search(&clean, Language::Python, &config, &mut rng()).expect("a word");
     let codes = clean.iter().take(300).map(|it| it.code.as_str());
