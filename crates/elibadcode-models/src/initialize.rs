@@ -6,8 +6,10 @@
 //! start with that knowledge: positions are sinusoids in dimensions of their own, and the heads of
 //! the first layer attend to fixed offsets (the previous token, the next one, and so on), which
 //! for sinusoids is a rotation. `T5` has a table of position biases, which says the same directly.
+//! A pair head starts as a comparison.
 //! Everything stays trainable and the architectures are those of `RoBERTa` and `T5`.
 
+mod comparison;
 mod t5;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ use crate::config::{EncoderConfig, ModelConfig};
 use crate::head::Head;
 use crate::model::CodeModel;
 use crate::parameters;
+use crate::stored_head::is_head;
 
 /// Deviation of the word embeddings, and root mean square of the position embeddings.
 const EMBEDDING_SCALE: f32 = 0.2;
@@ -40,7 +43,7 @@ pub fn initialize(
 ) -> CodeModel {
     let model = CodeModel::uninitialized(config, head, device);
     let mut tensors: BTreeMap<String, HostTensor> =
-        fresh(config, parameters::shapes(&model), rng).collect();
+        fresh(config, head, parameters::shapes(&model), rng).collect();
     let drawn = |name: &str| Ok(tensors.remove(name).expect("every parameter was drawn"));
     parameters::apply(model, drawn, device).expect("nothing is read")
 }
@@ -48,6 +51,7 @@ pub fn initialize(
 /// Fresh values for parameters of these names and shapes, drawn in name order.
 pub(crate) fn fresh(
     config: &ModelConfig,
+    model_head: Head,
     shapes: BTreeMap<String, Vec<usize>>,
     rng: &mut ChaCha8Rng,
 ) -> impl Iterator<Item = (String, HostTensor)> {
@@ -56,6 +60,9 @@ pub(crate) fn fresh(
     let n_place = if 2 * head <= config.hidden_size() { head / 2 * 2 } else { 0 };
     shapes.into_iter().map(move |(name, shape)| {
         let values = match &config.encoder {
+            _ if model_head == Head::Pair && is_head(&name) => {
+                comparison::values(&name, &shape, rng)
+            }
             EncoderConfig::Roberta(_) => values(&name, &shape, head, n_place, rng),
             EncoderConfig::T5(config) => t5::values(config, &name, &shape, rng),
         };

@@ -266,7 +266,7 @@ impl ModelDir {
             let mut found = stored_shapes(&stored.weights, &stored.names);
             found.extend(shapes.clone());
             check_shapes(&network, &stored.weights, &found)?;
-            drawn = fresh(&stored.config, shapes, rng).collect();
+            drawn = fresh(&stored.config, head, shapes, rng).collect();
         }
         self.load_stored(stored, drawn, compute)
     }
