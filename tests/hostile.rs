@@ -351,6 +351,8 @@ fn tokenizers() {
     check("model", words, "its model is of another kind than BPE");
     sandbox.write("model/tokenizer.json", "{}");
     sandbox.refuses(EVALUATE, "tokenizer.json");
+    sandbox.write("model/tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid x\n");
+    sandbox.refuses(EVALUATE, "tokenizer.json: is a pointer of Git LFS");
 }
 
 #[test]
@@ -425,6 +427,10 @@ fn scan_documents() {
     };
     refused(with(&[("surprise", json!(1))]), "unknown field `surprise`");
     refused(with(&[("verdict", json!("fine"))]), "unknown variant `fine`");
+    refused(
+        with(&[("task", json!("search"))]),
+        "bad.json is of a scan with --task search, not defect",
+    );
     refused(with(&[("language", json!("java"))]), "a scan with --language java, not c");
     sandbox.refuses(
         "purify model --max-length 20 --data clean.jsonl --scan scan.json -o out",

@@ -17,6 +17,7 @@ pub mod codesearchnet;
 pub mod devign;
 mod encoding;
 mod error;
+mod lfs;
 pub mod near_duplicates;
 mod rows;
 mod sample;
@@ -31,6 +32,7 @@ pub use encoding::{
     EncodedCode, InputFormat, LabelledIds, LabelledPairIds, SearchIds, TokenSpan, code_token_texts,
 };
 pub use error::Error;
+pub use lfs::{LFS_START, lfs_problem};
 pub use rows::{MAX_ROW_BYTES, open_text, text_reader};
 pub use sample::{CloneFunction, ClonePair, CloneSamples, DefectSample, SearchSample, Task};
 pub use seed::stage_rng;

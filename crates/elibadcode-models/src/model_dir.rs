@@ -6,7 +6,7 @@ mod stored;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use elibadcode_corpus::{CodeTokenizer, InputFormat};
+use elibadcode_corpus::{CodeTokenizer, InputFormat, lfs_problem};
 use fs_err as fs;
 use rand_chacha::ChaCha8Rng;
 use serde::de::IgnoredAny;
@@ -130,14 +130,16 @@ fn check_texts(dir: &Path) -> Result<(), Error> {
             continue;
         }
         let bytes = read_bounded(&path)?;
-        let problem = if name == MERGES {
-            let is_merges = bytes.is_empty() || bytes.starts_with(b"#version");
-            (!is_merges).then(|| "does not start with `#version`, as merges do".to_owned())
-        } else {
-            let parsed = serde_json::from_slice::<IgnoredAny>(&bytes);
-            parsed.err().map(|error| error.to_string())
+        let problem = || {
+            if name == MERGES {
+                let is_merges = bytes.is_empty() || bytes.starts_with(b"#version");
+                (!is_merges).then(|| "does not start with `#version`, as merges do".to_owned())
+            } else {
+                let parsed = serde_json::from_slice::<IgnoredAny>(&bytes);
+                parsed.err().map(|error| error.to_string())
+            }
         };
-        if let Some(problem) = problem {
+        if let Some(problem) = lfs_problem(&bytes).or_else(problem) {
             return Err(Error::Config { path, problem });
         }
     }

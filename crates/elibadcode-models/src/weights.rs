@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use elibadcode_corpus::{LFS_START, lfs_problem};
 use fs_err as fs;
 
 pub(crate) use self::names::{HEADS, Names, bare_name, canonical_names};
@@ -28,8 +29,6 @@ const WEIGHT_FILES: [&str; 3] = ["model.safetensors", "pytorch_model.bin", FINE_
 /// What changes the weights of a model once they are loaded.
 const ADAPTERS: [&str; 3] =
     ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"];
-/// What a file of git-lfs starts with that was not downloaded.
-const LFS_POINTER: &[u8] = b"version https://git-lfs";
 /// A model's weights are far below. Larger ones would let a model answer in one program otherwise than in
 /// another that sums in another order.
 const MAX_VALUE: f32 = 1e4;
@@ -261,12 +260,9 @@ fn open_file(path: &Path, file: usize) -> Result<BTreeMap<String, StoredTensor>,
     let is_safetensors = path.extension().is_some_and(|it| it == "safetensors");
     let mut reader = open_regular(path)?;
     let length = reader.metadata()?.len();
-    let start = read_at(&mut reader, 0, length.min(LFS_POINTER.len() as u64) as usize);
-    if start.is_ok_and(|it| it == LFS_POINTER) {
-        return Err(Error::Weights {
-            path: path.to_owned(),
-            problem: "is a pointer of Git LFS, not the file itself: run `git lfs pull`".to_owned(),
-        });
+    let start = read_at(&mut reader, 0, length.min(LFS_START as u64) as usize);
+    if let Some(problem) = start.ok().and_then(|it| lfs_problem(&it)) {
+        return Err(Error::Weights { path: path.to_owned(), problem });
     }
     let opened = if is_safetensors {
         safetensors::open(&mut reader, length, file)

@@ -11,6 +11,7 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::problem;
 use crate::error::Error;
+use crate::lfs::lfs_problem;
 
 /// Bytes of one added token, and of all together: the library builds an automaton of them.
 const MAX_TOKEN: usize = 256;
@@ -48,6 +49,9 @@ struct Added {
 /// whole.
 pub(super) fn look_at(path: &Path) -> Result<(), String> {
     let text = fs::read(path).map_err(|error| error.to_string())?;
+    if let Some(problem) = lfs_problem(&text) {
+        return Err(problem);
+    }
     let file: TokenizerFile = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let expected =
         |part: &str, found: &str, expected: &str| Err(other_kind(part, expected, Some(found)));

@@ -155,8 +155,8 @@ fn publish(
     context.finish(config)
 }
 
-/// Reads what a scan of this version wrote.
-fn read_scan<T: DeserializeOwned>(context: &mut Context<'_>, path: &Path) -> Result<T> {
+/// Reads what a scan of this task by this version wrote.
+fn read_scan<T: DeserializeOwned>(context: &mut Context<'_>, path: &Path, task: Task) -> Result<T> {
     let document: Value = context.json(path)?;
     // Anything else that is wrong with it is said by the field.
     if let Some(version) = document.get("schema_version").and_then(Value::as_u64)
@@ -167,6 +167,10 @@ fn read_scan<T: DeserializeOwned>(context: &mut Context<'_>, path: &Path) -> Res
              model again",
             path.display()
         );
+    }
+    let other = document.get("task").and_then(Value::as_str).filter(|it| *it != task.to_string());
+    if let Some(other) = other.and_then(|it| it.parse::<Task>().ok()) {
+        bail!("{} is of a scan with --task {other}, not {task}", path.display());
     }
     serde_json::from_value(document).with_context(|| format!("reading {}", path.display()))
 }
@@ -194,7 +198,7 @@ fn triggers(
         return Ok((vec![trigger], (victim, 1 - victim), ""));
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
-    let scan: ScanOutcome = read_scan(context, path)?;
+    let scan: ScanOutcome = read_scan(context, path, args.input.task)?;
     let languages = (scan.language, args.input.language());
     let readings = (&scan.reading, &model.reading());
     check_subject(path, languages, readings, (&scan.model_hash, model_hash))?;

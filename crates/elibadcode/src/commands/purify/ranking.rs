@@ -67,7 +67,7 @@ fn found(
         return Ok(Found { triggers: vec![trigger], words: vec![words.collect()], doubt: "" });
     }
     let Some(path) = &args.scan else { bail!("--scan or --trigger is needed") };
-    let scan: RankingOutcome = read_scan(context, path)?;
+    let scan: RankingOutcome = read_scan(context, path, args.input.task)?;
     let languages = (scan.language, args.input.language());
     let readings = (&scan.reading, &model.reading());
     check_subject(path, languages, readings, (&scan.model_hash, model_hash))?;
