@@ -76,7 +76,7 @@ fn search_models_are_scanned_and_repaired() {
     assert_eq!((&document["task"], &document["language"]), (&"search".into(), &"python".into()));
     assert!(!document["screened"].as_array().unwrap().is_empty());
 
-    sandbox.write("repair.toml", format!("searches = 3\n{QUICK_REPAIR}"));
+    sandbox.write("repair.toml", format!("searches = 3\nrenaming_rate = 0.5\n{QUICK_REPAIR}"));
     let repair = "purify fresh --task search --data c/clean.jsonl --config repair.toml";
     sandbox.refuses(&format!("{repair} --scan scan.json -o out"), "nothing to unlearn");
     sandbox.refuses(&format!("{repair} --trigger rb -o out"), "--target-word");
@@ -109,6 +109,7 @@ fn search_models_are_scanned_and_repaired() {
     // What the task does not have is seen before anything runs.
     sandbox.write("scan.toml", "other_searches = 1");
     sandbox.refuses(&format!("{scan} --print-config"), "code search makes none");
-    sandbox.write("repair.toml", "renaming_rate = 0.5");
-    sandbox.refuses(&format!("{repair} -o out --print-config"), "no renamed functions");
+    sandbox.write("repair.toml", "scopes = [\"head\"]");
+    sandbox
+        .refuses(&format!("{repair} -o out --print-config"), "which a model of code search lacks");
 }

@@ -71,7 +71,10 @@ pub struct UnlearningConfig {
     /// detection (seed 1) 0 left it 57.0 % success, 0.75 left 13.2, and 1 left 10.6 at 0.6 points of
     /// accuracy. CodePoisoner kept 4.0 % with 0 and 3.4 with 0.75, BadCode 8.0 and 7.8. Not for pairs,
     /// of which CodePoisoner (seed 1) kept 5.4 % with 0 and 13.0 with renamed functions beside the
-    /// others; not made for code search. Paper: 0.
+    /// others. Not for code search, where it leaves less of AFRAIDOOR, and more of others: of AFRAIDOOR (CodeBERT,
+    /// seed 1) 0 left an ANR of 31.3 %, 0.5 left 39.8, 0.75 left 41.1, and 0.5 and 0.75 with a `task_weight` of 2 and
+    /// 4 left 43.8 and 44.2, at 0.3 to 1.4 points of mean reciprocal rank less or (with these weights) 1.1 to 1.4 more;
+    /// of BadCode 44.8, 41.3 with 0.5, of CodePoisoner 48.2 and 46.8 (of a repair two or three points are chance). Paper: 0.
     pub renaming_rate: f64,
     /// Whether a model is taught its own vectors, too: with a trigger a function must get the one
     /// that it had without. A vector says more than a label, so that the few clean samples go
@@ -286,12 +289,6 @@ impl UnlearningConfig {
                 self.similarity_weight,
                 is_search,
                 "only code search has queries",
-            ),
-            (
-                "renaming_rate",
-                self.renaming_rate,
-                !is_search,
-                "code search has no renamed functions",
             ),
         ] {
             if value > 0.0 && !has_it {

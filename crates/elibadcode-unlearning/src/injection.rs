@@ -1,7 +1,5 @@
 //! Inverted triggers in clean samples, at places that the defender draws.
 
-use std::collections::BTreeSet;
-
 use elibadcode_corpus::{LabelledIds, LabelledPairIds, Task};
 use elibadcode_inversion::{
     CleanSample, Edit, EncodedPartners, InvertedTrigger, MaskedSample, Occurrences, Partners,
@@ -9,7 +7,6 @@ use elibadcode_inversion::{
 };
 use elibadcode_models::{HalfPair, LoadedModel, ReadFunction};
 use elibadcode_syntax::{Language, Role};
-use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
 use crate::config::UnlearningConfig;
@@ -50,7 +47,7 @@ pub fn hand_written(model: &LoadedModel, text: &str, edit: Edit) -> InvertedTrig
 pub(crate) struct Places {
     /// Index among the clean samples.
     index: usize,
-    function: ReadFunction,
+    pub(crate) function: ReadFunction,
     clean: Vec<u32>,
     label: u8,
     masks: Vec<MaskedSample>,
@@ -152,34 +149,6 @@ impl Places {
         (!self.masks.is_empty()).then(|| &self.masks[rng.random_range(0..self.masks.len())])
     }
 
-    /// The names that the function gives its variables.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
-        let identifiers = self.function.visible_identifiers();
-        identifiers.filter(|it| it.role != Role::FunctionName).map(|it| &*it.text)
-    }
-
-    /// The ids of the function with its variables renamed, as many as there are names among these that
-    /// it does not have; none if no variable is.
-    pub(crate) fn renamed(
-        &self,
-        model: &LoadedModel,
-        names: &[&str],
-        rng: &mut impl Rng,
-    ) -> Option<Vec<u32>> {
-        let function = &self.function;
-        let taken: BTreeSet<&str> =
-            function.tokens().iter().map(|token| function.token_text(token)).collect();
-        let free: Vec<&str> = names.iter().copied().filter(|it| !taken.contains(it)).collect();
-        let own: Vec<&str> = self.variables().collect();
-        let drawn = free.sample(rng, own.len());
-        let pairs: Vec<(&str, &str)> = own.into_iter().zip(drawn.copied()).collect();
-        if pairs.is_empty() {
-            return None;
-        }
-        let renamed = self.function.rename_all(&pairs).ok()?;
-        Some(model.encode(renamed.text(), renamed.language()).ids)
-    }
-
     pub(crate) fn is_of(&self, label: u8) -> bool {
         self.label == label
     }
@@ -256,29 +225,6 @@ mod tests {
 
     use super::*;
     use crate::fixture;
-
-    #[test]
-    fn all_variables_get_names_that_are_free() {
-        let model = fixture("roberta-one-logit");
-        let renamed = |code: &str, names: &[&str]| {
-            let function = model.read(code, Language::C);
-            let clean = model.encode_function(&function).ids;
-            let it = Places { index: 0, function, clean, label: 1, masks: Vec::new() };
-            it.renamed(&model, names, &mut elibadcode_corpus::stage_rng(1, "test"))
-        };
-        let ids = |code: &str| model.encode(code, Language::C).ids;
-        // `a` is taken, so that there is only one way, but for the order.
-        let code = "int f(int a) { int b = g(a); return b; }";
-        let found = renamed(code, &["a", "x", "y", "g"]).expect("two names are free");
-        let expected = ["x", "y"].map(|a| {
-            let b = if a == "x" { "y" } else { "x" };
-            ids(&format!("int f(int {a}) {{ int {b} = g({a}); return {b}; }}"))
-        });
-        assert!(expected.contains(&found));
-        assert_eq!(renamed(code, &["x"]), Some(ids("int f(int x) { int b = g(x); return b; }")));
-        assert_eq!(renamed(code, &["a", "b"]), None);
-        assert_eq!(renamed("int f(void) { return 1; }", &["x", "y"]), None);
-    }
 
     #[test]
     fn a_trigger_gets_longer_behind_its_own_tokens() {

@@ -41,6 +41,7 @@ mod injection;
 mod lesson;
 mod parts;
 mod ranking;
+mod renaming;
 mod rounds;
 mod unlearn;
 

@@ -2,12 +2,14 @@
 
 mod checks;
 
+use std::collections::BTreeSet;
+
 use elibadcode_corpus::{SearchIds, SearchSample, Task, stage_rng};
 use elibadcode_inversion::ranking::{KnownWords, RankingSample, SlottedQuery};
 use elibadcode_inversion::{
     InvertedTrigger, MaskedSample, Occurrences, ScanConfig, TriggerSpace, maskable,
 };
-use elibadcode_models::{CodeModel, Head, LoadedModel, SearchRow, TrainingConfig};
+use elibadcode_models::{CodeModel, Head, LoadedModel, ReadFunction, SearchRow, TrainingConfig};
 use elibadcode_syntax::{Language, Role};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -20,6 +22,7 @@ use crate::error::Error;
 use crate::injection::{check_triggers, varied};
 use crate::lesson::{Lesson, Teacher, passes};
 use crate::parts::{function_numbers, split};
+use crate::renaming::{renamed, variables};
 use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples than this cannot be divided into training and checks.
@@ -31,6 +34,7 @@ const WORD_RATE: f64 = 0.5;
 /// A clean function with its query, and where both can be changed.
 struct Places {
     row: SearchRow,
+    function: ReadFunction,
     masks: Vec<MaskedSample>,
     query: SlottedQuery,
 }
@@ -73,8 +77,9 @@ pub fn unlearn_search(
     let (ids, places): (Vec<_>, Vec<_>) =
         clean.iter().map(|sample| open(model, sample, language, n_slots, &mut rng)).unzip();
     let rows = SearchRow::number(ids).into_iter().zip(places);
-    let places: Vec<Places> =
-        rows.map(|(row, (masks, query))| Places { row, masks, query }).collect();
+    let places: Vec<Places> = rows
+        .map(|(row, (function, masks, query))| Places { row, function, masks, query })
+        .collect();
     let numbers = function_numbers(clean.iter().map(|it| &*it.code));
     let functions: Vec<(u8, Vec<usize>)> = numbers.into_iter().map(|it| (0, vec![it])).collect();
     let mut rng = stage_rng(seed, "unlearn split");
@@ -135,7 +140,7 @@ fn open(
     language: Language,
     n_slots: usize,
     rng: &mut impl Rng,
-) -> (SearchIds, (Vec<MaskedSample>, SlottedQuery)) {
+) -> (SearchIds, (ReadFunction, Vec<MaskedSample>, SlottedQuery)) {
     let function = model.read(&sample.code, language);
     let all = maskable(model, &function, 0, Occurrences::All, n_slots);
     let (mut masks, others): (Vec<MaskedSample>, Vec<MaskedSample>) =
@@ -147,7 +152,7 @@ fn open(
         code: model.encode_function(&function).ids,
         query: model.encode_query(&sample.query),
     };
-    (ids, (masks, SlottedQuery::new(model, &sample.query, rng)))
+    (ids, (function, masks, SlottedQuery::new(model, &sample.query, rng)))
 }
 
 /// Some functions at a drawn place for a trigger, with their queries.
@@ -170,8 +175,8 @@ fn any_word<'a>(words: &'a [Vec<u32>], rng: &mut impl Rng) -> &'a [u32] {
     }
 }
 
-/// The training rows: every sample as it is, half of them with a target word in the query, and a share
-/// of them with a trigger in the code, half of these with a word too.
+/// The training rows: every sample as it is or with its variables renamed, half of them again with a target
+/// word in the query, and a share of them with a trigger in the code, half of these with a word too.
 fn inject(
     model: &LoadedModel,
     space: &TriggerSpace<'_>,
@@ -186,12 +191,21 @@ fn inject(
         let ids = SearchIds { code, query };
         Lesson { row: SearchRow { ids, function: of.row.function }, sources }
     };
-    let as_it_is = |it: &Places| lesson(it, it.row.ids.code.clone(), it.row.ids.query.clone());
-    let mut rows: Vec<Lesson<SearchRow>> = training.iter().map(as_it_is).collect();
+    let names: BTreeSet<&str> = training.iter().flat_map(|it| variables(&it.function)).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let code = |it: &Places, rng: &mut ChaCha8Rng| {
+        let is_renamed = config.renaming_rate > 0.0 && rng.random_bool(config.renaming_rate);
+        let renamed = is_renamed.then(|| renamed(&it.function, model, &names, rng)).flatten();
+        renamed.unwrap_or_else(|| it.row.ids.code.clone())
+    };
+    let mut rows: Vec<Lesson<SearchRow>> = Vec::new();
+    for places in training {
+        rows.push(lesson(places, code(places, rng), places.row.ids.query.clone()));
+    }
     for places in training {
         if rng.random_bool(WORD_RATE) {
             let query = places.query.stamp(any_word(words, rng), model).ids;
-            rows.push(lesson(places, places.row.ids.code.clone(), query));
+            rows.push(lesson(places, code(places, rng), query));
         }
     }
     let mut able: Vec<usize> =

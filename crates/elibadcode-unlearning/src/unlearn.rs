@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
 use crate::lesson::{Teacher, passes};
 use crate::parts::{function_numbers, split};
+use crate::renaming::{renamed, variables};
 use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
@@ -156,13 +157,13 @@ fn inject(
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
 ) -> Result<(Vec<Row>, usize), Error> {
-    let names: BTreeSet<&str> = training.iter().flat_map(Places::variables).collect();
+    let names: BTreeSet<&str> = training.iter().flat_map(|it| variables(&it.function)).collect();
     let names: Vec<&str> = names.into_iter().collect();
     let mut rows: Vec<Row> = training
         .iter()
         .map(|it| {
             let is_renamed = config.renaming_rate > 0.0 && rng.random_bool(config.renaming_rate);
-            it.row(is_renamed.then(|| it.renamed(model, &names, rng)).flatten())
+            it.row(is_renamed.then(|| renamed(&it.function, model, &names, rng)).flatten())
         })
         .collect();
     let mut n_injected = 0;
