@@ -69,9 +69,9 @@ pub struct UnlearningConfig {
     /// names of other clean functions: an attacker can spread what a trigger does over all names of a
     /// function, of which the scan exchanges one at a time. AFRAIDOOR does; of the model of defect
     /// detection (seed 1) 0 left it 57.0 % success, 0.75 left 13.2, and 1 left 10.6 at 0.6 points of
-    /// accuracy. CodePoisoner kept 4.0 % with 0 and 3.4 with 0.75, BadCode 8.0 and 7.8. Not for pairs,
-    /// of which CodePoisoner (seed 1) kept 5.4 % with 0 and 13.0 with renamed functions beside the
-    /// others. Not for code search, where it leaves less of AFRAIDOOR, and more of others: of AFRAIDOOR (CodeBERT,
+    /// accuracy. CodePoisoner kept 4.0 % with 0 and 3.4 with 0.75, BadCode 8.0 and 7.8. Of pairs 0.25: AFRAIDOOR
+    /// kept 97.4 % (CodeBERT, seed 1) and 7.2 (UniXcoder) with 0, 2.4 and 2.8 with it; CodePoisoner 2.8 and 0.4 with 0, 3.0 and
+    /// 0.8 with it, at 0.3 and 0.6 points of F1, of which 0.5 took 1.2 (UniXcoder). Not for code search, where it leaves less of AFRAIDOOR, and more of others: of AFRAIDOOR (CodeBERT,
     /// seed 1) 0 left an ANR of 31.3 %, 0.5 left 39.8, 0.75 left 41.1, and 0.5 and 0.75 with a `task_weight` of 2 and
     /// 4 left 43.8 and 44.2, at 0.3 to 1.4 points of mean reciprocal rank less or (with these weights) 1.1 to 1.4 more;
     /// of BadCode 44.8, 41.3 with 0.5, of CodePoisoner 48.2 and 46.8 (of a repair two or three points are chance). Paper: 0.
@@ -174,7 +174,8 @@ impl UnlearningConfig {
         match task {
             Task::DefectDetection => Self { renaming_rate: 0.75, extension: 5, ..common },
             Task::CloneDetection => {
-                Self { task_weight: 0.0, extension: 5, rounds: 4, min_rounds: 4, ..common }
+                let common = Self { task_weight: 0.0, renaming_rate: 0.25, ..common };
+                Self { extension: 5, rounds: 4, min_rounds: 4, ..common }
             }
             Task::CodeSearch => Self {
                 rounds: 8,
