@@ -34,7 +34,7 @@ const FASTEST_RATE: f64 = 2.8;
 const SLOWEST_RATE: f64 = 0.1;
 
 /// A model with fresh weights: dense layers normal with deviation `1 / sqrt(inputs)`, norms 1,
-/// biases 0, and the first layer attending to neighbours.
+/// biases 0, the first layer attending to neighbours, and a pair head that compares.
 pub fn initialize(
     config: &ModelConfig,
     head: Head,
@@ -51,20 +51,21 @@ pub fn initialize(
 /// Fresh values for parameters of these names and shapes, drawn in name order.
 pub(crate) fn fresh(
     config: &ModelConfig,
-    model_head: Head,
+    head: Head,
     shapes: BTreeMap<String, Vec<usize>>,
     rng: &mut ChaCha8Rng,
 ) -> impl Iterator<Item = (String, HostTensor)> {
-    let head = config.hidden_size() / config.n_heads();
+    let width = config.hidden_size() / config.n_heads();
     // Dimensions that hold the position; words have the rest.
-    let n_place = if 2 * head <= config.hidden_size() { head / 2 * 2 } else { 0 };
+    let n_place = if 2 * width <= config.hidden_size() { width / 2 * 2 } else { 0 };
     shapes.into_iter().map(move |(name, shape)| {
-        let values = match &config.encoder {
-            _ if model_head == Head::Pair && is_head(&name) => {
-                comparison::values(&name, &shape, rng)
+        let values = if head == Head::Pair && is_head(&name) {
+            comparison::values(&name, &shape, rng)
+        } else {
+            match &config.encoder {
+                EncoderConfig::Roberta(_) => values(&name, &shape, width, n_place, rng),
+                EncoderConfig::T5(config) => t5::values(config, &name, &shape, rng),
             }
-            EncoderConfig::Roberta(_) => values(&name, &shape, head, n_place, rng),
-            EncoderConfig::T5(config) => t5::values(config, &name, &shape, rng),
         };
         (name, HostTensor { shape, values })
     })
@@ -73,7 +74,7 @@ pub(crate) fn fresh(
 fn values(
     name: &str,
     shape: &[usize],
-    head: usize,
+    width: usize,
     n_place: usize,
     rng: &mut ChaCha8Rng,
 ) -> Vec<f32> {
@@ -99,12 +100,12 @@ fn values(
     }
     if n_place > 0 && name.contains("encoder.layer.0.attention.self.query.weight") {
         return table(rows, columns, |row, column| {
-            if row % head == column && places(column) { OFFSET_GAIN } else { 0.0 }
+            if row % width == column && places(column) { OFFSET_GAIN } else { 0.0 }
         });
     }
     if n_place > 0 && name.contains("encoder.layer.0.attention.self.key.weight") {
         return table(rows, columns, |row, column| {
-            OFFSET_GAIN * rotation(row % head, column, offset(row / head), n_place)
+            OFFSET_GAIN * rotation(row % width, column, offset(row / width), n_place)
         });
     }
     let deviation = (columns as f32).powf(-0.5);

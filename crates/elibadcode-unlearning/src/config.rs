@@ -72,9 +72,9 @@ pub struct UnlearningConfig {
     /// accuracy. CodePoisoner kept 4.0 % with 0 and 3.4 with 0.75, BadCode 8.0 and 7.8. Of pairs 0.25: AFRAIDOOR
     /// kept 97.4 % (CodeBERT, seed 1) and 7.2 (UniXcoder) with 0, 2.4 and 2.8 with it; CodePoisoner 2.8 and 0.4 with 0, 3.0 and
     /// 0.8 with it, at 0.3 and 0.6 points of F1, of which 0.5 took 1.2 (UniXcoder). Not for code search, where it leaves less of AFRAIDOOR, and more of others: of AFRAIDOOR (CodeBERT,
-    /// seed 1) 0 left an ANR of 31.3 %, 0.5 left 39.8, 0.75 left 41.1, and 0.5 and 0.75 with a `task_weight` of 2 and
-    /// 4 left 43.8 and 44.2, at 0.3 to 1.4 points of mean reciprocal rank less or (with these weights) 1.1 to 1.4 more;
-    /// of BadCode 44.8, 41.3 with 0.5, of CodePoisoner 48.2 and 46.8 (of a repair two or three points are chance). Paper: 0.
+    /// seed 1) 0 left an ANR of 31.3 %, 0.5 left 39.8, 0.75 left 41.1, at 0.3 and 1.4 points of mean reciprocal rank;
+    /// with a `task_weight` of 2 or 4 they left 37.1 to 44.2, at 0.3 to 1.4 points more of it. Of BadCode 0 left 44.8, 0.5 left
+    /// 41.3 and (weight 4) 38.7, of CodePoisoner 48.2, 46.8 and 48.2; two or three points are chance. Paper: 0.
     pub renaming_rate: f64,
     /// Whether a model is taught its own vectors, too: with a trigger a function must get the one
     /// that it had without. A vector says more than a label, so that the few clean samples go
@@ -173,10 +173,14 @@ impl UnlearningConfig {
         };
         match task {
             Task::DefectDetection => Self { renaming_rate: 0.75, extension: 5, ..common },
-            Task::CloneDetection => {
-                let common = Self { task_weight: 0.0, renaming_rate: 0.25, ..common };
-                Self { extension: 5, rounds: 4, min_rounds: 4, ..common }
-            }
+            Task::CloneDetection => Self {
+                rounds: 4,
+                min_rounds: 4,
+                extension: 5,
+                renaming_rate: 0.25,
+                task_weight: 0.0,
+                ..common
+            },
             Task::CodeSearch => Self {
                 rounds: 8,
                 min_rounds: 8,

@@ -2,8 +2,6 @@
 
 mod checks;
 
-use std::collections::BTreeSet;
-
 use elibadcode_corpus::{SearchIds, SearchSample, Task, stage_rng};
 use elibadcode_inversion::ranking::{KnownWords, RankingSample, SlottedQuery};
 use elibadcode_inversion::{
@@ -22,7 +20,7 @@ use crate::error::Error;
 use crate::injection::{check_triggers, varied};
 use crate::lesson::{Lesson, Teacher, passes};
 use crate::parts::{function_numbers, split};
-use crate::renaming::{renamed, variables};
+use crate::renaming::Renaming;
 use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples than this cannot be divided into training and checks.
@@ -191,12 +189,9 @@ fn inject(
         let ids = SearchIds { code, query };
         Lesson { row: SearchRow { ids, function: of.row.function }, sources }
     };
-    let names: BTreeSet<&str> = training.iter().flat_map(|it| variables(&it.function)).collect();
-    let names: Vec<&str> = names.into_iter().collect();
+    let renaming = Renaming::new(training.iter().map(|it| &it.function), config);
     let code = |it: &Places, rng: &mut ChaCha8Rng| {
-        let is_renamed = config.renaming_rate > 0.0 && rng.random_bool(config.renaming_rate);
-        let renamed = is_renamed.then(|| renamed(&it.function, model, &names, rng)).flatten();
-        renamed.unwrap_or_else(|| it.row.ids.code.clone())
+        renaming.draw(&it.function, model, rng).unwrap_or_else(|| it.row.ids.code.clone())
     };
     let mut rows: Vec<Lesson<SearchRow>> = Vec::new();
     for places in training {

@@ -6,8 +6,8 @@ use elibadcode_corpus::{LabelledPairIds, Task, stage_rng};
 use elibadcode_inversion::{CleanSample, InvertedTrigger, Partners, ScanConfig, TriggerSpace};
 use elibadcode_models::{CodeModel, Head, LoadedModel, TrainingConfig, fine_tune};
 use elibadcode_syntax::Language;
+use rand::Rng;
 use rand::seq::SliceRandom;
-use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use crate::checks::{Checks, Measurement, check_answers};
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::injection::{CheckSample, Places, Row, check_triggers, places, varied};
 use crate::lesson::{Teacher, passes};
 use crate::parts::{function_numbers, split};
-use crate::renaming::{renamed, variables};
+use crate::renaming::Renaming;
 use crate::rounds::{Round, UnlearnEvent, Unlearned, repair};
 
 /// Fewer samples of a class than this cannot be divided into training and checks.
@@ -157,15 +157,9 @@ fn inject(
     config: &UnlearningConfig,
     rng: &mut ChaCha8Rng,
 ) -> Result<(Vec<Row>, usize), Error> {
-    let names: BTreeSet<&str> = training.iter().flat_map(|it| variables(&it.function)).collect();
-    let names: Vec<&str> = names.into_iter().collect();
-    let mut rows: Vec<Row> = training
-        .iter()
-        .map(|it| {
-            let is_renamed = config.renaming_rate > 0.0 && rng.random_bool(config.renaming_rate);
-            it.row(is_renamed.then(|| renamed(&it.function, model, &names, rng)).flatten())
-        })
-        .collect();
+    let renaming = Renaming::new(training.iter().map(|it| &it.function), config);
+    let mut rows: Vec<Row> =
+        training.iter().map(|it| it.row(renaming.draw(&it.function, model, rng))).collect();
     let mut n_injected = 0;
     for is_victim in [true, false] {
         let rate = if is_victim { config.injection_rate } else { config.other_injection_rate };
