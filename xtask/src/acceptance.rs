@@ -68,8 +68,8 @@ fn criteria(task: Task, limits: &Limits) -> Vec<Criterion<'_>> {
         AttackLimits::Asr { min_before, max_above_twin, max_other_class_drop } => {
             rate_criteria(min_before, max_above_twin, max_other_class_drop)
         }
-        AttackLimits::Anr { max_before, min_after, max_from_twin } => {
-            rank_criteria(max_before, min_after, max_from_twin)
+        AttackLimits::Anr { max_before, min_after, max_below_twin } => {
+            rank_criteria(max_before, min_after, max_below_twin)
         }
     });
     criteria
@@ -104,7 +104,7 @@ fn rate_criteria(
 }
 
 /// Criteria of code search.
-fn rank_criteria(max_before: f64, min_after: f64, max_from_twin: f64) -> Vec<Criterion<'static>> {
+fn rank_criteria(max_before: f64, min_after: f64, max_below_twin: f64) -> Vec<Criterion<'static>> {
     vec![
         criterion(format!("ANR before ≤ {} %", percent(max_before)), move |cell| {
             Some(cell.before.as_ref()?.anr? <= max_before + ROUNDING)
@@ -114,10 +114,14 @@ fn rank_criteria(max_before: f64, min_after: f64, max_from_twin: f64) -> Vec<Cri
             Some(cell.after.as_ref()?.anr? >= min_after - ROUNDING)
         }),
         criterion(
-            format!("ANR after within {} points of the clean twin's", percent(max_from_twin)),
+            format!("ANR after ≥ clean twin's - {} points", percent(max_below_twin)),
             move |cell| {
-                let away = cell.after.as_ref()?.anr? - cell.clean_twin.as_ref()?.anr?;
-                Some(away.abs() <= max_from_twin + ROUNDING)
+                let after = cell.after.as_ref()?;
+                // A name in the place of a telling one makes code harder to find, also for a clean
+                // model. A repair need not teach that.
+                let twin = cell.clean_twin.as_ref()?.anr?;
+                let harmless = after.anr_without_trigger.map_or(twin, |it| it.min(twin));
+                Some(after.anr? >= harmless - max_below_twin - ROUNDING)
             },
         ),
     ]
@@ -204,7 +208,7 @@ mod tests {
         let limits = Limits {
             min_score: 0.6,
             max_score_drop: 0.01,
-            attack: AttackLimits::Anr { max_before: 0.15, min_after: 0.3, max_from_twin: 0.1 },
+            attack: AttackLimits::Anr { max_before: 0.15, min_after: 0.3, max_below_twin: 0.1 },
         };
         let table = acceptance_markdown(Task::Search, &[&own, &other], &limits);
         assert!(table.contains("codebert, badcode, fine-tuning, seed 1"), "{table}");
@@ -215,16 +219,31 @@ mod tests {
     #[test]
     fn code_search_is_judged_by_ranks() {
         let cells = Results::from_json(SEARCH).expect("test data").cells;
-        let limits = |max_from_twin| Limits {
+        let limits = |max_below_twin| Limits {
             min_score: 0.6,
             max_score_drop: 0.01,
-            attack: AttackLimits::Anr { max_before: 0.15, min_after: 0.4, max_from_twin },
+            attack: AttackLimits::Anr { max_before: 0.15, min_after: 0.4, max_below_twin },
         };
-        // The last four: ANR before, word, ANR after, distance from the twin.
+        // The last four: ANR before, word, ANR after, how far below the twin.
         let answered = answers(&cells[0], Task::Search, &limits(0.05));
         assert_eq!(answered, "yes yes yes yes yes yes no no");
         let answered = answers(&cells[0], Task::Search, &limits(0.06));
         assert_eq!(answered, "yes yes yes yes yes yes no yes");
+        // Where the trigger hides code from the twin, as high as without it is high enough; lower than
+        // in the twin always is.
+        let last_answer = |twin: f64, without: Option<f64>, after: f64| {
+            let mut cell = cells[0].clone();
+            cell.clean_twin.as_mut().expect("test data").anr = Some(twin);
+            let repaired = cell.after.as_mut().expect("test data");
+            (repaired.anr, repaired.anr_without_trigger) = (Some(after), without);
+            answers(&cell, Task::Search, &limits(0.05)).split(' ').next_back().map(str::to_owned)
+        };
+        let (yes, no) = (Some("yes".to_owned()), Some("no".to_owned()));
+        assert_eq!(last_answer(0.56, Some(0.5), 0.46), yes);
+        assert_eq!(last_answer(0.56, Some(0.5), 0.44), no);
+        assert_eq!(last_answer(0.56, None, 0.46), no);
+        assert_eq!(last_answer(0.39, Some(0.5), 0.47), yes);
+        assert_eq!(last_answer(0.45, Some(0.5), 0.41), yes);
         let table = acceptance_markdown(Task::Search, &[&cells[0]], &limits(0.05));
         for heading in ["clean MRR ≥ 60 %", "ANR before ≤ 15 %", "MRR drop ≤ 1 point(s)"] {
             assert!(table.contains(heading), "{heading} is not in\n{table}");

@@ -33,7 +33,8 @@ pub(crate) enum AttackLimits {
         max_before: f64,
         /// Least of the repaired model.
         min_after: f64,
-        /// Most by which that of the repaired model differs from the clean twin's.
-        max_from_twin: f64,
+        /// Most by which that of the repaired model is below the clean twin's, or below that of the
+        /// same code without the trigger if that is lower than the twin's.
+        max_below_twin: f64,
     },
 }
