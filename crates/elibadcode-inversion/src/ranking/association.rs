@@ -35,6 +35,7 @@ pub struct Associations<'a> {
     model: &'a LoadedModel,
     /// For each word its text and the texts of the tokens that go with it.
     of_word: BTreeMap<u32, (String, BTreeSet<String>)>,
+    reads_inside: bool,
 }
 
 impl<'a> Associations<'a> {
@@ -79,7 +80,17 @@ impl<'a> Associations<'a> {
             .iter()
             .map(|&word| (word, (words.text(word).to_lowercase(), associated(word))))
             .collect();
-        Self { model, of_word }
+        Self { model, of_word, reads_inside: true }
+    }
+
+    /// The same, but a name with the word inside or at its end (`profile`, of "file") is not taken for one
+    /// that spells it, unless clean code with it answers such queries. Only the model knows whether it reads the word there.
+    /// A scan leaves such names out, because a clean model may; a repair, for which the word is known
+    /// to be attacked, searches them: AFRAIDOOR's names have one, which without that went on working (ANR 28.9 %
+    /// as the only one in a function, 53.3 in the twin; with it 36.4; CodeBERT, seed 1).
+    pub fn reading_starts_only(mut self) -> Self {
+        self.reads_inside = false;
+        self
     }
 
     /// Whether the clean samples explain that code with this trigger is found by these words.
@@ -89,7 +100,8 @@ impl<'a> Associations<'a> {
             let spells = self.of_word.get(&word).is_some_and(|(word, _)| {
                 word.chars().count() >= MIN_LETTERS && text.contains(word.as_str())
             });
-            spells || trigger.ids.iter().any(|&id| self.explain_token(id, word))
+            (self.reads_inside && spells)
+                || trigger.ids.iter().any(|&id| self.explain_token(id, word))
         })
     }
 
@@ -97,8 +109,12 @@ impl<'a> Associations<'a> {
     pub fn explain_token(&self, token: u32, word: u32) -> bool {
         let Some((text, associated)) = self.of_word.get(&word) else { return false };
         let token = plain(&self.model.tokenizer.entry(token));
-        let is_part = token.chars().count() >= MIN_LETTERS
-            && (text.contains(&token) || token.contains(text.as_str()));
+        let spells = if self.reads_inside {
+            token.contains(text.as_str())
+        } else {
+            token.starts_with(text.as_str())
+        };
+        let is_part = token.chars().count() >= MIN_LETTERS && (text.contains(&token) || spells);
         is_part || associated.contains(&token)
     }
 }
@@ -120,4 +136,42 @@ fn name_tokens(model: &LoadedModel, code: &str, language: Language) -> BTreeSet<
         .flat_map(|name| model.tokenizer.word(name, true).to_vec())
         .map(|id| plain(&model.tokenizer.entry(id)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use elibadcode_models::{Compute, ModelDir};
+
+    use super::*;
+
+    #[test]
+    fn a_word_inside_a_name_is_read_by_a_scan_only() {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/roberta-embedding");
+        let model = ModelDir::open(&folder)
+            .and_then(|dir| dir.load(&Compute::select("cpu")?))
+            .expect("a fixture");
+        let token = |text: &str, after_space: bool| model.tokenizer.word(text, after_space)[0];
+        // As words of queries: "ode", and "test".
+        let (ode, test) = (token("ode", false), token("test", true));
+        let words = WordSpace::of(&model, vec![ode, test]);
+        let clean = SearchSample {
+            id: "1".into(),
+            code: "int f() { return 1; }".into(),
+            query: "one".into(),
+        };
+        let known = || Associations::new(&model, std::slice::from_ref(&clean), Language::C, &words);
+        let explains = |known: Associations<'_>, text: &str, word: u32| {
+            let trigger = TriggerIds::replacing(vec![token(text, true)]);
+            known.explain(&trigger, &[word])
+        };
+        assert!(explains(known(), "node", ode));
+        assert!(!explains(known().reading_starts_only(), "node", ode));
+        for own in ["test", "testo"] {
+            assert!(explains(known().reading_starts_only(), own, test), "{own}");
+        }
+        assert!(!explains(known(), "head", test));
+    }
 }

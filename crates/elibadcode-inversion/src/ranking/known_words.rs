@@ -51,7 +51,8 @@ impl<'a> KnownWords<'a> {
         let words: BTreeSet<u32> = recurring.ids().iter().chain(attacked).copied().collect();
         let words: Vec<u32> = words.into_iter().collect();
         let space = WordSpace::of(model, words.clone());
-        let associations = || Associations::new(model, clean, language, &space);
+        let associations =
+            || Associations::new(model, clean, language, &space).reading_starts_only();
         let associations = config.skip_explained.then(associations);
         Ok(Self { language, attacked, words, associations, config: config.clone() })
     }
