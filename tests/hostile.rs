@@ -227,6 +227,10 @@ fn weights() {
     let end = not_a_number.len();
     not_a_number[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     refused(&not_a_number, "holds NaN");
+    // What the folder says it is stands beside what makes it unusable.
+    let run = sandbox.run("inspect model").expect_code(2);
+    assert!(run.stdout.contains("usable           false"), "{run:?}");
+    assert!(run.stderr.contains("holds NaN"), "{run:?}");
     // The same bytes under another shape.
     let header_length = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
     let header = String::from_utf8(whole[8..8 + header_length].to_vec()).unwrap();
@@ -290,10 +294,13 @@ fn configurations_that_change_what_is_read() {
     roberta("problem_type", json!("regression"), "problem_type is `regression`");
     roberta("auto_map", json!({"AutoModel": "modeling.Model"}), "auto_map names a program");
     roberta("quantization_config", json!({}), "does not read quantized weights");
+    roberta("transformers_weights", json!("other.safetensors"), "transformers_weights names files");
+    roberta("configuration_files", json!(["config.4.0.0.json"]), "configuration_files names files");
     roberta("pad_token_id", json!(0), "pad_token_id is 0, but the tokenizer's `<pad>` is 1");
     let t5 = |key, value, expected| check("codet5-one-logit", key, value, expected);
     t5("eos_token_id", json!(1), "eos_token_id is 1, but the tokenizer's `</s>` is 2");
     t5("dense_act_fn", json!("gelu"), "not those of feed_forward_proj `relu`");
+    t5("num_hidden_layers", json!(1), "num_hidden_layers is 1, and num_layers, which is the same,");
     let sandbox = Sandbox::new();
     sandbox.write("model/adapter_config.json", "{}");
     sandbox.refuses("inspect model", "has adapter_config.json");

@@ -1,5 +1,6 @@
 //! Byte-level BPE tokenizers of Hugging Face folders, opened or trained.
 
+mod beside;
 mod entries;
 mod look;
 
@@ -97,6 +98,8 @@ impl CodeTokenizer {
             check_pipeline(&inner)
                 .and_then(|()| entries::check_entries(&inner))
                 .map_err(|text| problem(&json, text))?;
+            beside::check_slow_files(&inner, dir)?;
+            beside::check_named_tokens(&inner, dir)?;
             if let Some(&PreTokenizerWrapper::ByteLevel(it)) = inner.get_pre_tokenizer() {
                 let adds_space = look::adds_space(dir)?.unwrap_or(it.add_prefix_space);
                 inner.with_pre_tokenizer(Some(ByteLevel::new(adds_space, it.trim_offsets, true)));
@@ -118,6 +121,7 @@ impl CodeTokenizer {
             let mut inner = pipeline(model, &special, look::adds_space(dir)?.unwrap_or(false));
             look::add_tokens(&mut inner, dir)?;
             entries::check_entries(&inner).map_err(|text| problem(dir, text))?;
+            beside::check_named_tokens(&inner, dir)?;
             return Self::new(inner, &vocabulary);
         }
         Err(problem(dir, "has neither tokenizer.json nor vocab.json with merges.txt"))

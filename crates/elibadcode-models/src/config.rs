@@ -119,6 +119,14 @@ impl ModelConfig {
                         a plain one"
                 .to_owned());
         }
+        for key in ["transformers_weights", "configuration_files"] {
+            if is_said(key) {
+                return Err(format!(
+                    "{key} names files that other programs read in place of the usual ones, and this one \
+                     does not: remove it"
+                ));
+            }
+        }
         if let Some(kind @ ("regression" | "multi_label_classification")) =
             self.other().get("problem_type").and_then(Value::as_str)
         {

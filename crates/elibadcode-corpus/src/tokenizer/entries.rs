@@ -70,7 +70,7 @@ const NUMBERED: [(&str, &str); 4] =
 
 /// Whether a text is a marker that models have, or holds nothing that a name could be made of. `<T>` and
 /// `[i]` are code.
-fn is_marker(text: &str) -> bool {
+pub(super) fn is_marker(text: &str) -> bool {
     let is_numbered = |(start, end): &(&str, &str)| {
         let number = text.strip_prefix(start).and_then(|it| it.strip_suffix(end));
         number.is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()))

@@ -142,7 +142,7 @@ pub(super) fn adds_space(dir: &Path) -> Result<Option<bool>, Error> {
 }
 
 /// A JSON file, if there is one.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     if !path.exists() {
         return Ok(None);
     }

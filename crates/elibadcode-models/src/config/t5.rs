@@ -116,6 +116,17 @@ impl T5Config {
                 self.feed_forward_proj
             ));
         }
+        // Other names of the same numbers, which transformers sets last.
+        for (alias, name, own) in [
+            ("hidden_size", "d_model", self.d_model),
+            ("num_hidden_layers", "num_layers", self.num_layers),
+            ("num_attention_heads", "num_heads", self.num_heads),
+            ("head_dim", "d_kv", self.d_kv),
+        ] {
+            if let Some(other) = said(alias).filter(|it| !it.is_null() && **it != own) {
+                return Err(format!("{alias} is {other}, and {name}, which is the same, {own}"));
+            }
+        }
         // Below, a side of the table has no bucket for exact distances.
         let n_buckets = self.relative_attention_num_buckets;
         if n_buckets < 4 || self.relative_attention_max_distance <= n_buckets / 2 {

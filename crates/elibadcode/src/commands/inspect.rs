@@ -48,12 +48,14 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
         "canonical_input": reading.canonical_input,
         "made_by": dir.provenance.made_by,
     });
-    if args.rows.is_some() || args.convert.is_some() {
-        let model = dir.load(&compute)?;
+    // The headers above say what a model should be; its values can still be none to compute with.
+    let loaded = dir.load(&compute);
+    facts["usable"] = loaded.is_ok().into();
+    if let Ok(model) = &loaded {
         if let Some(path) = &args.rows {
             let rows: Vec<Vec<u32>> = context.json(path)?;
             facts["answers"] =
-                answers(&model, &rows).with_context(|| format!("reading {}", path.display()))?;
+                answers(model, &rows).with_context(|| format!("reading {}", path.display()))?;
         }
         if let Some(output) = &args.convert {
             let made_by = match &dir.provenance.made_by {
@@ -67,7 +69,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
     context.finish(&facts)?;
     if args.json {
         context.print(&output::json(&facts)?)?;
-        return Ok(Outcome::Done);
+        return Ok(loaded.map(|_| Outcome::Done)?);
     }
     let mut text = String::new();
     if let Value::Object(facts) = &facts {
@@ -82,7 +84,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
         }
     }
     context.print(&text)?;
-    Ok(Outcome::Done)
+    Ok(loaded.map(|_| Outcome::Done)?)
 }
 
 /// What the model says about rows of ids, to be compared with what another program says.
