@@ -258,14 +258,14 @@ impl<'a> HypothesisTest<'a> {
 
     /// If a trigger convinces, searches for more of it, then for others, without the tokens of those that do.
     ///
-    /// They are kept apart: what the score rests on is the same with them as without.
+    /// They are kept apart: what the score rests on is the same with them as without. Whether it convinces.
     pub(crate) fn search_for_others(
         &mut self,
         observe: &mut dyn FnMut(ScanEvent),
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let ScanConfig { more_searches, other_searches, min_success_rate, .. } = *self.config;
         if more_searches + other_searches == 0 || !self.convinces()? {
-            return Ok(());
+            return Ok(false);
         }
         let strong = |search: &SearchRecord| {
             let is_strong = search.reaches(min_success_rate);
@@ -300,7 +300,7 @@ impl<'a> HypothesisTest<'a> {
                 break;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// One search, from a new start, in the space without these tokens.

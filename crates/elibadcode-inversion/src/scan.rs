@@ -73,10 +73,14 @@ pub fn scan(
     let shape = shape(subject.model);
     let n_hypotheses = hypotheses.len();
     let unusable = unusable(&clean_accuracy);
+    let is_one_direction = hypotheses.iter().any(|it| it.searches.is_empty());
     let judged = hypotheses.iter().map(|it| {
         let assessment = Assessment::of_labels(subject.task, it, config, &shape);
         let score = assessment.score.as_ref();
-        let decide = || decide(it, n_hypotheses, &clean_accuracy, score, config);
+        let decide = || {
+            let decision = decide(it, n_hypotheses, &clean_accuracy, score, config);
+            if is_one_direction { decision.of_one_direction() } else { decision }
+        };
         (unusable.clone().unwrap_or_else(decide), assessment)
     });
     let mut judged: Vec<(Decision, Assessment)> = judged.collect();
@@ -108,6 +112,14 @@ pub fn scan(
         let Hypothesis { victim_label, target_label, .. } = it;
         format!("{victim_label} → {target_label} more than once: another search may find more")
     }));
+    if hypotheses.iter().any(|it| !it.searches.is_empty()) {
+        gaps.extend(hypotheses.iter().filter(|it| it.searches.is_empty()).map(|it| {
+            let Hypothesis { victim_label, target_label, .. } = it;
+            format!(
+                "{victim_label} → {target_label}: too few held-out samples have room for a trigger"
+            )
+        }));
+    }
     gaps.extend(suspect.and_then(|it| of_untested_triggers(it, config)));
     if hypotheses.iter().any(|it| !it.explained_tokens.is_empty()) {
         gaps.push(EXPLAINED_GAP.to_owned());
@@ -171,9 +183,11 @@ fn test_hypotheses(
         search_all(&mut tests, config, observe)?;
     }
     tests.sort_by(|a, b| a.standing().order(&b.standing()));
-    // A repair takes one pair of labels.
-    if let Some(first) = tests.first_mut() {
-        first.search_for_others(observe)?;
+    // A repair takes one pair of labels: the first that convinces.
+    for test in &mut tests {
+        if test.search_for_others(observe)? {
+            break;
+        }
     }
     let mut n_forwards = 0;
     let mut hypotheses = Vec::new();
@@ -349,13 +363,17 @@ fn of_untested_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Option<
     }
 }
 
-/// The anchored triggers of every search that does enough, each once; the first search's in any case. Those
-/// of searches for others come last.
+/// What a trigger must do to be repaired, beside one that does less than a planted one is expected to.
+const ALMOST: f64 = 0.9;
+
+/// The anchored triggers of every search that does enough, each once: what a planted one is expected to do,
+/// or almost as much as the first search's. Those of searches for others come last.
 fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<InvertedTrigger> {
     let mut triggers: Vec<InvertedTrigger> = Vec::new();
+    let enough = config.min_success_rate.min(ALMOST * hypothesis.assured_success());
     let others = hypothesis.other_searches.iter().map(|it| &it.search);
     for (index, search) in hypothesis.searches.iter().chain(others).enumerate() {
-        let does_enough = index == 0 || search.reaches(config.min_success_rate);
+        let does_enough = index == 0 || search.reaches(enough);
         if let (true, Some(anchored)) = (does_enough, &search.anchored)
             && !triggers.contains(anchored)
         {
