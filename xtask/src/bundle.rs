@@ -16,7 +16,7 @@ use crate::shard::Shard;
 use crate::stage::fnv_1a;
 
 /// The version of `bundle.json` that this program reads and writes.
-const SCHEMA_VERSION: u32 = 7;
+const SCHEMA_VERSION: u32 = 8;
 
 /// The whole of a `bundle.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ pub(crate) struct Bundle {
     /// A hash of the program that ran the stages.
     #[serde(default)]
     program: String,
-    /// A hash of all settings of the experiments.
+    /// A hash of the settings of each experiment.
     #[serde(default)]
-    settings: String,
+    settings: Vec<String>,
     /// Size of the experiments.
     pub(crate) scale: String,
     /// The research question, if one was asked.
@@ -82,6 +82,13 @@ pub(crate) struct TwinScan {
     pub(crate) scan: Option<Scan>,
 }
 
+/// A hash of an experiment's settings but for what a run chose of it, which a bundle says beside it.
+fn settings(experiment: &Experiment) -> String {
+    let mut whole = experiment.clone();
+    (whole.models, whole.attacks, whole.seeds) = Default::default();
+    format!("{:016x}", fnv_1a(format!("{whole:?}").into_bytes()))
+}
+
 impl Bundle {
     /// An empty bundle.
     pub(crate) fn new(
@@ -105,7 +112,7 @@ impl Bundle {
             schema_version: SCHEMA_VERSION,
             file: PathBuf::new(),
             program: program.to_owned(),
-            settings: format!("{:016x}", fnv_1a(format!("{experiments:?}").into_bytes())),
+            settings: experiments.iter().map(settings).collect(),
             scale: scale.name().to_owned(),
             question: question.map(|question| question.name().to_owned()),
             selection: experiments.iter().map(selected).collect(),
@@ -168,6 +175,12 @@ impl Bundle {
             let seeds: Vec<u64> = cells().map(|cell| cell.seed).collect();
             experiment.narrow(&models, &attacks, &seeds)?;
         }
+        ensure!(
+            experiments.iter().all(|it| self.settings.contains(&settings(it))),
+            "{}: the experiments of this xtask have other settings than those that it was made with, and \
+             would describe it wrongly; merge with the xtask that ran it",
+            self.title()
+        );
         Ok(experiments)
     }
 
@@ -328,7 +341,9 @@ mod tests {
 
     fn part(shard: &str, entries: Vec<Entry>) -> Bundle {
         let shard = shard.parse().expect("a part");
-        Bundle { entries, ..Bundle::new(Scale::Small, None, &[], shard, "a") }
+        let load = |task| Experiment::load(task, Scale::Small).expect("our own file");
+        let experiments = [Task::Defect, Task::Clone].map(load);
+        Bundle { entries, ..Bundle::new(Scale::Small, None, &experiments, shard, "a") }
     }
 
     fn attacks(bundle: &Bundle) -> Vec<String> {
@@ -367,8 +382,12 @@ mod tests {
         let error = refused(vec![read("one", &one), read("two", &rebuilt)]);
         assert!(error.starts_with("one (scale small, shard 1/3) and two (scale"), "{error}");
         assert!(error.contains("of two programs (a, b)"), "{error}");
-        let changed = Bundle { settings: "other".to_owned(), ..one.clone() };
-        assert!(refused(vec![one, changed]).contains("the settings of their experiments differ"));
+        let changed = Bundle { settings: vec!["other".to_owned()], ..one.clone() };
+        let both = refused(vec![one, changed.clone()]);
+        assert!(both.contains("the settings of their experiments differ"), "{both}");
+        // Nor do all parts of another xtask go together here.
+        let old = refused(vec![Bundle { shard: "1/1".to_owned(), ..changed }]);
+        assert!(old.contains("merge with the xtask that ran it"), "{old}");
         let mut changed = entry("defect", "badcode", 1);
         changed.cell.status = CellStatus::NotRun("no".to_owned());
         let on = |data: &str, seed| Entry {

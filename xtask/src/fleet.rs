@@ -280,7 +280,7 @@ fn publish(name: &str, fleet: &Fleet, programs: &Programs, is_fit: bool) -> Resu
     let others = shipped.filter(|it| it.provenance.fleet != file);
     let mut rules = measure::rules(&members, validated.as_ref(), others);
     if let Some(rule) = rules.iter_mut().find(|it| is_own && it.name == measure::BUILT_IN) {
-        rule.name += ", which was fitted to models of these seeds";
+        rule.name += measure::FITTED;
     }
     let document = FleetDocument {
         schema_version: FLEET_SCHEMA_VERSION,

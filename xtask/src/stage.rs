@@ -31,6 +31,8 @@ use crate::say;
 
 /// What is written last, when a stage is done.
 const STAMP: &str = "stage.json";
+/// The record of a stage's program.
+const RECORD: &str = "run.json";
 
 /// A planned run of the program.
 #[derive(Debug)]
@@ -116,6 +118,9 @@ pub(crate) struct Done {
     pub(crate) output: PathBuf,
     /// Changes whenever the output could.
     pub(crate) fingerprint: u64,
+    /// Another for every run of it: on another processor the same plan makes another model. Zero of a
+    /// stage that a dry run only plans.
+    pub(crate) run: u64,
     /// How the program ended.
     pub(crate) exit_code: i32,
     /// Wall-clock time of the run.
@@ -139,6 +144,9 @@ impl Done {
 struct Stamp {
     arguments: Vec<String>,
     fingerprint: String,
+    /// The runs whose outputs it read, see [`Done::run`].
+    #[serde(default)]
+    after: Vec<u64>,
     exit_code: i32,
     /// False for a repair that was refused.
     has_output: bool,
@@ -197,15 +205,19 @@ impl Runner {
     fn run_inner(&self, stage: Stage) -> Result<Done> {
         let folder = self.root.join(&stage.name);
         let output = folder.join(&stage.output);
-        let record = folder.join("run.json");
+        let record = folder.join(RECORD);
         let stamp_file = folder.join(STAMP);
         let fingerprint = match self.fingerprint(&stage) {
             // The plan says which files are missing.
             Err(_) if self.is_dry_run => 0,
             fingerprint => fingerprint?,
         };
+        let after: Vec<u64> = stage.dependencies.iter().map(|it| it.run).collect();
         let finished_before = || {
             let Some(stamp) = finished(&stamp_file, fingerprint, &output) else { return Ok(None) };
+            if stamp.after != after {
+                return Ok(None);
+            }
             // Without its record a stage is not done.
             let Ok(done) = done(output.clone(), fingerprint, stamp.exit_code, &record) else {
                 return Ok(None);
@@ -226,6 +238,7 @@ impl Runner {
             return Ok(Done {
                 output,
                 fingerprint,
+                run: 0,
                 exit_code,
                 wall_seconds,
                 device,
@@ -289,6 +302,7 @@ impl Runner {
         let stamp = Stamp {
             arguments: stage.arguments,
             fingerprint: format!("{fingerprint:016x}"),
+            after,
             exit_code,
             has_output: done.output.exists(),
         };
@@ -406,12 +420,13 @@ fn remove_scratch(folder: &Path) -> Result<()> {
 /// Fails if what a stage reads was made anew, by another run with another program or other settings: results
 /// of two are not to be mixed.
 fn check_dependencies(stage: &Stage) -> Result<()> {
-    for Done { output, fingerprint, .. } in &stage.dependencies {
-        let is_same = finished(&output.with_file_name(STAMP), *fingerprint, output).is_some();
+    for Done { output, fingerprint, run, .. } in &stage.dependencies {
+        let is_done = finished(&output.with_file_name(STAMP), *fingerprint, output).is_some();
+        let record = fs::read_to_string(output.with_file_name(RECORD)).unwrap_or_default();
         ensure!(
-            is_same,
-            "{}: another run made this anew, with another program or other settings; give each run a \
-             folder of its own (--out)",
+            is_done && fingerprint_of(&[record]) == *run,
+            "{}: another run made this anew, maybe with another program or other settings; give each run \
+             a folder of its own (--out)",
             output.display()
         );
     }
@@ -442,7 +457,8 @@ fn done(output: PathBuf, fingerprint: u64, exit_code: i32, record: &Path) -> Res
     let run = RunRecord::from_json(&text)?;
     let (wall_seconds, device) = (run.wall_seconds, run.device);
     let finished = fs::metadata(record).and_then(|it| it.modified()).ok();
-    Ok(Done { output, fingerprint, exit_code, wall_seconds, device, finished })
+    let run = fingerprint_of(&[text]);
+    Ok(Done { output, fingerprint, run, exit_code, wall_seconds, device, finished })
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub(crate) fn is_habit(member: &MemberRecord) -> bool {
 
 /// The rule that the program itself follows.
 pub(crate) const BUILT_IN: &str = "our score, as built in";
+/// What is added if it is no test.
+pub(crate) const FITTED: &str = ", which was fitted to models of these seeds";
 /// The same of a task without a score.
 pub(crate) const FIXED: &str = "our fixed limits";
 

@@ -41,7 +41,12 @@ impl PooledDocument {
         let is_own =
             |it: &&Rule| it.name.starts_with(measure::BUILT_IN) || it.name == measure::FIXED;
         let own = |it: &FleetDocument| it.rules.iter().find(is_own).cloned();
-        let of_each = documents.iter().filter_map(own).collect();
+        let of_each: Vec<Rule> = documents.iter().filter_map(own).collect();
+        let is_scored = |it: &&FleetDocument| own(it).is_some_and(|it| it.name != measure::FIXED);
+        // Strengths of different tasks are not to be compared, nor with scores.
+        let scored: Vec<MemberRecord> =
+            documents.iter().filter(is_scored).flat_map(|it| it.members.clone()).collect();
+        let is_fitted = of_each.iter().any(|it| it.name.ends_with(measure::FITTED));
         let n_planned = documents.iter().map(|it| it.n_planned).sum();
         let members: Vec<MemberRecord> = documents.into_iter().flat_map(|it| it.members).collect();
         let n_inconclusive = |is_backdoored: bool| {
@@ -57,10 +62,28 @@ impl PooledDocument {
             n_there: members.len(),
             n_programs: n_programs(&members),
             of_each,
-            rules: vec![measure::built_in(&members), measure::smallest_loss(&members)],
+            rules: built_in(&scored, members.len(), is_fitted)
+                .into_iter()
+                .chain([measure::smallest_loss(&members)])
+                .collect(),
             inconclusive: [n_inconclusive(true), n_inconclusive(false)],
         }
     }
+}
+
+/// The score in the fleets that have one, if any has.
+fn built_in(scored: &[MemberRecord], n_members: usize, is_fitted: bool) -> Option<Rule> {
+    if scored.is_empty() {
+        return None;
+    }
+    let mut rule = measure::built_in(scored);
+    if is_fitted {
+        rule.name += measure::FITTED;
+    }
+    if scored.len() < n_members {
+        rule.name += ", in the fleets that have one";
+    }
+    Some(rule)
 }
 
 /// Writes `fleets.json` and `fleets.md`.

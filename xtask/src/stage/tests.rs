@@ -13,7 +13,8 @@ done
 [ "$command" = fail ] && { echo 'first' >&2; echo 'error: no data' >&2; echo >&2; exit 2; }
 [ "$command" = change ] && echo change >> "$input"
 [ "$command" = refuse ] || echo "$command" > "$output"
-echo '{"schema_version":1,"command":"x","status":"success","seed":1,"device":"cpu","version":"0",
+n=$(wc -l < "$(dirname "$0")/runs")
+echo '{"schema_version":1,"command":"x","status":"success","seed":'$n',"device":"cpu","version":"0",
   "config":{},"inputs":{},"wall_seconds":1.5}' > "$record"
 [ "$command" = refuse ] && exit 1
 exit 0
@@ -80,6 +81,24 @@ fn a_stage_runs_once_until_something_changes() {
     };
     assert_eq!(fingerprint("/bin/sh".into()), first.fingerprint);
     assert_ne!(fingerprint(scratch.folder.join("script")), first.fingerprint);
+}
+
+#[test]
+fn what_read_an_output_runs_again_once_that_is_made_anew() {
+    let scratch = Scratch::new("again");
+    let both = || {
+        let first = scratch.runner.run(scratch.stage("a", "make")).expect("test data");
+        scratch.runner.run(scratch.stage("b", "make").after(&first)).expect("test data");
+    };
+    both();
+    both();
+    assert_eq!(scratch.n_runs(), 2);
+    // Under the same plan: on another processor, say, which makes another model.
+    fs::remove_dir_all(scratch.folder.join("out/a")).expect("it is there");
+    both();
+    assert_eq!(scratch.n_runs(), 4);
+    both();
+    assert_eq!(scratch.n_runs(), 4);
 }
 
 #[test]

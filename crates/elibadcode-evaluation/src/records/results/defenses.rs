@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, OWN_DEFENSE};
+use super::{Cell, CellStatus, OWN_DEFENSE};
 use crate::statistics::{mann_whitney_exact, median, signed_rank_exact};
 
 /// [`OWN_DEFENSE`] against another one, over all models, attacks and seeds of some tasks.
@@ -72,6 +72,7 @@ fn compare(
             |cell: &Cell| (cell.task.clone(), cell.model.clone(), cell.attack.clone(), cell.seed);
         cells
             .iter()
+            .filter(|cell| cell.status == CellStatus::Ok)
             .filter(|cell| tasks.contains(&&*cell.task) && cell.variant == variant)
             .filter_map(|cell| Some((key(cell), effect_after(cell)?)))
             .collect()
