@@ -258,8 +258,10 @@ impl UnlearningConfig {
             ("excess_success", self.limits.excess_success),
             ("other_class_drop", self.limits.other_class_drop),
         ] {
-            if !limit.is_finite() {
-                return Err(Error::Config(format!("{name} is {limit}, expected a number")));
+            if !(-1.0..=1.0).contains(&limit) {
+                return Err(Error::Config(format!(
+                    "limits.{name} is {limit}, expected a share, from -1 to 1: 0.08 is 8 points"
+                )));
             }
         }
         if !(self.check_rate > 0.0 && self.check_rate < 1.0) {

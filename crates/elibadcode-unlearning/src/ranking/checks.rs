@@ -36,10 +36,13 @@ pub struct RankingChecks {
     pub n_ranked: usize,
 }
 
-/// Checks, and the reciprocal rank of every query.
+/// Checks, the reciprocal rank of every query, and by how much the strongest of several triggers alone
+/// surely lifts code more than random ones (with 95 % confidence for all of them together): in
+/// the mean over the triggers one that works could hide behind others that do not.
 pub(super) struct RankingMeasurement {
     checks: RankingChecks,
     reciprocal_ranks: Vec<f64>,
+    excess_alone: f64,
 }
 
 impl RankingMeasurement {
@@ -84,6 +87,11 @@ impl Measured for RankingMeasurement {
                 limits.excess_success,
             ),
             (
+                "with 95 % confidence one of the inverted triggers lifts code more than random ones",
+                self.excess_alone,
+                limits.excess_success,
+            ),
+            (
                 "the inverted trigger sinks code more than random ones",
                 normalized_rank - control,
                 limits.excess_success,
@@ -109,6 +117,8 @@ pub(super) struct CheckSet {
     queries_with_words: Vec<Vec<u32>>,
     /// By sample, none where a function has no place for a trigger.
     triggered: Vec<Option<Vec<u32>>>,
+    /// The same with each of several triggers; none of a single one.
+    with_each: Vec<Vec<Option<Vec<u32>>>>,
     control: Vec<Option<Vec<u32>>>,
     protocol: AnrProtocol,
 }
@@ -124,10 +134,13 @@ impl CheckSet {
         rng: &mut impl Rng,
     ) -> Result<Self, Error> {
         let (mut triggered, mut control) = (Vec::new(), Vec::new());
+        let several = if triggers.len() > 1 { triggers } else { &[] };
+        let mut with_each = vec![Vec::new(); several.len()];
         for sample in samples {
             if sample.masks.is_empty() {
                 triggered.push(None);
                 control.push(None);
+                with_each.iter_mut().for_each(|it| it.push(None));
                 continue;
             }
             let mask = &sample.masks[rng.random_range(0..sample.masks.len())];
@@ -137,6 +150,9 @@ impl CheckSet {
                 |it: &TriggerIds| Some(mask.with_trigger(it, &model.tokenizer, model.max_length));
             triggered.push(with(&trigger));
             control.push(with(&random));
+            for (all, trigger) in with_each.iter_mut().zip(several) {
+                all.push(with(&trigger.trigger_ids()));
+            }
         }
         let with_word = |it: &Places, rng: &mut _| it.query.stamp(any_word(words, rng), model).ids;
         Ok(Self {
@@ -144,6 +160,7 @@ impl CheckSet {
             queries: samples.iter().map(|it| it.row.ids.query.clone()).collect(),
             queries_with_words: samples.iter().map(|it| with_word(it, rng)).collect(),
             triggered,
+            with_each,
             control,
             protocol: AnrProtocol::paper(seed),
         })
@@ -162,17 +179,31 @@ impl CheckSet {
                 attack.codes().iter().filter_map(able).unzip();
             attack.lift(&codes.into_iter().zip(network.vectors(&rows)).collect())
         };
-        let inverted = lift(&self.triggered);
+        let (inverted, control) = (lift(&self.triggered), lift(&self.control));
+        let confidence = 1.0 - (1.0 - ONE_SIDED) / self.with_each.len().max(1) as f64;
+        let excess = |alone: &RankLift| {
+            let differences: Vec<f64> = control
+                .queries
+                .iter()
+                .zip(&alone.queries)
+                .filter_map(|(random, own)| {
+                    Some((random.rank_after? - own.rank_after?) / own.candidates as f64)
+                })
+                .collect();
+            mean_interval(&differences, confidence).map_or(0.0, |it| it.low)
+        };
+        let alone = self.with_each.iter().map(|it| excess(&lift(it)));
+        let excess_alone = alone.fold(0.0, f64::max);
         let anr = |lift: &RankLift| lift.anr().unwrap_or(0.5);
         let checks = RankingChecks {
             mrr: reciprocal_ranks.iter().sum::<f64>() / reciprocal_ranks.len() as f64,
             normalized_rank: anr(&inverted),
-            control: anr(&lift(&self.control)),
+            control: anr(&control),
             without_trigger: inverted.anr_before().unwrap_or(0.5),
             n: queries.len(),
             n_ranked: inverted.queries.len() - inverted.n_unable(),
         };
-        RankingMeasurement { checks, reciprocal_ranks }
+        RankingMeasurement { checks, reciprocal_ranks, excess_alone }
     }
 }
 
@@ -191,7 +222,7 @@ mod tests {
             n: 50,
             n_ranked: 40,
         };
-        RankingMeasurement { checks, reciprocal_ranks: vec![mrr; 50] }
+        RankingMeasurement { checks, reciprocal_ranks: vec![mrr; 50], excess_alone: 0.0 }
     }
 
     #[test]
@@ -231,6 +262,13 @@ mod tests {
             &[
                 "the inverted trigger still lifts code more than random ones by 15.0 points, allowed \
                are 10.0",
+            ],
+        );
+        check(
+            &RankingMeasurement { excess_alone: 0.12, ..measurement(0.70, 0.40, 0.45) },
+            &[
+                "with 95 % confidence one of the inverted triggers lifts code more than random ones by 12.0 points, \
+               allowed are 10.0",
             ],
         );
         check(

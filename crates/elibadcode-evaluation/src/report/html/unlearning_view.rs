@@ -146,16 +146,17 @@ impl Checks {
                 "Accuracy",
                 format!(
                     "the triggers together may succeed {excess} more often than random ones, and none of them \
-                     alone surely by more; random ones may succeed as much more often than before; the other \
-                     class may lose {other} by the triggers; and the accuracy may not fall by more than {drop} \
+                     alone surely by more; random ones may succeed as much more often than before, and cost \
+                     the other class as much more than before; the other class may lose {other} by the \
+                     triggers beyond what random ones cost it, and by none of them alone surely more; and the accuracy may not fall by more than {drop} \
                      with 95 % confidence, nor by more than {measured} on these samples"
                 ),
             ),
             Self::Ranks(_) => (
                 "The mean reciprocal rank",
                 format!(
-                    "the triggers may lift or sink code by {excess} more than random ones, these by \
-                     as much more than before, and the mean reciprocal rank may not fall by more than \
+                    "the triggers may lift or sink code by {excess} more than random ones, none of them alone \
+                     surely lift it by more, and random ones lift or sink it by as much more than before, and the mean reciprocal rank may not fall by more than \
                      {drop} with 95 % confidence, nor by more than {measured} on these samples"
                 ),
             ),
