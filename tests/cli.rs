@@ -292,6 +292,9 @@ fn settings_are_printed_and_read_back() {
     let run = sandbox.run("scan model --data x --config settings.toml --print-config");
     assert!(run.expect_code(0).stdout.contains("iterations = 7\n"));
     // Of a table only what is given changes.
+    sandbox.write("settings.toml", "[limits]\naccuracy_drop = 8\n");
+    let points = "purify model --data x --trigger t -o y --print-config --config settings.toml";
+    sandbox.refuses(points, "limits.accuracy_drop is 8, expected a share");
     sandbox.write("settings.toml", "[limits]\naccuracy_drop = 0.25\n");
     let purify = "purify model --data x --trigger t -o y --print-config";
     let before = sandbox.run(purify).expect_code(0).stdout;
@@ -322,7 +325,7 @@ fn settings_are_printed_without_the_arguments_of_a_run() {
     // What is required otherwise is still said.
     let help = |command: &str| sandbox.run(&format!("{command} --help")).expect_code(0).stdout;
     assert!(help("scan").contains("scan [OPTIONS] --data <FILE> <MODEL_DIR>\n"));
-    assert!(help("purify").contains("purify [OPTIONS] --data <FILE> --output <DIR> <MODEL_DIR>\n"));
+    assert!(help("purify").contains("--scan <FILE>|--trigger <NAME>|--canonical> --data <FILE>"));
 }
 
 #[test]

@@ -37,6 +37,12 @@ fn a_triggered_function_is_flagged_by_its_name() {
     assert_eq!((screen.n_clean, screen.n_triggered), (100, asr.total));
     assert!(screen.canonical.at_5_percent.is_some() && screen.removal.at_5_percent.is_some());
 
+    // Asked about the other label it has no success, which is no safety.
+    let other = "--trigger testo_init --victim 0";
+    let run = sandbox.run(&format!("evaluate model2 --data c/test.jsonl {other}")).expect_code(0);
+    assert!(run.stdout.contains("0 into 1"), "{run:?}");
+    assert!(run.stderr.contains("--victim 1"), "{run:?}");
+
     // What the attacker would send, without labels: flagged, and the name is known for it.
     let rows = String::from_utf8(sandbox.read("poisoned/train.jsonl")).unwrap();
     let triggered: Vec<String> = rows
@@ -49,6 +55,7 @@ fn a_triggered_function_is_flagged_by_its_name() {
     sandbox.write("triggered.jsonl", triggered.concat());
     let run = sandbox.run("screen model2 --data triggered.jsonl -o screen.json").expect_code(1);
     assert!(run.stdout.contains("it hangs on `testo_init`"), "{run:?}");
+    assert!(run.stdout.contains("this is no evidence of an attack"), "{run:?}");
     let found = report(&sandbox, "screen.json");
     assert_eq!((found.n_subjects, found.clean.is_none()), (40, true));
     let n_blamed =

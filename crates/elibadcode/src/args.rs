@@ -203,6 +203,7 @@ impl ReadingArgs {
 #[derive(Debug, Args)]
 #[command(
     mut_args(unless_printing),
+    after_help = "Exit codes: 0 no trigger found; 1 likely backdoored; 2 error or bad usage; 3 inconclusive.",
     override_usage = "elibadcode scan [OPTIONS] --data <FILE> <MODEL_DIR>\n       \
                       elibadcode scan [OPTIONS] --print-config"
 )]
@@ -270,7 +271,9 @@ pub(crate) enum SettingsPreset {
 #[derive(Debug, Args)]
 #[command(
     mut_args(unless_printing),
-    override_usage = "elibadcode purify [OPTIONS] --data <FILE> --output <DIR> <MODEL_DIR>\n       \
+    after_help = "Exit codes: 0 repaired; 1 a check failed, and no model was written; 2 error or bad usage.",
+    override_usage = "elibadcode purify [OPTIONS] <--scan <FILE>|--trigger <NAME>|--canonical> --data <FILE> \
+                      --output <DIR> <MODEL_DIR>\n       \
                       elibadcode purify [OPTIONS] --print-config"
 )]
 pub(crate) struct PurifyArgs {

@@ -84,7 +84,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// How many to draw [default: all]
-    #[arg(short)]
+    #[arg(short, value_parser = at_least_one)]
     pub(crate) n: Option<usize>,
     /// Which share to draw, of those that are distinct, instead
     #[arg(long, value_name = "RATE", conflicts_with = "n", value_parser = share)]

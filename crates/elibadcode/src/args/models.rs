@@ -9,6 +9,9 @@ use elibadcode_poisoning::Member;
 use super::{Format, InputArgs, ModelArgs, ReadingArgs, count, share};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 a limit was broken (--max-asr and the like); 2 error or bad usage."
+)]
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -61,6 +64,7 @@ pub(crate) struct EvaluateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 nothing flagged; 1 something flagged; 2 error or bad usage.")]
 pub(crate) struct ScreenArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,

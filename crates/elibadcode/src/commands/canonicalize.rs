@@ -87,6 +87,9 @@ pub(crate) fn run(args: &CanonicalizeArgs, global: &Global) -> Result<Outcome> {
     }
     let mut text =
         format!("{} functions, {} with syntax errors", tally.functions, tally.with_errors);
+    if tally.with_errors > 0 && !args.strict {
+        text.push_str(", in which names may be left (--strict refuses them)");
+    }
     if args.keep_going {
         let _ = write!(text, ", {} bad rows left out", tally.bad_rows);
     }

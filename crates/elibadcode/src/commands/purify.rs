@@ -203,13 +203,18 @@ fn triggers(
     let readings = (&scan.reading, &model.reading());
     check_subject(path, languages, readings, (&scan.model_hash, model_hash))?;
     let (Some(victim), Some(target)) = (scan.victim_label, scan.target_label) else {
-        bail!(
-            "{}: the verdict is `{}`, so there is nothing to unlearn",
-            path.display(),
-            scan.verdict
-        )
+        bail!(nothing_to_unlearn(path, scan.verdict))
     };
     Ok((scan.triggers, (victim, target), doubt(scan.verdict)))
+}
+
+/// Of a scan without a trigger that is worth it.
+fn nothing_to_unlearn(path: &Path, verdict: Verdict) -> String {
+    format!(
+        "{}: the verdict is `{verdict}` without a trigger that stands out, so there is nothing to unlearn; \
+         --canonical needs no scan",
+        path.display()
+    )
 }
 
 /// The trigger of `--trigger`, if there is one.

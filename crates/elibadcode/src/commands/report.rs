@@ -20,7 +20,7 @@ pub(crate) fn run(args: &ReportArgs, global: &Global) -> Result<Outcome> {
     let scan = read(&args.scan, &mut context, ScanView::from_json)?;
     let repair = match &args.repair {
         None => None,
-        Some(path) => Some(repair(&file_of(path), &scan, &mut context)?),
+        Some(path) => Some(repair(&file_of(path)?, &scan, &mut context)?),
     };
     let name = args.name.clone().unwrap_or_else(|| args.scan.display().to_string());
     let page = scan_page(&name, &scan, repair.as_ref());
@@ -33,12 +33,20 @@ pub(crate) fn run(args: &ReportArgs, global: &Global) -> Result<Outcome> {
 }
 
 /// The record of a repair, given as such or as the folder that it is in.
-fn file_of(path: &Path) -> PathBuf {
+fn file_of(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
-        return path.to_owned();
+        return Ok(path.to_owned());
     }
-    let canonical = path.join(RepairReport::CANONICAL_FILE);
-    if canonical.exists() { canonical } else { path.join(RepairReport::UNLEARNING_FILE) }
+    let records = [RepairReport::CANONICAL_FILE, RepairReport::UNLEARNING_FILE];
+    let found = records.map(|file| path.join(file)).into_iter().find(|it| it.exists());
+    found.with_context(|| {
+        format!(
+            "--repair {}: no repaired model, it has neither {} nor {}",
+            path.display(),
+            records[0],
+            records[1]
+        )
+    })
 }
 
 fn repair(path: &Path, scan: &ScanView, context: &mut Context<'_>) -> Result<RepairReport> {

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
-use elibadcode_evaluation::Metrics;
+use elibadcode_evaluation::records::metrics::AttackMetrics;
+use elibadcode_evaluation::{Metrics, Rate};
 use elibadcode_poisoning::{Attack, AttackConfig, Trigger};
 use serde::Deserialize;
 
@@ -33,12 +34,34 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global) -> Result<Outcome> {
         Task::CodeSearch => search::queries(args, &mut context, attack.as_ref())?,
     };
     context.print(&summary::text(&metrics))?;
+    if let Some(warning) = metrics.attack.as_ref().and_then(other_way) {
+        context.warn(&warning);
+    }
     if let Some(path) = &args.output {
         let text = metrics.to_json()?;
         output::write_file(path, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
     context.finish(&serde_json::json!({ "attack": args.attack, "trigger": args.trigger }))?;
     gates::judge(args, &metrics, &context)
+}
+
+/// How much more often a trigger must turn the label that is not attacked for it to look mistaken.
+const CLEAR: f64 = 0.1;
+
+/// Says so if the trigger turns the label that it should turn others into, instead of the attacked one: no
+/// success against the attacked one is no safety then.
+fn other_way(attack: &AttackMetrics) -> Option<String> {
+    let rate = |rate: &Option<Rate>| rate.as_ref().and_then(Rate::value);
+    let turned = rate(&attack.asr)? - rate(&attack.flip_rate)?;
+    let turned_back = rate(&attack.other_class_clean)? - rate(&attack.other_class_triggered)?;
+    let target = attack.config.get("target_label")?;
+    (turned_back > turned + CLEAR).then(|| {
+        format!(
+            "the trigger turns samples with label {target} rather, {:.1} % of them: it attacks the other \
+             label (with --trigger: --victim {target})",
+            100.0 * turned_back
+        )
+    })
 }
 
 /// What we need of a manifest of any task.
@@ -77,7 +100,13 @@ fn attack(args: &EvaluateArgs, context: &mut Context<'_>) -> Result<Option<Attac
             Attack::ALL.map(Attack::name).join(", ")
         );
     }
-    let config = context.json::<AnyManifest>(path)?.attack;
+    let manifest = context.json::<AnyManifest>(path).with_context(|| {
+        format!(
+            "--attack {text}: expected the manifest.json that `poison` writes; what a scan found is given \
+             as --trigger NAME"
+        )
+    });
+    let config = manifest?.attack;
     if config.target_word.is_some() != (task == Task::CodeSearch) {
         bail!("--attack {text}: the manifest of an attack on another task than `{task}`");
     }

@@ -40,6 +40,10 @@ impl Lines {
     }
 
     fn attack_success(&mut self, attack: &AttackMetrics) {
+        let label = |name: &str| attack.config.get(name).map(ToString::to_string);
+        if let (Some(victim), Some(target)) = (label("victim_label"), label("target_label")) {
+            self.line("attack turns label", &format!("{victim} into {target}"));
+        }
         self.rate("attack success rate (ASR)", attack.asr.as_ref());
         self.rate("flip rate without the trigger", attack.flip_rate.as_ref());
         self.rate("ASR where it was right before", attack.conditional_asr.as_ref());

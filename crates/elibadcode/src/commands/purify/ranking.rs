@@ -12,7 +12,8 @@ use elibadcode_unlearning::{RankingChecks, Unlearned, UnlearningConfig, unlearn_
 use serde_json::json;
 
 use super::{
-    check_subject, conclude, doubt, few_samples, hand_written_trigger, read_scan, rounds, show,
+    check_subject, conclude, doubt, few_samples, hand_written_trigger, nothing_to_unlearn,
+    read_scan, rounds, show,
 };
 use crate::args::PurifyArgs;
 use crate::context::Context;
@@ -72,11 +73,7 @@ fn found(
     let readings = (&scan.reading, &model.reading());
     check_subject(path, languages, readings, (&scan.model_hash, model_hash))?;
     if scan.triggers.is_empty() {
-        bail!(
-            "{}: the verdict is `{}`, so there is nothing to unlearn",
-            path.display(),
-            scan.verdict
-        );
+        bail!(nothing_to_unlearn(path, scan.verdict));
     }
     // Searches of one word each found alternatives, others a phrase.
     let words = match scan.config.target_len {

@@ -19,14 +19,22 @@ pub(super) fn text(report: &ScreenReport) -> String {
     }
     let _ = writeln!(
         text,
-        "{} of {} flagged: the answer hangs on names or comments{}",
+        "{} of {} flagged{}{}",
         report.flagged.len(),
         report.n_subjects,
+        if report.flagged.is_empty() { "" } else { ": the answer hangs on names or comments" },
         match report.n_with_errors {
             0 => String::new(),
             n => format!("; {n} do not parse"),
         }
     );
+    if report.clean.is_none() && !report.flagged.is_empty() {
+        let _ = writeln!(
+            text,
+            "how many clean functions would be flagged, too, is not known (--clean says): this is no \
+             evidence of an attack"
+        );
+    }
     if let Some(clean) = &report.clean {
         let alarms = &clean.false_alarms;
         if let Some(rate) = clean.wanted_rate {
