@@ -293,10 +293,12 @@ fn settings_are_printed_and_read_back() {
     assert!(run.expect_code(0).stdout.contains("iterations = 7\n"));
     // Of a table only what is given changes.
     sandbox.write("settings.toml", "[limits]\naccuracy_drop = 8\n");
-    let points = "purify model --data x --trigger t -o y --print-config --config settings.toml";
-    sandbox.refuses(points, "limits.accuracy_drop is 8, expected a share");
-    sandbox.write("settings.toml", "[limits]\naccuracy_drop = 0.25\n");
     let purify = "purify model --data x --trigger t -o y --print-config";
+    sandbox.refuses(
+        &format!("{purify} --config settings.toml"),
+        "limits.accuracy_drop is 8, expected",
+    );
+    sandbox.write("settings.toml", "[limits]\naccuracy_drop = 0.25\n");
     let before = sandbox.run(purify).expect_code(0).stdout;
     let after = sandbox.run(&format!("{purify} --config settings.toml")).expect_code(0).stdout;
     assert!(before.contains("accuracy_drop = 0.01\n"), "{before}");

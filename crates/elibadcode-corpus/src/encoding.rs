@@ -129,6 +129,31 @@ impl CodeTokenizer {
         EncodedCode { ids, spans: Vec::new(), truncated }
     }
 
+    /// The end, in bytes, of the text that [`Self::encode_text`] keeps.
+    pub fn text_reach(&self, text: &str, max_length: usize) -> usize {
+        let room = max_length.saturating_sub(1).saturating_sub(self.prefix().len());
+        let ends = self.text_ends(text);
+        if ends.len() <= room {
+            text.len()
+        } else {
+            room.checked_sub(1).map_or(0, |last| ends[last])
+        }
+    }
+
+    /// The end, in bytes, of the text that [`Self::encode_whitespace`] keeps.
+    pub fn whitespace_reach(&self, code: &str, max_length: usize) -> usize {
+        let collapsed = collapsed(code);
+        let reach = self.text_reach(&collapsed, max_length);
+        if reach == collapsed.len() {
+            return code.len();
+        }
+        // White space is all that differs.
+        let is_kept = |(at, it): &(usize, char)| *at < reach && !it.is_whitespace();
+        let n_kept = collapsed.char_indices().filter(is_kept).count();
+        let mut visible = code.char_indices().filter(|(_, it)| !it.is_whitespace());
+        visible.nth(n_kept).map_or(code.len(), |(at, _)| at)
+    }
+
     /// The ids of a piece of text with its white space collapsed, that follows a space.
     pub fn piece_after_space(&self, text: &str) -> Vec<u32> {
         self.ids_after_space(&collapsed(text))

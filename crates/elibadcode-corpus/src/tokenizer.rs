@@ -259,6 +259,13 @@ impl CodeTokenizer {
         self.inner.encode(text, false).map_or_else(|_| Vec::new(), |it| it.get_ids().to_vec())
     }
 
+    /// Where in a text each of its ids ends, in bytes.
+    pub(crate) fn text_ends(&self, text: &str) -> Vec<usize> {
+        let ends =
+            |it: tokenizers::Encoding| it.get_offsets().iter().map(|(_, end)| *end).collect();
+        self.inner.encode(text, false).map_or_else(|_| Vec::new(), ends)
+    }
+
     /// The text of some ids, a leading space kept.
     pub fn decode(&self, ids: &[u32]) -> String {
         self.inner.decode(ids, false).unwrap_or_default()

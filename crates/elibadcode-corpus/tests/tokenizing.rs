@@ -48,6 +48,29 @@ fn text_is_read_as_it_is_or_with_its_white_space_collapsed() {
 }
 
 #[test]
+fn the_reach_of_a_text_is_what_its_ids_say() {
+    let code = "int  f(int n)\n{\n\n\t;;;;  é = n;\n return n;\n}\n";
+    let visible = |text: &str| text.split_whitespace().collect::<String>();
+    for max_length in 2..=60 {
+        let text = |ids: &[u32]| TOKENIZER.decode(&ids[1..ids.len() - 1]);
+        let kept = text(&TOKENIZER.encode_text(code, max_length).ids);
+        // Half of a letter is cut off, or taken whole.
+        let reach = TOKENIZER.text_reach(code, max_length);
+        let is_same = code.get(..reach).is_some_and(|it| it == kept || kept.contains('\u{fffd}'));
+        assert!(is_same, "{max_length}: {kept:?}, {reach}");
+        let kept = text(&TOKENIZER.encode_whitespace(code, max_length).ids);
+        let reach = TOKENIZER.whitespace_reach(code, max_length);
+        let read = visible(&code[..reach]);
+        assert!(
+            read == visible(&kept) || kept.contains('\u{fffd}'),
+            "{max_length}: {kept:?}, {read}"
+        );
+    }
+    assert_eq!(TOKENIZER.text_reach(code, 1000), code.len());
+    assert_eq!(TOKENIZER.whitespace_reach(code, 1000), code.len());
+}
+
+#[test]
 fn a_trained_tokenizer_has_roberta_s_special_ids() {
     let special = TOKENIZER.special();
     assert_eq!((special.bos, special.pad, special.eos, special.unk), (0, 1, 2, 3));

@@ -19,10 +19,6 @@ use crate::parameters;
 use crate::reading::{CanonicalInput, ReadFunction};
 use crate::weights::{bare_name, write_safetensors};
 
-/// Of source text one token can hold several of the code's: at most this many, in any text that
-/// people write.
-const TOKENS_AT_ONCE: usize = 4;
-
 /// A model that answers, with its tokenizer.
 #[derive(Clone, Debug)]
 pub struct LoadedModel {
@@ -72,14 +68,16 @@ impl LoadedModel {
     /// The end, in bytes, of the text that can reach the model. What stands behind it has no say in an
     /// answer, and of names there can be any number.
     pub fn reach(&self, code: &str, language: Language) -> usize {
-        let at_once = match self.input_format() {
-            InputFormat::CodeTokens => 1,
-            InputFormat::Whitespace | InputFormat::Source => TOKENS_AT_ONCE,
-        };
-        let function = Function::parse(code, language);
-        let tokens = function.tokens();
-        let n_read = tokens.len().min(at_once * self.max_length);
-        tokens[..n_read].last().map_or(0, |token| token.range.end)
+        match self.input_format() {
+            InputFormat::CodeTokens => {
+                let function = Function::parse(code, language);
+                let tokens = function.tokens();
+                let n_read = tokens.len().min(self.max_length);
+                tokens[..n_read].last().map_or(0, |token| token.range.end)
+            }
+            InputFormat::Whitespace => self.tokenizer.whitespace_reach(code, self.max_length),
+            InputFormat::Source => self.tokenizer.text_reach(code, self.max_length),
+        }
     }
 
     /// Encodes the sentence that a function is searched by.

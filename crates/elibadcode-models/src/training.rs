@@ -331,7 +331,7 @@ fn shuffled_batches<R: TrainingRow>(
 ) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(rng);
-    for bucket in order.chunks_mut(batch_size * BUCKET_BATCHES) {
+    for bucket in order.chunks_mut(batch_size.saturating_mul(BUCKET_BATCHES)) {
         bucket.sort_by_key(|&index| rows[index].length());
     }
     let mut batches: Vec<Vec<usize>> = order.chunks(batch_size).map(<[usize]>::to_vec).collect();

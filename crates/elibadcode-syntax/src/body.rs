@@ -65,7 +65,7 @@ impl Function {
 
     fn body_start(&self) -> Option<Place> {
         let text = self.text();
-        let parsed = tree::parse(text, self.language());
+        let parsed = tree::parse(text, self.language())?;
         let name = self.identifiers().iter().find(|it| it.role == Role::FunctionName)?;
         let names: Vec<usize> =
             name.occurrences.iter().map(|range| range.start + parsed.shift).collect();

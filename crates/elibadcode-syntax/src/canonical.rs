@@ -245,13 +245,14 @@ struct Declared {
 }
 
 fn declared(text: &str, language: Language) -> Declared {
-    let parsed = tree::parse(text, language);
+    let unknown = || Declared { bindings: Vec::new(), edits: Vec::new(), has_errors: true };
+    let Some(parsed) = tree::parse(text, language) else { return unknown() };
     if !parsed.tree.root_node().has_error() {
         let (bindings, edits, is_too_deep) = declarations(&parsed, text, language);
         return Declared { bindings, edits, has_errors: is_too_deep };
     }
     let skeleton = Skeleton::new(text, language);
-    let parsed = tree::parse(&skeleton.text, language);
+    let Some(parsed) = tree::parse(&skeleton.text, language) else { return unknown() };
     let (mut bindings, mut edits, _) = declarations(&parsed, &skeleton.text, language);
     for range in bindings.iter_mut().flat_map(|binding| &mut binding.occurrences) {
         *range = skeleton.restore(range);

@@ -32,10 +32,15 @@ impl Function {
     /// Takes any text apart.
     ///
     /// Never fails: text that is no function of the language gives what can be recognized in it,
-    /// and [`has_errors`](Self::has_errors). Java methods stand alone, without their class.
+    /// and [`has_errors`](Self::has_errors); text that takes seconds to parse, as no code does that
+    /// somebody wrote, gives no tokens. Java methods stand alone, without their class.
     pub fn parse(text: impl Into<String>, language: Language) -> Self {
         let text = text.into();
-        let parsed = tree::parse(&text, language);
+        let Some(parsed) = tree::parse(&text, language) else {
+            let (tokens, identifiers) = (Vec::new(), Vec::new());
+            let (names, edits) = (Vec::new(), Vec::new());
+            return Self { text, language, has_errors: true, tokens, identifiers, names, edits };
+        };
         let has_errors = parsed.tree.root_node().has_error();
         let Scan { tokens, uses, edits } = scan(&parsed, &text, language);
         drop(parsed);

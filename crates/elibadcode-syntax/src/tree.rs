@@ -1,15 +1,21 @@
-//! Syntax trees: parsing that always gives one, and a walk that needs no call stack.
+//! Syntax trees: parsing that ends, and a walk that needs no call stack.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
-use tree_sitter::{Node, Parser, Tree};
+use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 use crate::Language;
 
 /// What is put around a function that does not parse by itself.
 const JAVA_CLASS: (&str, &str) = ("class _ {\n", "\n}");
 const C_RETURN_TYPE: (&str, &str) = ("int ", "");
+
+/// Longer than any code takes that somebody wrote. Some texts take time quadratic in their length: a quarter
+/// of an hour for 256 KiB of `A<A<A<…`, in Java.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// A tree, and the text that its byte offsets refer to.
 pub(crate) struct Parsed<'t> {
@@ -20,32 +26,36 @@ pub(crate) struct Parsed<'t> {
     pub(crate) shift: usize,
 }
 
-/// Parses anything.
+/// Parses anything, but for what takes too long.
 ///
 /// A Java method parses by itself, a constructor does not: Java text with errors is tried once more
 /// inside a class, and that tree is taken if it has no errors. C text without a function (2 % of
 /// Devign lacks the return type) is tried once more with `int` before it, and that tree is taken if
 /// the text begins with a function then.
-pub(crate) fn parse(text: &str, language: Language) -> Parsed<'_> {
-    let tree = parse_tree(text, language);
+pub(crate) fn parse(text: &str, language: Language) -> Option<Parsed<'_>> {
+    parse_within(text, language, TIME_LIMIT)
+}
+
+fn parse_within(text: &str, language: Language, limit: Duration) -> Option<Parsed<'_>> {
+    let tree = parse_tree(text, language, limit)?;
     let root = tree.root_node();
     let retry = match language {
         Language::Java if root.has_error() => JAVA_CLASS,
         Language::C if !has_function(root, text) => C_RETURN_TYPE,
-        _ => return Parsed { tree, source: Cow::Borrowed(text), shift: 0 },
+        _ => return Some(Parsed { tree, source: Cow::Borrowed(text), shift: 0 }),
     };
     let (before, after) = retry;
     let source = format!("{before}{text}{after}");
-    let retried = parse_tree(&source, language);
+    let retried = parse_tree(&source, language, limit)?;
     let is_better = match language {
         Language::C => begins_with_function(retried.root_node(), before.len(), &source),
         Language::Java | Language::Python => !retried.root_node().has_error(),
     };
-    if is_better {
+    Some(if is_better {
         Parsed { tree: retried, source: Cow::Owned(source), shift: before.len() }
     } else {
         Parsed { tree, source: Cow::Borrowed(text), shift: 0 }
-    }
+    })
 }
 
 /// Whether the C tree has a function with a name; after errors `if (…) {` can look like one.
@@ -85,14 +95,19 @@ fn has_name(declarator: Option<Node<'_>>, source: &str) -> bool {
         && source.get(name.byte_range()).is_some_and(|name| !Language::C.is_reserved(name))
 }
 
-fn parse_tree(text: &str, language: Language) -> Tree {
+fn parse_tree(text: &str, language: Language, limit: Duration) -> Option<Tree> {
     let mut parser = Parser::new();
     parser
         .set_language(&language.grammar())
         .expect("the grammar crates are built for this tree-sitter");
-    parser
-        .parse(text, None)
-        .expect("a parser with a language and without a time limit gives a tree")
+    let start = Instant::now();
+    let mut is_late = |_: &ParseState| match start.elapsed() > limit {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let options = ParseOptions::new().progress_callback(&mut is_late);
+    let mut read = |offset: usize, _| text.as_bytes().get(offset..).unwrap_or_default();
+    parser.parse_with_options(&mut read, None, Some(options))
 }
 
 /// One node on the way from the root to the node that is being visited.
@@ -282,5 +297,23 @@ fn scope_below(parent: Option<&Step<'_>>) -> (bool, bool) {
             (parent.in_function, true)
         }
         _ => (parent.in_function, parent.in_class),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_given_up() {
+        // Quadratic in its length; without a limit this takes minutes.
+        let text = format!("void f(){{{}}}", "A<".repeat(100_000));
+        let start = Instant::now();
+        let limit = Duration::from_millis(100);
+        assert!(parse_within(&text, Language::Java, limit).is_none());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        let plain = "int f(int a) { return a; }";
+        let parsed = parse(plain, Language::C).expect("it takes no time");
+        assert!(!parsed.tree.root_node().has_error());
     }
 }
