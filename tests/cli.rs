@@ -292,12 +292,9 @@ fn settings_are_printed_and_read_back() {
     let run = sandbox.run("scan model --data x --config settings.toml --print-config");
     assert!(run.expect_code(0).stdout.contains("iterations = 7\n"));
     // Of a table only what is given changes.
-    sandbox.write("settings.toml", "[limits]\naccuracy_drop = 8\n");
     let purify = "purify model --data x --trigger t -o y --print-config";
-    sandbox.refuses(
-        &format!("{purify} --config settings.toml"),
-        "limits.accuracy_drop is 8, expected",
-    );
+    sandbox.write("points.toml", "[limits]\naccuracy_drop = 8\n");
+    sandbox.refuses(&format!("{purify} --config points.toml"), "accuracy_drop is 8, expected");
     sandbox.write("settings.toml", "[limits]\naccuracy_drop = 0.25\n");
     let before = sandbox.run(purify).expect_code(0).stdout;
     let after = sandbox.run(&format!("{purify} --config settings.toml")).expect_code(0).stdout;

@@ -101,9 +101,8 @@ fn parse_tree(text: &str, language: Language, limit: Duration) -> Option<Tree> {
         .set_language(&language.grammar())
         .expect("the grammar crates are built for this tree-sitter");
     let start = Instant::now();
-    let mut is_late = |_: &ParseState| match start.elapsed() > limit {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
+    let mut is_late = |_: &ParseState| {
+        if start.elapsed() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = ParseOptions::new().progress_callback(&mut is_late);
     let mut read = |offset: usize, _| text.as_bytes().get(offset..).unwrap_or_default();

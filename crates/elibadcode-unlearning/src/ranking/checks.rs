@@ -140,7 +140,9 @@ impl CheckSet {
             if sample.masks.is_empty() {
                 triggered.push(None);
                 control.push(None);
-                with_each.iter_mut().for_each(|it| it.push(None));
+                for alone in &mut with_each {
+                    alone.push(None);
+                }
                 continue;
             }
             let mask = &sample.masks[rng.random_range(0..sample.masks.len())];
