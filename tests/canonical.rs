@@ -82,7 +82,7 @@ fn names_change_no_answer_of_defect_detection() {
 
     // The folder says what it reads, and what that is worth.
     let provenance = json_file(&sandbox, "canonical/elibadcode.json");
-    let form = json!({ "version": 2, "names": "all", "keeps_comments": false });
+    let form = json!({ "version": 3, "names": "all", "keeps_comments": false });
     assert_eq!(provenance["canonical_input"], form);
     let text = String::from_utf8(sandbox.read("canonical/certificate.json")).unwrap();
     let certificate = Certificate::from_json(&text).unwrap();
@@ -196,14 +196,14 @@ fn what_makes_no_sense_is_refused() {
 
     // A form that this version does not know, or does not understand.
     for (form, expected) in [
-        (json!({ "version": 1, "names": "all" }), "canonical_input.version is 1, expected 2"),
-        (json!({ "version": 2, "names": "most" }), "unknown variant `most`"),
-        (json!({ "version": 2 }), "missing field `names`"),
+        (json!({ "version": 1, "names": "all" }), "canonical_input.version is 1, expected 3"),
+        (json!({ "version": 3, "names": "most" }), "unknown variant `most`"),
+        (json!({ "version": 3 }), "missing field `names`"),
     ] {
         sandbox.write("model/elibadcode.json", json!({ "canonical_input": form }).to_string());
         sandbox.refuses("evaluate model --data clean.jsonl", expected);
     }
-    let form = json!({ "version": 2, "names": "all" });
+    let form = json!({ "version": 3, "names": "all" });
     sandbox.write("model/elibadcode.json", json!({ "canonical_input": form }).to_string());
     sandbox.refuses(&format!("{purify} --canonical"), "reads these canonical names already");
 }

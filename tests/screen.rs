@@ -139,7 +139,7 @@ fn what_makes_no_sense_is_refused() {
     sandbox.refuses("screen model --data long.jsonl", "1 function too long (first: long.jsonl");
     let python = "screen model --data clean.jsonl --language python";
     sandbox.refuses(python, "functions do not parse as python; --language says");
-    let form = r#"{"canonical_input": {"version": 2, "names": "all"}}"#;
+    let form = r#"{"canonical_input": {"version": 3, "names": "all"}}"#;
     sandbox.write("model/elibadcode.json", form);
     sandbox.refuses("screen model --data clean.jsonl", "reads canonical names");
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the canonical form. Other rules of what is declared, or another numbering, would
 /// be other inputs to a model.
-pub const CANONICAL_VERSION: u32 = 2;
+pub const CANONICAL_VERSION: u32 = 3;
 
 /// Which declared names have their canonical form when a model reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,6 @@ mod tests {
         let form = CanonicalInput::new(CanonicalNames::All);
         assert_eq!(form.problem(), None);
         let problem = CanonicalInput { version: 9, ..form }.problem().expect("an unknown version");
-        assert!(problem.contains("version is 9, expected 2"), "{problem}");
+        assert!(problem.contains("version is 9, expected 3"), "{problem}");
     }
 }

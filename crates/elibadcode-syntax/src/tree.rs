@@ -185,8 +185,8 @@ impl<'t> Step<'t> {
         last: Option<&Self>,
         displaced: &HashMap<usize, Node<'t>>,
     ) -> Self {
-        let kind = node.kind();
         let parent = path.last();
+        let kind = if is_name_type(node, parent) { "identifier" } else { node.kind() };
         let (in_function, in_class) = scope_below(parent);
         let declaration = match parent {
             Some(parent) if continues_declarator(parent.kind, field) => parent.c.declaration,
@@ -221,6 +221,19 @@ impl<'t> Step<'t> {
         self.c.is_extern |= child.kind == "storage_class_specifier"
             && child.node.child(0).is_some_and(|it| it.kind() == "extern");
     }
+}
+
+/// Whether it is the name `type` of Python, of which the grammar takes `type[k] = 1` and `type(x).y = 1` for
+/// statements that begin with the keyword (`type X = int`).
+fn is_name_type(node: Node<'_>, parent: Option<&Step<'_>>) -> bool {
+    let Some(statement) = parent.filter(|it| it.kind == "type_alias_statement") else {
+        return false;
+    };
+    let is_alias = || {
+        let left = statement.node.child_by_field_name("left").and_then(|it| it.child(0));
+        left.is_none_or(|it| matches!(it.kind(), "identifier" | "generic_type"))
+    };
+    node.kind() == "type" && !node.is_named() && !is_alias()
 }
 
 /// Whether a node in this field of a C declarator is a part of what the declarator declares.

@@ -1,5 +1,7 @@
 //! Names in C.
 
+use tree_sitter::Node;
+
 use super::{Use, parents};
 use crate::identifier::Role;
 use crate::tree::Step;
@@ -150,26 +152,55 @@ fn old_style_parameter(path: &[Step<'_>]) -> Use {
 fn is_field_argument(path: &[Step<'_>], source: &str) -> bool {
     let [.., call, list, leaf] = path else { return false };
     let name = call.node.child_by_field_name("function");
-    let Some(name) = name.and_then(|it| source.get(it.byte_range())) else { return false };
-    let place = match name {
-        "DO_UPCAST" => 1,
-        "container_of" | "list_entry" | "list_for_each_entry" => 2,
-        // The lists of BSD, with the prefix of QEMU's.
-        _ => match name.strip_prefix('Q').unwrap_or(name).split_once('_') {
-            Some(("LIST" | "SLIST" | "STAILQ" | "SIMPLEQ" | "TAILQ", verb)) => {
-                if verb.starts_with("FOREACH") {
-                    2
-                } else if verb.starts_with("INSERT") || verb.starts_with("REMOVE") || verb == "NEXT"
-                {
-                    list.node.named_child_count().saturating_sub(1)
-                } else {
-                    return false;
-                }
-            }
-            _ => return false,
-        },
+    let name = name.and_then(|it| source.get(it.byte_range()));
+    let field = match name.and_then(field_argument) {
+        None => None,
+        Some(FieldArgument::At(place)) => argument(list.node, place),
+        Some(FieldArgument::Last) => {
+            let n_named = list.node.named_child_count();
+            list.node.named_child(n_named.saturating_sub(1) as u32)
+        }
     };
-    list.node.named_child(place as u32) == Some(leaf.node)
+    field == Some(leaf.node)
+}
+
+/// Children of a list of arguments that are looked at: no macro has so many.
+const MAX_ARGUMENTS: usize = 32;
+
+/// The argument behind so many commas: `struct node` before it is an error to the grammar, and two nodes.
+fn argument(list: Node<'_>, place: usize) -> Option<Node<'_>> {
+    let mut cursor = list.walk();
+    let mut n_commas = 0;
+    list.children(&mut cursor).take(MAX_ARGUMENTS).find(|child| {
+        n_commas += usize::from(child.kind() == ",");
+        child.is_named() && n_commas == place
+    })
+}
+
+/// Which argument of a macro is the name of a field.
+pub(crate) enum FieldArgument {
+    At(usize),
+    Last,
+}
+
+/// The argument that a macro of this name takes for a field's, if it is known to.
+pub(crate) fn field_argument(name: &str) -> Option<FieldArgument> {
+    match name {
+        "DO_UPCAST" => return Some(FieldArgument::At(1)),
+        "container_of" | "list_entry" | "list_for_each_entry" => return Some(FieldArgument::At(2)),
+        _ => {}
+    }
+    // The lists of BSD, with the prefix of QEMU's.
+    let (list, verb) = name.strip_prefix('Q').unwrap_or(name).split_once('_')?;
+    if !matches!(list, "LIST" | "SLIST" | "STAILQ" | "SIMPLEQ" | "TAILQ") {
+        None
+    } else if verb.starts_with("FOREACH") {
+        Some(FieldArgument::At(2))
+    } else if verb.starts_with("INSERT") || verb.starts_with("REMOVE") || verb == "NEXT" {
+        Some(FieldArgument::Last)
+    } else {
+        None
+    }
 }
 
 fn is_attribute(path: &[Step<'_>]) -> bool {

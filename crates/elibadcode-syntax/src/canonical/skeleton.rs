@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::java::INHERITED;
 use super::python::INITIALIZER;
 use crate::Language;
+use crate::binding::c::field_argument;
 
 /// Words of Python that are keywords in some places only.
 const SOFT_KEYWORDS: [&str; 5] = ["case", "exec", "match", "print", "type"];
@@ -224,7 +225,7 @@ fn is_name(text: &str, range: Range<usize>, language: Language) -> bool {
     let is_string_prefix = text[range.end..].starts_with(['"', '\'']);
     let is_directive = language == Language::C && before.ends_with('#');
     let has_meaning = match language {
-        Language::C => false,
+        Language::C => field_argument(word).is_some(),
         Language::Java => INHERITED.contains(&word),
         Language::Python => word == INITIALIZER || SOFT_KEYWORDS.contains(&word),
     };

@@ -319,6 +319,49 @@ fn long_and_deep_code_takes_time_in_proportion() {
     }
 }
 
+/// The canonical form does not depend on what the variable is called.
+#[track_caller]
+fn same_whatever_the_name(language: Language, code: impl Fn(&str) -> String, own: &str) {
+    let form =
+        |name: &str| canonicalize_text(&code(name), language, &CanonicalOptions::all_names());
+    let of_own = form(own);
+    for other in ["zz", "longer_than_the_other"] {
+        let of_other = form(other);
+        assert_eq!(of_own.text, of_other.text, "{own}, {other}");
+    }
+}
+
+#[test]
+fn a_field_that_is_called_like_a_variable_keeps_its_name_behind_errors() {
+    let container = |name: &str| {
+        format!(
+            "void f(void *{name}) {{ struct node *n = container_of({name}, struct node, next); use(n); }}"
+        )
+    };
+    same_whatever_the_name(Language::C, container, "next");
+    let each = |name: &str| {
+        format!(
+            "void f(struct l *q, struct n *{name}) {{ QTAILQ_FOREACH({name}, &q->head, next) {{ use({name}); }} }}"
+        )
+    };
+    same_whatever_the_name(Language::C, each, "next");
+}
+
+#[test]
+fn a_variable_of_python_that_is_called_type_is_renamed() {
+    for statement in ["[k] = 1", "(k).x = 1", "[k][1] = k", "(k)[0] = 1", "[k] += 1"] {
+        let code =
+            |name: &str| format!("def f({name}, k):\n    {name}{statement}\n    return {name}\n");
+        same_whatever_the_name(Language::Python, code, "type");
+        let form =
+            canonicalize_text(&code("type"), Language::Python, &CanonicalOptions::all_names());
+        assert!(!form.text.contains("type"), "{}", form.text);
+    }
+    let alias = "def f(k):\n    type X = int\n    return k\n";
+    let form = canonicalize_text(alias, Language::Python, &CanonicalOptions::all_names());
+    assert!(form.text.contains("type "), "{}", form.text);
+}
+
 #[test]
 fn deeply_nested_names_take_no_time_and_are_promised_nothing() {
     let nested = |n: usize| {
