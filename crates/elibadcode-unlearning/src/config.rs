@@ -74,7 +74,8 @@ pub struct UnlearningConfig {
     /// 0.8 with it, at 0.3 and 0.6 points of F1, of which 0.5 took 1.2 (UniXcoder). Not for code search, where it leaves less of AFRAIDOOR, and more of others: of AFRAIDOOR (CodeBERT,
     /// seed 1) 0 left an ANR of 31.3 %, 0.5 left 39.8, 0.75 left 41.1, at 0.3 and 1.4 points of mean reciprocal rank;
     /// with a `task_weight` of 2 or 4 they left 37.1 to 44.2, at 0.3 to 1.4 points more of it. Of BadCode 0 left 44.8, 0.5 left
-    /// 41.3 and (weight 4) 38.7, of CodePoisoner 48.2, 46.8 and 48.2; two or three points are chance. Paper: 0.
+    /// 41.3 and (weight 4) 38.7, of CodePoisoner 48.2, 46.8 and 48.2; two or three points are chance. Since searches look at names with
+    /// the word within, 0 and 0.5 leave 38.5 and 42.9 (AFRAIDOOR), 45.2 and 43.6, 47.9 and 44.5. Paper: 0.
     pub renaming_rate: f64,
     /// Whether a model is taught its own vectors, too: with a trigger a function must get the one
     /// that it had without. A vector says more than a label, so that the few clean samples go
