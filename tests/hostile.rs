@@ -268,7 +268,8 @@ fn configurations() {
     sandbox.write("model/config.json", config.to_string());
     sandbox.write("model/elibadcode.json", "{\"max_length\": 2}");
     sandbox.refuses(EVALUATE, "max_length is 2, expected 3 to");
-    sandbox.run("evaluate model --data clean.jsonl --max-length 20").expect_code(0);
+    let run = sandbox.run("evaluate model --data clean.jsonl --max-length 20").expect_code(0);
+    assert!(run.stderr.contains("longer than the 20 tokens that are read"), "{run:?}");
     let mut long = config.clone();
     long["max_position_embeddings"] = json!(100_002);
     sandbox.write("model/config.json", long.to_string());

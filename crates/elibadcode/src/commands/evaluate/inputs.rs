@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use elibadcode_corpus::EncodedCode;
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
 use rayon::prelude::*;
+
+use crate::context::Context;
 
 /// The distinct inputs that a model was given, and its answers of type `A`.
 pub(super) struct Inputs<'a, A> {
@@ -16,11 +19,13 @@ pub(super) struct Inputs<'a, A> {
     known: BTreeMap<Vec<u32>, usize>,
     /// By number of the input.
     answers: Vec<A>,
+    /// Functions that were longer than what is read, of those asked about first, and how many these were.
+    cut: Option<(usize, usize)>,
 }
 
 impl<'a, A> Inputs<'a, A> {
     pub(super) fn new(model: &'a LoadedModel, language: Language) -> Self {
-        Self { model, language, known: BTreeMap::new(), answers: Vec::new() }
+        Self { model, language, known: BTreeMap::new(), answers: Vec::new(), cut: None }
     }
 
     /// The number of each function's input; `ask` answers those that are new.
@@ -30,8 +35,11 @@ impl<'a, A> Inputs<'a, A> {
         ask: impl FnOnce(&LoadedModel, &[Vec<u32>]) -> Vec<A>,
     ) -> Vec<usize> {
         let codes: Vec<&str> = codes.into_iter().collect();
-        let rows: Vec<Vec<u32>> =
-            codes.par_iter().map(|code| self.model.encode(code, self.language).ids).collect();
+        let encoded: Vec<EncodedCode> =
+            codes.par_iter().map(|code| self.model.encode(code, self.language)).collect();
+        let n_cut = encoded.iter().filter(|it| it.truncated).count();
+        self.cut.get_or_insert((n_cut, encoded.len()));
+        let rows: Vec<Vec<u32>> = encoded.into_iter().map(|it| it.ids).collect();
         let mut new = Vec::new();
         let numbers = rows
             .into_iter()
@@ -47,6 +55,16 @@ impl<'a, A> Inputs<'a, A> {
             self.answers.extend(ask(self.model, &new));
         }
         numbers
+    }
+
+    /// Says how many functions of the data are not read to their end, if any.
+    pub(super) fn say_cut(&self, context: &Context<'_>) {
+        if let Some((n @ 1.., total)) = self.cut {
+            context.say(&format!(
+                "{n} of {total} functions are longer than the {} tokens that are read (--max-length)",
+                self.model.max_length
+            ));
+        }
     }
 
     /// What the model makes of an input.

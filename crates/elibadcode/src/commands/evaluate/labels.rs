@@ -45,6 +45,7 @@ pub(super) fn functions(
         clean.under_attack(&labels, config, &with_trigger.skipped, &answers, None)
     };
     let attack = attack.map(under_attack).transpose()?;
+    inputs.say_cut(context);
     let accuracy = accuracy(&clean.predicted, &labels);
     Ok(Metrics {
         n_samples: samples.len(),
@@ -82,6 +83,7 @@ pub(super) fn pairs(
         clean.under_attack(&labels, config, &with_trigger.skipped, &answers, member)
     };
     let attack = attack.map(under_attack).transpose()?;
+    asked.vectors.say_cut(context);
     let f1 = f1(&clean.predicted, &labels);
     Ok(Metrics {
         n_samples: samples.pairs.len(),

@@ -32,6 +32,7 @@ pub(super) fn queries(
     let (model, model_hash) = context.model_for(&args.model, args.input.task)?;
     let (samples, data_hash) = context.queries(&args.data, args.input.language())?;
     let mut set = TestSet::new(&model, &samples, args.input.language());
+    set.vectors.say_cut(context);
     let seed = context.global.seed;
     let ranking = set.ranking(args.distractors, seed);
     let config = attack;
