@@ -144,9 +144,9 @@ impl Done {
 struct Stamp {
     arguments: Vec<String>,
     fingerprint: String,
-    /// The runs whose outputs it read, see [`Done::run`].
+    /// The runs whose outputs it read, see [`Done::run`]; unknown of stages of before they were noted.
     #[serde(default)]
-    after: Vec<u64>,
+    after: Option<Vec<u64>>,
     exit_code: i32,
     /// False for a repair that was refused.
     has_output: bool,
@@ -215,7 +215,7 @@ impl Runner {
         let after: Vec<u64> = stage.dependencies.iter().map(|it| it.run).collect();
         let finished_before = || {
             let Some(stamp) = finished(&stamp_file, fingerprint, &output) else { return Ok(None) };
-            if stamp.after != after {
+            if stamp.after.as_ref().is_some_and(|it| *it != after) {
                 return Ok(None);
             }
             // Without its record a stage is not done.
@@ -302,7 +302,7 @@ impl Runner {
         let stamp = Stamp {
             arguments: stage.arguments,
             fingerprint: format!("{fingerprint:016x}"),
-            after,
+            after: Some(after),
             exit_code,
             has_output: done.output.exists(),
         };

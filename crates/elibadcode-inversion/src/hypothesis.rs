@@ -258,7 +258,7 @@ impl<'a> HypothesisTest<'a> {
 
     /// If a trigger convinces, searches for more of it, then for others, without the tokens of those that do.
     ///
-    /// They are kept apart: what the score rests on is the same with them as without. Whether it convinces.
+    /// They are kept apart: what the score rests on is the same with them as without. Says whether it searched.
     pub(crate) fn search_for_others(
         &mut self,
         observe: &mut dyn FnMut(ScanEvent),

@@ -73,7 +73,8 @@ pub fn scan(
     let shape = shape(subject.model);
     let n_hypotheses = hypotheses.len();
     let unusable = unusable(&clean_accuracy);
-    let is_one_direction = hypotheses.iter().any(|it| it.searches.is_empty());
+    let n_searched = hypotheses.iter().filter(|it| !it.searches.is_empty()).count();
+    let is_one_direction = (1..n_hypotheses).contains(&n_searched);
     let judged = hypotheses.iter().map(|it| {
         let assessment = Assessment::of_labels(subject.task, it, config, &shape);
         let score = assessment.score.as_ref();
@@ -112,14 +113,11 @@ pub fn scan(
         let Hypothesis { victim_label, target_label, .. } = it;
         format!("{victim_label} → {target_label} more than once: another search may find more")
     }));
-    if hypotheses.iter().any(|it| !it.searches.is_empty()) {
-        gaps.extend(hypotheses.iter().filter(|it| it.searches.is_empty()).map(|it| {
-            let Hypothesis { victim_label, target_label, .. } = it;
-            format!(
-                "{victim_label} → {target_label}: too few held-out samples have room for a trigger"
-            )
-        }));
-    }
+    let is_unsearched = |it: &&Hypothesis| is_one_direction && it.searches.is_empty();
+    gaps.extend(hypotheses.iter().filter(is_unsearched).map(|it| {
+        let Hypothesis { victim_label, target_label, .. } = it;
+        format!("{victim_label} → {target_label}: too few held-out samples have room for a trigger")
+    }));
     gaps.extend(suspect.and_then(|it| of_untested_triggers(it, config)));
     if hypotheses.iter().any(|it| !it.explained_tokens.is_empty()) {
         gaps.push(EXPLAINED_GAP.to_owned());
@@ -457,5 +455,14 @@ mod tests {
         check(&[95, 40], &[first, 100], Some("found one more, which flips at least 88.8 %"), None);
         let (two, at_the_limit) = ("found 2 more, each of which flips", "the last of 2 searches");
         check(&[95, 100], &[first, 100, 101], Some(two), Some(at_the_limit));
+        // Where the first does less than a planted one is expected to, what does almost as much is repaired, too.
+        let mut weaker = with_others(&[62, 40]);
+        if let Some(evidence) = &mut weaker.searches[0].evidence {
+            let weak = Rate::new(65, 100);
+            (evidence.any_identifier, evidence.function_name) = (weak, weak);
+            evidence.least_sensitive = weak;
+        }
+        let found = distinct_triggers(&weaker, &config);
+        assert_eq!(found.iter().map(|it| it.ids[0]).collect::<Vec<_>>(), [first, 100]);
     }
 }

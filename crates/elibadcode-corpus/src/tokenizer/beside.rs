@@ -17,24 +17,42 @@ use crate::error::Error;
 
 /// Files that name tokens.
 const CONFIGURATIONS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
+/// Keys that lead to another tokenizer than the one that is read here.
+const ELSEWHERE: [(&str, &str); 2] = [
+    (
+        "auto_map",
+        "names a tokenizer of the folder's own, which others may run in place of tokenizer.json, and this \
+         program does not: remove it if the tokenizer is a plain one",
+    ),
+    (
+        "fast_tokenizer_files",
+        "names a file that other programs read in place of tokenizer.json: remove it",
+    ),
+];
 /// Keys of lists, or tables, of tokens.
 const LISTS: [&str; 2] = ["additional_special_tokens", "extra_special_tokens"];
 
-/// Fails if a file beside the tokenizer's own has tokens that it lacks.
+/// Fails if a file beside the tokenizer's own names tokens that it lacks, or another tokenizer.
 pub(super) fn check_named_tokens(tokenizer: &Tokenizer, dir: &Path) -> Result<(), Error> {
+    let added = added_tokens(tokenizer);
     for file in CONFIGURATIONS {
         let path = dir.join(file);
         let Some(config) = read::<BTreeMap<String, Value>>(&path)? else { continue };
-        if config.get("fast_tokenizer_files").is_some_and(|it| !it.is_null()) {
-            let text = "fast_tokenizer_files names a file that other programs read in place of \
-                        tokenizer.json: remove it";
-            return Err(problem(&path, text));
+        for (key, what) in ELSEWHERE {
+            if config.get(key).is_some_and(|it| !it.is_null()) {
+                return Err(problem(&path, format!("{key} {what}")));
+            }
         }
         for Named { text, id } in config.iter().flat_map(|(key, value)| named(key, value)) {
-            check_token(tokenizer, &text, id).map_err(|text| problem(&path, text))?;
+            check_token(tokenizer, &added, &text, id).map_err(|text| problem(&path, text))?;
         }
     }
     Ok(())
+}
+
+/// The tokens that are cut out of a text before anything else is read.
+fn added_tokens(tokenizer: &Tokenizer) -> BTreeSet<String> {
+    tokenizer.get_added_tokens_decoder().into_values().map(|it| it.content).collect()
 }
 
 /// A token, and the id that it is said to have.
@@ -65,7 +83,12 @@ fn named(key: &str, value: &Value) -> Vec<Named> {
 }
 
 /// Fails if a token can be a part of code, unless it is one of this tokenizer's with that id, added as such.
-fn check_token(tokenizer: &Tokenizer, text: &str, id: Option<u32>) -> Result<(), String> {
+fn check_token(
+    tokenizer: &Tokenizer,
+    added: &BTreeSet<String>,
+    text: &str,
+    id: Option<u32>,
+) -> Result<(), String> {
     let own = tokenizer.token_to_id(text);
     if let (Some(own), Some(id)) = (own, id)
         && own != id
@@ -73,8 +96,7 @@ fn check_token(tokenizer: &Tokenizer, text: &str, id: Option<u32>) -> Result<(),
         return Err(format!("`{text}` has the id {id}, expected {own}, as in the tokenizer"));
     }
     // Those of the tokenizer itself are checked with its other entries.
-    let is_own = tokenizer.get_added_tokens_decoder().values().any(|it| it.content == text);
-    if is_own || is_marker(text) {
+    if added.contains(text) || is_marker(text) {
         return Ok(());
     }
     Err(format!(
@@ -85,25 +107,23 @@ fn check_token(tokenizer: &Tokenizer, text: &str, id: Option<u32>) -> Result<(),
 
 /// Fails if the files of a slow tokenizer beside `tokenizer.json` are those of another one.
 pub(super) fn check_slow_files(tokenizer: &Tokenizer, dir: &Path) -> Result<(), Error> {
-    let added: BTreeSet<String> =
-        tokenizer.get_added_tokens_decoder().into_values().map(|it| it.content).collect();
+    let added = added_tokens(tokenizer);
     let path = dir.join("added_tokens.json");
     for (text, id) in read::<BTreeMap<String, u32>>(&path)?.unwrap_or_default() {
-        check_token(tokenizer, &text, Some(id)).map_err(|text| problem(&path, text))?;
+        check_token(tokenizer, &added, &text, Some(id)).map_err(|text| problem(&path, text))?;
     }
     let path = dir.join("vocab.json");
     if let Some(theirs) = read::<BTreeMap<String, u32>>(&path)? {
         let own: BTreeMap<String, u32> = tokenizer.get_vocab(false).into_iter().collect();
-        let texts: BTreeSet<&String> = own.keys().chain(theirs.keys()).collect();
-        let differs =
-            |text: &&&String| !added.contains(**text) && own.get(**text) != theirs.get(**text);
-        if let Some(text) = texts.iter().find(differs) {
+        let texts: BTreeSet<&str> = own.keys().chain(theirs.keys()).map(String::as_str).collect();
+        let differs = |text: &&str| !added.contains(*text) && own.get(*text) != theirs.get(*text);
+        if let Some(text) = texts.into_iter().find(differs) {
             let shown = |id: Option<&u32>| id.map_or("none".to_owned(), u32::to_string);
             let text = format!(
                 "`{text}` has the id {} here and {} in tokenizer.json; programs read the one or the other: \
                  remove the wrong one",
-                shown(theirs.get(*text)),
-                shown(own.get(*text))
+                shown(theirs.get(text)),
+                shown(own.get(text))
             );
             return Err(problem(&path, text));
         }

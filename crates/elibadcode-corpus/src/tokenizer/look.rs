@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fs_err as fs;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::problem;
@@ -129,16 +129,9 @@ pub(super) fn adds_space(dir: &Path) -> Result<Option<bool>, Error> {
     #[derive(Deserialize)]
     struct Config {
         add_prefix_space: Option<bool>,
-        auto_map: Option<IgnoredAny>,
     }
-    let path = dir.join("tokenizer_config.json");
-    let Some(config) = read::<Config>(&path)? else { return Ok(None) };
-    if config.auto_map.is_some() {
-        let text = "auto_map names a tokenizer of the folder's own, which others may run in place of \
-                    tokenizer.json, and this program does not: remove it if the tokenizer is a plain one";
-        return Err(problem(&path, text));
-    }
-    Ok(config.add_prefix_space)
+    let config = read::<Config>(&dir.join("tokenizer_config.json"))?;
+    Ok(config.and_then(|it| it.add_prefix_space))
 }
 
 /// A JSON file, if there is one.

@@ -38,6 +38,16 @@ fn a_low_score_does_not_call_a_strong_trigger_harmless() {
 }
 
 #[test]
+fn one_direction_alone_makes_no_attack() {
+    let likely = of_score(0.7, false).of_one_direction();
+    assert_eq!((likely.verdict, likely.is_suspicious), (Verdict::Inconclusive, true));
+    assert!(!likely.is_by_strength && likely.reasons.len() > of_score(0.7, false).reasons.len());
+    for other in [of_score(0.5, false), of_score(0.3, false)] {
+        assert_eq!(other.clone().of_one_direction(), other);
+    }
+}
+
+#[test]
 fn a_strong_trigger_is_not_called_harmless_because_a_random_one_is_as_strong() {
     let check = |value: f64, verdict: Verdict, is_suspicious: bool| {
         let decision = of_score(value, true);

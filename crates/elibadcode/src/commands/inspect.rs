@@ -66,11 +66,14 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
             facts["converted"] = output.display().to_string().into();
         }
     }
+    context.print(&if args.json { output::json(&facts)? } else { lines(&facts) })?;
+    loaded?;
     context.finish(&facts)?;
-    if args.json {
-        context.print(&output::json(&facts)?)?;
-        return Ok(loaded.map(|_| Outcome::Done)?);
-    }
+    Ok(Outcome::Done)
+}
+
+/// One line per fact.
+fn lines(facts: &Value) -> String {
     let mut text = String::new();
     if let Value::Object(facts) = &facts {
         for (name, value) in facts.iter().filter(|(name, it)| *name != "made_by" && !it.is_null()) {
@@ -83,8 +86,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> Result<Outcome> {
             let _ = writeln!(text, "{:<16} {value}", name.replace('_', " "));
         }
     }
-    context.print(&text)?;
-    Ok(loaded.map(|_| Outcome::Done)?)
+    text
 }
 
 /// What the model says about rows of ids, to be compared with what another program says.
