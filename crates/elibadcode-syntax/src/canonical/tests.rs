@@ -289,7 +289,7 @@ fn long_and_deep_code_takes_time_in_proportion() {
     let numbered = |n: usize, name: &str| {
         (0..n).map(|it| format!("{name}{it}=1")).collect::<Vec<_>>().join(",")
     };
-    let n = 30_000;
+    let n = 12_000;
     for (language, text) in [
         (Language::C, format!("void f() {{ {}int {}; }}", "const ".repeat(n), list(n, "a"))),
         (Language::C, format!("int {}f({}) {{ }}", "const ".repeat(n), list(n, "a"))),
@@ -315,7 +315,7 @@ fn long_and_deep_code_takes_time_in_proportion() {
         Function::parse(&*text, language);
         canonicalize_text(&text, language, &CanonicalOptions::all_names());
         let shown = &text[..40];
-        assert!(start.elapsed().as_secs() < 30, "{shown}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 10, "{shown}: {:?}", start.elapsed());
     }
 }
 
