@@ -27,7 +27,7 @@ pub mod statistics;
 pub use attack::{AttackSuccess, attack_success};
 pub use classification::{Confusion, accuracy, f1};
 pub use error::Error;
-pub use ranking::{inner_product, mean_reciprocal_rank, recall_at, reciprocal_ranks};
+pub use ranking::{inner_product, mean_reciprocal_rank, rank, recall_at, reciprocal_ranks};
 pub use ranking_attack::{AnrProtocol, AttackAmongOthers, AttackedQuery, RankLift, rank_lift};
 pub use rate::Rate;
 pub use records::{Calibrations, Metrics, Results, RunRecord};

@@ -31,7 +31,7 @@ pub fn mean_reciprocal_rank<R: AsRef<[f32]>>(score_rows: &[R], right: &[usize]) 
     );
     let reciprocals = score_rows.iter().zip(right).map(|(row, &right)| {
         let row = row.as_ref();
-        let rank = rank_among_others(row, right, row[right]);
+        let rank = rank(row, right);
         if rank <= MRR_CUTOFF as f64 { 1.0 / rank } else { 0.0 }
     });
     (!right.is_empty()).then(|| reciprocals.sum::<f64>() / right.len() as f64)
@@ -62,7 +62,7 @@ pub fn recall_at<R: AsRef<[f32]>>(score_rows: &[R], right: &[usize], k: usize) -
     );
     let hits = score_rows.iter().zip(right).map(|(row, &right)| {
         let row = row.as_ref();
-        rank_among_others(row, right, row[right]) <= k as f64
+        rank(row, right) <= k as f64
     });
     hits.collect()
 }
@@ -81,6 +81,11 @@ pub fn attacked_index(scores: &[f32], ground_truth: usize, start_rate: f64) -> O
     let below = order.iter().skip(start);
     let above = order.iter().take(start).rev();
     below.chain(above).copied().find(|&index| index != ground_truth)
+}
+
+/// The rank of the right candidate, from 1; ties count half, so that it need not be whole.
+pub fn rank(scores: &[f32], right: usize) -> f64 {
+    rank_among_others(scores, right, scores[right])
 }
 
 /// The rank, from 1, that `score` has among all of `scores` but the one at `own_index`.

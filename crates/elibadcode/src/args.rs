@@ -13,7 +13,9 @@ use elibadcode_models::{CanonicalInput, CanonicalNames, ModelDir, ReadingChanges
 use elibadcode_syntax::Language;
 
 pub(crate) use self::corpora::{CanonicalizeArgs, PoisonArgs, SampleArgs, SynthesizeArgs};
-pub(crate) use self::models::{EvaluateArgs, InitArgs, MemberArg, ScreenArgs, TrainArgs, Without};
+pub(crate) use self::models::{
+    EvaluateArgs, InitArgs, MemberArg, PredictArgs, ScreenArgs, TrainArgs, Without,
+};
 
 /// Find and remove backdoors in neural code models
 ///
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Screen(ScreenArgs),
     /// Measure a model: accuracy, F1 or mean reciprocal rank, and what a trigger does to it
     Evaluate(EvaluateArgs),
+    /// Write what a model answers, function by function
+    Predict(PredictArgs),
     /// Fine-tune a model, or train a small one from scratch
     Train(TrainArgs),
     /// Make an untrained model with a new tokenizer

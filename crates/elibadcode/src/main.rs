@@ -10,6 +10,7 @@ mod output;
 mod paths;
 mod progress;
 mod row;
+mod unlabelled;
 
 use std::process::ExitCode;
 

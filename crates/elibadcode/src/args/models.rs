@@ -141,6 +141,24 @@ impl From<MemberArg> for Member {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Functions (JSONL), labels are not read; clone: pairs, with data.jsonl beside them and any label as
+    /// their third column; search: functions with their queries, all of which are searched
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Search: name this many codes that a query finds first
+    #[arg(short, default_value_t = 5, value_parser = count)]
+    pub(crate) n: usize,
+    /// Write to this file instead of standard output (JSONL)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// Hugging Face folder to start from, as written by `init` or downloaded
     pub(crate) base_dir: PathBuf,

@@ -5,6 +5,7 @@ mod evaluate;
 mod init;
 mod inspect;
 mod poison;
+mod predict;
 mod purify;
 mod report;
 mod rows;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome> {
         Command::Report(args) => report::run(args, global),
         Command::Screen(args) => screen::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Predict(args) => predict::run(args, global),
         Command::Train(args) => train::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Poison(args) => poison::run(args, global),

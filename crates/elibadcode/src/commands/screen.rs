@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use elibadcode_corpus::{Task, read_unlabelled};
+use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::screen::{
     CleanAlarms, FlaggedSubject, SCREEN_SCHEMA_VERSION, ScreenReport,
 };
@@ -19,6 +19,7 @@ use crate::Outcome;
 use crate::args::{Format, Global, ScreenArgs, Without};
 use crate::context::Context;
 use crate::output;
+use crate::unlabelled::Unlabelled;
 
 pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "screen");
@@ -32,11 +33,11 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
         );
     }
     let language = args.input.language();
-    let mut read = |path: &Path| Functions::read((args.input.task, language), path, &mut context);
+    let mut read = |path: &Path| Unlabelled::read((args.input.task, language), path, &mut context);
     let functions = read(&args.data)?;
     let clean = args.clean.as_deref().map(read).transpose()?;
     if let Some(clean) = &clean {
-        functions.check_apart(clean, &context)?;
+        check_apart(&functions, clean, &context)?;
     }
     let (model, _) = context.model_for(&args.model, args.input.task)?;
     if model.canonical_input().is_some() {
@@ -45,12 +46,12 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
             args.model.model_dir.display()
         );
     }
-    let subjects = functions.subjects(language);
+    let subjects = subjects(&functions, language);
     context.progress.line(&format!("screening {} functions or pairs", subjects.len()));
     let suspicious =
         |subjects: &[Subject<'_>]| suspicions(args.without, &model, subjects, language);
     let suspicions = suspicious(&subjects);
-    let clean = clean.map(|clean| suspicious(&clean.subjects(language)));
+    let clean = clean.map(|clean| suspicious(&self::subjects(&clean, language)));
     let clean: Option<Vec<f64>> =
         clean.map(|clean| clean.into_iter().map(|it| it.suspicion).collect());
     let limit = match (args.false_alarms, &clean) {
@@ -111,66 +112,28 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
     Ok(if report.flagged.is_empty() { Outcome::Done } else { Outcome::Found })
 }
 
-/// What is screened: functions, or pairs of them, and where each stands.
-struct Functions {
-    codes: Vec<Vec<String>>,
-    places: Vec<String>,
+/// Fails if all functions are among the clean ones, and tells how many are.
+fn check_apart(functions: &Unlabelled, clean: &Unlabelled, context: &Context<'_>) -> Result<()> {
+    let clean: BTreeSet<&Vec<String>> = clean.codes.iter().collect();
+    let n_shared = functions.codes.iter().filter(|codes| clean.contains(codes)).count();
+    let n = functions.codes.len();
+    if n_shared == n && n > 0 {
+        bail!("--clean holds all that --data does: suspects would set their own threshold");
+    }
+    if n_shared > 0 {
+        context.progress.line(&format!(
+            "{n_shared} of {n} functions or pairs are among the --clean ones, too: if they are not \
+             clean, fewer are flagged"
+        ));
+    }
+    Ok(())
 }
 
-impl Functions {
-    fn read(
-        (task, language): (Task, Language),
-        path: &Path,
-        context: &mut Context<'_>,
-    ) -> Result<Self> {
-        let (codes, places) = match task {
-            Task::DefectDetection => {
-                let functions = context.loaded(path, read_unlabelled(path)?);
-                context.check_language(path, functions.iter().map(|it| &*it.code), language)?;
-                context.note_file(path)?;
-                let place = |line: usize| format!("line {line}");
-                functions.into_iter().map(|it| (vec![it.code], place(it.line))).unzip()
-            }
-            Task::CloneDetection => {
-                let (samples, _) = context.pairs(path, language)?;
-                let functions = &samples.functions;
-                let pairs = samples.pairs.iter().map(|pair| {
-                    let (first, second) = (&functions[pair.first], &functions[pair.second]);
-                    let codes = vec![first.code.clone(), second.code.clone()];
-                    (codes, format!("{} with {}", first.id, second.id))
-                });
-                pairs.unzip()
-            }
-            Task::CodeSearch => {
-                let (samples, _) = context.queries(path, language)?;
-                samples.into_iter().map(|it| (vec![it.code], it.id)).unzip()
-            }
-        };
-        Ok(Self { codes, places })
-    }
-
-    /// Fails if all of these are among the clean ones, and tells how many are.
-    fn check_apart(&self, clean: &Self, context: &Context<'_>) -> Result<()> {
-        let clean: BTreeSet<&Vec<String>> = clean.codes.iter().collect();
-        let n_shared = self.codes.iter().filter(|codes| clean.contains(codes)).count();
-        let n = self.codes.len();
-        if n_shared == n && n > 0 {
-            bail!("--clean holds all that --data does: suspects would set their own threshold");
-        }
-        if n_shared > 0 {
-            context.progress.line(&format!(
-                "{n_shared} of {n} functions or pairs are among the --clean ones, too: if they are not \
-                 clean, fewer are flagged"
-            ));
-        }
-        Ok(())
-    }
-
-    fn subjects(&self, language: Language) -> Vec<Subject<'_>> {
-        let codes: Vec<Vec<&str>> =
-            self.codes.iter().map(|codes| codes.iter().map(String::as_str).collect()).collect();
-        Subject::all(&codes, language, &CanonicalOptions::all_names())
-    }
+fn subjects(functions: &Unlabelled, language: Language) -> Vec<Subject<'_>> {
+    let codes = functions.codes.iter();
+    let codes: Vec<Vec<&str>> =
+        codes.map(|codes| codes.iter().map(String::as_str).collect()).collect();
+    Subject::all(&codes, language, &CanonicalOptions::all_names())
 }
 
 /// How suspicious functions or pairs are, and the name that they are suspicious for, if it is one.
