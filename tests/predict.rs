@@ -50,11 +50,16 @@ fn functions_are_answered() {
     sandbox.run("predict model --data rows.jsonl -o answers.jsonl").expect_code(0);
     assert_eq!(lines(&String::from_utf8(sandbox.read("answers.jsonl")).unwrap()), answered);
     let run = sandbox.run("predict model --data rows.jsonl --max-length 8").expect_code(0);
+    assert!(run.stderr.contains("48 of 48 functions are longer than the 8 tokens"), "{run:?}");
     for line in lines(&run.stdout) {
         assert_eq!((&line["n_tokens"], &line["is_cut"]), (&serde_json::json!([8]), &true.into()));
     }
+    sandbox.write("none.jsonl", format!("{}\n", serde_json::json!({ "func": "int f(" })));
+    let run = sandbox.run("predict model --data none.jsonl").expect_code(0);
+    assert_eq!(lines(&run.stdout)[0]["has_errors"], true);
     sandbox.refuses("predict model --data rows.jsonl -o answers.jsonl", "--force");
     sandbox.refuses("predict model --task clone --data pairs.txt", "--task defect");
+    sandbox.refuses("predict model --data rows.jsonl -n 3", "-n is not for the task `defect`");
 }
 
 #[test]

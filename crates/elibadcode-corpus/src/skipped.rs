@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// A function longer than this many bytes is skipped: no model sees more than its beginning, and
-/// the parser would spend its time on data tables.
-pub const MAX_FUNCTION_BYTES: usize = 256 << 10;
+pub use elibadcode_syntax::MAX_FUNCTION_BYTES;
 
 /// The share of the rows of a file, in `0..=1`, above which skipped rows make it unusable.
 pub const MAX_SKIPPED_RATE: f64 = 0.1;

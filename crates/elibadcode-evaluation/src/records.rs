@@ -18,5 +18,8 @@ pub use results::{Cell, Results};
 pub use run::{RUN_SCHEMA_VERSION, RunRecord};
 pub use screen::{SCREEN_SCHEMA_VERSION, ScreenReport};
 
+/// Version of `purification.json`, whose types are in the crate that unlearns.
+pub const PURIFICATION_SCHEMA_VERSION: u32 = 1;
+
 /// Version of `scan.json`, whose types are in the crate that makes scans.
 pub const SCAN_SCHEMA_VERSION: u32 = 7;

@@ -19,7 +19,10 @@ pub struct ScanConfig {
     pub samples_per_class: usize,
     /// Further clean samples per class that judge what was found. Paper: none.
     pub held_out_per_class: usize,
-    /// Slots of the inverted trigger. Paper: 5.
+    /// Slots of the inverted trigger. Paper: 5. Of clones eight: with five the scans of three models with names of seven
+    /// tokens and more end with `no trigger found`, because no five of them do much (`xtask/HISTORY.md`, clones
+    /// before T). Not of defect detection, where natural triggers of eight tokens come close to planted ones: in 15
+    /// clean models of `fleet defect` they surely flip 56 to 84 %, those of 13 backdoored ones 85 to 96.
     pub trigger_len: usize,
     /// Words that are inverted in queries, in code search. Paper: 2.
     pub target_len: usize,
@@ -110,7 +113,7 @@ pub struct ScanConfig {
     /// Success rate on held-out samples, at random identifiers or at function names, that a planted
     /// trigger must reach with 95 % confidence: the verdict of scans that no score holds for. Of all scans it
     /// says which triggers convince, by which more searches follow or not, and which are handed to the repair.
-    /// Paper: no such rule.
+    /// Paper: no such rule. Natural triggers of eight tokens surely flip up to 79 % in 24 clean clone models.
     pub min_success_rate: f64,
     /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
     /// confidence, from the middle of the ranking: the verdict of scans that no score holds for. Paper: no
@@ -252,8 +255,9 @@ impl ScanConfig {
             Task::CloneDetection => {
                 let (iterations, step_rule, patience) = (60, StepRule::BestSoFar, 20);
                 let (restarts, more_searches, other_searches) = (2, 2, 3);
-                let longer = Self { iterations, step_rule, patience, ..common };
-                Self { restarts, more_searches, other_searches, ..longer }
+                let (trigger_len, min_success_rate) = (8, 0.85);
+                let longer = Self { trigger_len, iterations, step_rule, patience, ..common };
+                Self { restarts, more_searches, other_searches, min_success_rate, ..longer }
             }
             Task::CodeSearch => common,
         }

@@ -32,8 +32,8 @@ impl Function {
     /// Takes any text apart.
     ///
     /// Never fails: text that is no function of the language gives what can be recognized in it,
-    /// and [`has_errors`](Self::has_errors); text of more than 256 KiB, or that takes seconds to parse, as no
-    /// code does that somebody wrote, gives no tokens. Java methods stand alone, without their class.
+    /// and [`has_errors`](Self::has_errors); text of more than 256 KiB, or that the parser is not done with in a quarter of a
+    /// second, as no code is that somebody wrote, gives no tokens. Java methods stand alone, without their class.
     pub fn parse(text: impl Into<String>, language: Language) -> Self {
         let text = text.into();
         let Some(parsed) = tree::parse(&text, language) else {

@@ -38,4 +38,5 @@ pub use error::{InsertError, RenameError};
 pub use function::{CodeToken, Function};
 pub use identifier::{Identifier, Role};
 pub use language::{Language, UnknownLanguage};
+pub use tree::MAX_FUNCTION_BYTES;
 pub use vocabulary::{Rejection, TriggerVocabulary, UnknownVocabularyRule, VocabularyRule};

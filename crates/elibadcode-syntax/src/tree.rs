@@ -13,20 +13,28 @@ use crate::Language;
 const JAVA_CLASS: (&str, &str) = ("class _ {\n", "\n}");
 const C_RETURN_TYPE: (&str, &str) = ("int ", "");
 
-/// Far longer than any code takes that somebody wrote: the longest function of Devign, 142 KB, takes a quarter of a
-/// second in all its parts.
-const TIME_LIMIT: Duration = Duration::from_secs(4);
-/// The share of the limit that one part may take; of that function none takes a twentieth of that.
-const PARTS_IN_LIMIT: u32 = 16;
-/// Nearly twice that function.
-const MAX_LENGTH: usize = 256 << 10;
-/// The parser is first tried on this much of a longer text, then on this much more, and so on.
+/// Longer text is not parsed: no model sees more than its beginning, and the parser would spend its time on data
+/// tables. Nearly twice the longest function of Devign.
+pub const MAX_FUNCTION_BYTES: usize = 256 << 10;
+/// What parsing may take: far longer than any code does that somebody wrote.
+const PATIENCE: Patience =
+    Patience { all: Duration::from_secs(4), part: Duration::from_millis(250) };
+/// The parser is first tried on this many bytes of a longer text, then on this much more, and so on.
 ///
 /// The first error in hostile code can take time and memory quadratic in the length before it (64 KiB of
 /// `A<A<A<…`, in Java: 22 s and 8.5 GB), and the parser asks for the time only afterwards. It meets such an error at
 /// the end of every part: so the text is given up while that is small.
 const FIRST_PART: usize = 8 << 10;
 const NEXT_PART: usize = 4 << 10;
+
+/// How long the parser may take.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For all parts: the longest function of Devign, 142 KB, takes a quarter of a second.
+    all: Duration,
+    /// For one of them: of that function 12 ms.
+    part: Duration,
+}
 
 /// A tree, and the text that its byte offsets refer to.
 pub(crate) struct Parsed<'t> {
@@ -44,11 +52,14 @@ pub(crate) struct Parsed<'t> {
 /// Devign lacks the return type) is tried once more with `int` before it, and that tree is taken if
 /// the text begins with a function then.
 pub(crate) fn parse(text: &str, language: Language) -> Option<Parsed<'_>> {
-    parse_within(text, language, TIME_LIMIT)
+    parse_within(text, language, PATIENCE)
 }
 
-fn parse_within(text: &str, language: Language, limit: Duration) -> Option<Parsed<'_>> {
-    let tree = parse_tree(text, language, limit)?;
+fn parse_within(text: &str, language: Language, patience: Patience) -> Option<Parsed<'_>> {
+    if text.len() > MAX_FUNCTION_BYTES {
+        return None;
+    }
+    let tree = parse_tree(text, language, patience)?;
     let root = tree.root_node();
     let retry = match language {
         Language::Java if root.has_error() => JAVA_CLASS,
@@ -57,15 +68,13 @@ fn parse_within(text: &str, language: Language, limit: Duration) -> Option<Parse
     };
     let (before, after) = retry;
     let source = format!("{before}{text}{after}");
-    let retried = parse_tree(&source, language, limit)?;
-    let is_better = match language {
+    let retried = parse_tree(&source, language, patience).filter(|retried| match language {
         Language::C => begins_with_function(retried.root_node(), before.len(), &source),
         Language::Java | Language::Python => !retried.root_node().has_error(),
-    };
-    Some(if is_better {
-        Parsed { tree: retried, source: Cow::Owned(source), shift: before.len() }
-    } else {
-        Parsed { tree, source: Cow::Borrowed(text), shift: 0 }
+    });
+    Some(match retried {
+        Some(tree) => Parsed { tree, source: Cow::Owned(source), shift: before.len() },
+        None => Parsed { tree, source: Cow::Borrowed(text), shift: 0 },
     })
 }
 
@@ -107,37 +116,36 @@ fn has_name(declarator: Option<Node<'_>>, source: &str) -> bool {
 }
 
 /// The tree of the whole text, unless it or one of the parts before takes too long.
-fn parse_tree(text: &str, language: Language, limit: Duration) -> Option<Tree> {
-    if text.len() > MAX_LENGTH {
-        return None;
-    }
+fn parse_tree(text: &str, language: Language, patience: Patience) -> Option<Tree> {
     let mut parser = Parser::new();
     parser
         .set_language(&language.grammar())
         .expect("the grammar crates are built for this tree-sitter");
-    let end = Instant::now() + limit;
-    let mut parse = |length: usize| {
-        let part_end = end.min(Instant::now() + limit / PARTS_IN_LIMIT);
-        parse_part(&mut parser, &text.as_bytes()[..length], part_end)
-    };
+    let end = Instant::now() + patience.all;
+    let part_end = || end.min(Instant::now() + patience.part);
     // From the start each time: on the tree of the part before it can take longer.
     for length in (FIRST_PART..text.len()).step_by(NEXT_PART) {
-        parse(length)?;
+        let end = part_end();
+        parse_until(&mut parser, &text.as_bytes()[..length], end)?;
+        // A part that ended late is a warning: the next one may take ten times as long.
+        if Instant::now() > end {
+            return None;
+        }
     }
-    parse(text.len())
+    parse_until(&mut parser, text.as_bytes(), part_end())
 }
 
-fn parse_part(parser: &mut Parser, part: &[u8], end: Instant) -> Option<Tree> {
-    let is_late = || Instant::now() > end;
+/// The tree, unless the parser notices that it is late.
+fn parse_until(parser: &mut Parser, text: &[u8], end: Instant) -> Option<Tree> {
     let mut progress = |_: &ParseState| {
-        if is_late() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if Instant::now() > end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = ParseOptions::new().progress_callback(&mut progress);
-    let mut read = |offset: usize, _| part.get(offset..).unwrap_or_default();
+    let mut read = |offset: usize, _| text.get(offset..).unwrap_or_default();
     let tree = parser.parse_with_options(&mut read, None, Some(options));
     // A parse that was given up would go on where it was.
     parser.reset();
-    tree.filter(|_| !is_late())
+    tree
 }
 
 /// One node on the way from the root to the node that is being visited.
@@ -349,28 +357,40 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_given_up() {
-        let is_given_up = |text: String, language| {
-            parse_within(&text, language, Duration::from_millis(800)).is_none()
-        };
+        let short = Duration::from_millis(50);
+        let patience = Patience { all: 16 * short, part: short };
+        let is_given_up =
+            |text: String, language| parse_within(&text, language, patience).is_none();
         let start = Instant::now();
         // Quadratic in time and memory: without parts the first takes a minute and 20 GB.
-        for (language, hostile) in
-            [(Language::Java, "A<"), (Language::Java, ";("), (Language::C, ";+")]
-        {
+        for (language, hostile, top_level) in [
+            (Language::Java, "A<", "int a;\n"),
+            (Language::Java, ";(", "int a;\n"),
+            (Language::C, ";+", "int a;\n"),
+        ] {
             let hostile = hostile.repeat(50_000);
             assert!(is_given_up(format!("void f(){{{hostile}}}"), language));
             let code = "g();\n".repeat(5_000);
             assert!(is_given_up(format!("void f(){{{code}{hostile}}}"), language));
+            let code = top_level.repeat(5_000);
+            assert!(is_given_up(format!("{code}void f(){{{hostile}}}"), language));
         }
         assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     }
 
     #[test]
     fn long_code_is_parsed_up_to_a_length() {
-        let function = |n: usize| format!("void f(void){{{}}}", "g(a, 1);\n".repeat(n));
-        let long = function(10_000);
-        let parsed = parse_within(&long, Language::C, Duration::from_mins(1));
-        assert_eq!(parsed.map(|it| it.tree.root_node().end_byte()), Some(long.len()));
-        assert!(parse(&function(MAX_LENGTH / 9), Language::C).is_none());
+        let minute = Duration::from_mins(1);
+        let patience = Patience { all: minute, part: minute };
+        let end = |text: &str, language| {
+            let parsed = parse_within(text, language, patience)?;
+            Some(parsed.tree.root_node().end_byte() - parsed.shift)
+        };
+        let long = format!("void f(void){{{}}}", "g(a, 1);\n".repeat(10_000));
+        assert_eq!(end(&long, Language::C), Some(long.len()));
+        // What is put around a function does not count.
+        let longest = format!("F(){{{}}}", " ".repeat(MAX_FUNCTION_BYTES - 5));
+        assert!(end(&longest, Language::Java).is_some());
+        assert!(end(&format!("{longest} "), Language::Java).is_none());
     }
 }

@@ -183,6 +183,16 @@ impl<'a> Context<'a> {
         loaded.samples
     }
 
+    /// Says how many functions a model does not read to their end, if any.
+    pub(crate) fn say_cut(&self, n_cut: usize, n: usize, model: &LoadedModel) {
+        if n_cut > 0 {
+            self.say(&format!(
+                "{n_cut} of {n} functions are longer than the {} tokens that are read (--max-length)",
+                model.max_length
+            ));
+        }
+    }
+
     /// Reads the clean samples of a classification task and notes their hash, which is returned.
     ///
     /// Of a pair one member, drawn by the seed, can carry a trigger.

@@ -8,13 +8,21 @@ use elibadcode_syntax::Language;
 
 use crate::context::Context;
 
-/// What a model is asked about, and where each stands.
+/// What a model is asked about.
 pub(crate) struct Unlabelled {
-    /// One function each, or two of clone detection.
-    pub(crate) codes: Vec<Vec<String>>,
-    pub(crate) places: Vec<String>,
-    /// Of code search only.
+    /// Each once, in however many pairs it is.
+    pub(crate) functions: Vec<String>,
+    pub(crate) asked: Vec<Asked>,
+    /// Of code search only, one for each that is asked about.
     pub(crate) queries: Vec<String>,
+}
+
+/// A function, or a pair of clone detection.
+pub(crate) struct Asked {
+    /// Indices of the functions: one, or two.
+    pub(crate) members: Vec<usize>,
+    /// Where it stands in the file.
+    pub(crate) place: String,
 }
 
 impl Unlabelled {
@@ -23,31 +31,48 @@ impl Unlabelled {
         path: &Path,
         context: &mut Context<'_>,
     ) -> Result<Self> {
-        let mut queries = Vec::new();
-        let (codes, places) = match task {
+        match task {
             Task::DefectDetection => {
                 let functions = context.loaded(path, read_unlabelled(path)?);
                 context.check_language(path, functions.iter().map(|it| &*it.code), language)?;
                 context.note_file(path)?;
-                let place = |line: usize| format!("line {line}");
-                functions.into_iter().map(|it| (vec![it.code], place(it.line))).unzip()
+                Ok(Self::single(functions.into_iter().map(|it| {
+                    let place = format!("line {}", it.line);
+                    (it.code, place)
+                })))
             }
             Task::CloneDetection => {
                 let (samples, _) = context.pairs(path, language)?;
-                let functions = &samples.functions;
-                let pairs = samples.pairs.iter().map(|pair| {
-                    let (first, second) = (&functions[pair.first], &functions[pair.second]);
-                    let codes = vec![first.code.clone(), second.code.clone()];
-                    (codes, format!("{} with {}", first.id, second.id))
+                let id = |index: usize| &samples.functions[index].id;
+                let pairs = samples.pairs.iter().map(|pair| Asked {
+                    members: vec![pair.first, pair.second],
+                    place: format!("{} with {}", id(pair.first), id(pair.second)),
                 });
-                pairs.unzip()
+                let asked = pairs.collect();
+                let functions = samples.functions.into_iter().map(|it| it.code).collect();
+                Ok(Self { functions, asked, queries: Vec::new() })
             }
             Task::CodeSearch => {
                 let (samples, _) = context.queries(path, language)?;
-                queries = samples.iter().map(|it| it.query.clone()).collect();
-                samples.into_iter().map(|it| (vec![it.code], it.id)).unzip()
+                let queries = samples.iter().map(|it| it.query.clone()).collect();
+                let own = Self::single(samples.into_iter().map(|it| (it.code, it.id)));
+                Ok(Self { queries, ..own })
             }
-        };
-        Ok(Self { codes, places, queries })
+        }
+    }
+
+    /// Functions with their places.
+    fn single(functions: impl Iterator<Item = (String, String)>) -> Self {
+        let (functions, asked) = functions
+            .enumerate()
+            .map(|(index, (code, place))| (code, Asked { members: vec![index], place }))
+            .unzip();
+        Self { functions, asked, queries: Vec::new() }
+    }
+
+    /// The functions of each that is asked about.
+    pub(crate) fn codes(&self) -> Vec<Vec<&str>> {
+        let code = |&index: &usize| &*self.functions[index];
+        self.asked.iter().map(|asked| asked.members.iter().map(code).collect()).collect()
     }
 }

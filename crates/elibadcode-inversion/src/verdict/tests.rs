@@ -88,8 +88,15 @@ fn too_few_held_out_samples_allow_no_verdict() {
         decision.reasons
     };
     let few = reasons(MIN_HELD_OUT - 1);
-    assert!(few[0].starts_with("only 19 held-out samples with label 1"), "{few:?}");
+    let text = format!("only {} held-out samples with label 1", MIN_HELD_OUT - 1);
+    assert!(few[0].starts_with(&text), "{few:?}");
     assert_eq!(reasons(MIN_HELD_OUT), ["no hypothesis could be tested"]);
+
+    // So many can show what is expected of a planted trigger.
+    let assured = Rate::new(MIN_HELD_OUT, MIN_HELD_OUT).wilson(0.95).map_or(0.0, |it| it.low);
+    for task in [Task::DefectDetection, Task::CloneDetection] {
+        assert!(assured >= ScanConfig::recommended(task).min_success_rate, "{task}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn run(
 /// Settings with as many held-out samples as a verdict needs; [`samples`] of 48 has them, though it
 /// repeats itself.
 fn judged_config() -> ScanConfig {
-    ScanConfig { held_out_per_class: 20, ..small_config() }
+    ScanConfig { held_out_per_class: 22, ..small_config() }
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_document_reads_back_and_adds_up() {
     assert_eq!(outcome.hypotheses[1].searches.len(), 2);
     for hypothesis in &outcome.hypotheses {
         assert_ne!(hypothesis.victim_label, hypothesis.target_label);
-        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 20));
+        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 22));
         for position in &hypothesis.positions {
             let chosen = position
                 .sensitivities
@@ -73,7 +73,7 @@ fn the_document_reads_back_and_adds_up() {
             assert_eq!(search.slots.len(), 3);
             let n_kept = search.slots.iter().filter(|slot| slot.kept).count();
             assert_eq!(n_kept, anchored.ids.len());
-            assert_eq!(search.evidence.as_ref().unwrap().any_identifier.total, 20);
+            assert_eq!(search.evidence.as_ref().unwrap().any_identifier.total, 22);
         }
         if let Some(controls) = &hypothesis.controls {
             assert_eq!(controls.success_rates.len(), 5);

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use elibadcode_models::{Architecture, Preset, Scope};
 use elibadcode_poisoning::Member;
 
-use super::{Format, InputArgs, ModelArgs, ReadingArgs, count, share};
+use super::{Format, InputArgs, ModelArgs, ReadingArgs, at_least_one, count, share};
 
 #[derive(Debug, Args)]
 #[command(
@@ -70,8 +70,8 @@ pub(crate) struct ScreenArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Functions to screen (JSONL), without labels; clone: pairs, with data.jsonl beside them and any
-    /// label as their third column; search: functions with their queries
+    /// Functions to screen (JSONL), with labels or without; clone: pairs, with data.jsonl beside them and 0
+    /// or 1 as their third column; search: functions with their queries
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// What is taken away to see whether the answer changes
@@ -146,13 +146,13 @@ pub(crate) struct PredictArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Functions (JSONL), labels are not read; clone: pairs, with data.jsonl beside them and any label as
+    /// Functions (JSONL), with labels or without; clone: pairs, with data.jsonl beside them and 0 or 1 as
     /// their third column; search: functions with their queries, all of which are searched
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// Search: name this many codes that a query finds first
-    #[arg(short, default_value_t = 5, value_parser = count)]
-    pub(crate) n: usize,
+    /// Search: name this many codes that a query finds first [default: 5]
+    #[arg(short, value_parser = at_least_one)]
+    pub(crate) n: Option<usize>,
     /// Write to this file instead of standard output (JSONL)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -1,9 +1,10 @@
 //! `predict`: what a model answers, function by function.
 
-use anyhow::Result;
-use elibadcode_corpus::EncodedCode;
+use anyhow::{Result, bail};
+use elibadcode_corpus::Task;
 use elibadcode_evaluation::{inner_product, rank};
 use elibadcode_models::{Head, LoadedModel, predicted_label};
+use elibadcode_syntax::{Function, Language};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -12,6 +13,9 @@ use crate::args::{Global, PredictArgs};
 use crate::context::Context;
 use crate::output;
 use crate::unlabelled::Unlabelled;
+
+/// Codes that a query finds first.
+const N_FOUND: usize = 5;
 
 /// A line of the output.
 #[derive(Serialize)]
@@ -24,6 +28,8 @@ struct Line<'a> {
     n_tokens: Vec<usize>,
     /// Whether there are more that it does not read.
     is_cut: bool,
+    /// Whether some part is no code of the language.
+    has_errors: bool,
 }
 
 #[derive(Serialize)]
@@ -48,43 +54,68 @@ struct Hit<'a> {
     similarity: f32,
 }
 
+/// A function as the model reads it.
+struct Read {
+    ids: Vec<u32>,
+    is_cut: bool,
+    has_errors: bool,
+}
+
+impl Read {
+    fn new(model: &LoadedModel, code: &str, language: Language) -> Self {
+        let encoded = model.encode(code, language);
+        let has_errors = Function::parse(code, language).has_errors();
+        Self { ids: encoded.ids, is_cut: encoded.truncated, has_errors }
+    }
+}
+
 pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<Outcome> {
     let mut context = Context::new(global, "predict");
     if let Some(path) = &args.output {
         output::check_file(path, global.force)?;
     }
     let (task, language) = (args.input.task, args.input.language());
+    if args.n.is_some() && task != Task::CodeSearch {
+        bail!("-n is not for the task `{task}`; leave it out");
+    }
     let asked = Unlabelled::read((task, language), &args.data, &mut context)?;
     let (model, _) = context.model_for(&args.model, task)?;
-    let encode = |code: &String| model.encode(code, language);
-    let encoded: Vec<Vec<EncodedCode>> =
-        asked.codes.par_iter().map(|codes| codes.iter().map(encode).collect()).collect();
+    let read: Vec<Read> =
+        asked.functions.par_iter().map(|code| Read::new(&model, code, language)).collect();
+    context.say_cut(read.iter().filter(|it| it.is_cut).count(), read.len(), &model);
+    let n_found = args.n.unwrap_or(N_FOUND);
     let answers = match model.network.head() {
-        Head::Embedding => searched(&model, &asked, &encoded, args.n),
-        Head::Classification | Head::Pair => labelled(&model, &encoded),
+        Head::Embedding => searched(&model, &asked, &read, n_found),
+        Head::Classification | Head::Pair => labelled(&model, &asked, &read),
     };
     let mut text = String::new();
-    for ((place, answer), codes) in asked.places.iter().zip(answers).zip(&encoded) {
-        let n_tokens = codes.iter().map(|code| code.ids.len()).collect();
-        let is_cut = codes.iter().any(|code| code.truncated);
-        text += &serde_json::to_string(&Line { place, answer, n_tokens, is_cut })?;
+    for (subject, answer) in asked.asked.iter().zip(answers) {
+        let members: Vec<&Read> = subject.members.iter().map(|&index| &read[index]).collect();
+        let line = Line {
+            place: &subject.place,
+            answer,
+            n_tokens: members.iter().map(|it| it.ids.len()).collect(),
+            is_cut: members.iter().any(|it| it.is_cut),
+            has_errors: members.iter().any(|it| it.has_errors),
+        };
+        text += &serde_json::to_string(&line)?;
         text.push('\n');
     }
     match &args.output {
         Some(path) => output::write_file(path, |out| Ok(out.write_all(text.as_bytes())?))?,
         None => context.print(&text)?,
     }
-    context.finish(&serde_json::json!({ "task": task, "language": language }))?;
+    context.finish(&serde_json::json!({ "task": task, "language": language, "n": args.n }))?;
     Ok(Outcome::Done)
 }
 
 /// The labels of functions, or of pairs.
-fn labelled<'a>(model: &LoadedModel, encoded: &[Vec<EncodedCode>]) -> Vec<Answer<'a>> {
-    let rows: Vec<&[u32]> = encoded.iter().flatten().map(|code| &*code.ids).collect();
+fn labelled<'a>(model: &LoadedModel, asked: &Unlabelled, read: &[Read]) -> Vec<Answer<'a>> {
+    let rows: Vec<&[u32]> = read.iter().map(|it| &*it.ids).collect();
     let log_odds = if model.network.head() == Head::Pair {
         let vectors = model.network.vectors(&rows);
         let member = |which: usize| -> Vec<&[f32]> {
-            vectors.chunks_exact(2).map(|pair| &*pair[which]).collect()
+            asked.asked.iter().map(|pair| &*vectors[pair.members[which]]).collect()
         };
         model.network.pair_log_odds(&member(0), &member(1))
     } else {
@@ -102,20 +133,19 @@ fn labelled<'a>(model: &LoadedModel, encoded: &[Vec<EncodedCode>]) -> Vec<Answer
 fn searched<'a>(
     model: &LoadedModel,
     asked: &'a Unlabelled,
-    encoded: &[Vec<EncodedCode>],
+    read: &[Read],
     n: usize,
 ) -> Vec<Answer<'a>> {
-    let rows: Vec<&[u32]> = encoded.iter().flatten().map(|code| &*code.ids).collect();
+    let rows: Vec<&[u32]> = read.iter().map(|it| &*it.ids).collect();
     let codes = model.network.vectors(&rows);
     let queries: Vec<Vec<u32>> =
         asked.queries.par_iter().map(|query| model.encode_query(query)).collect();
     let queries = model.network.vectors(&queries);
-    // One query at a time: all scores of a large file would not fit into memory.
     let answer = |(own, vector): (usize, &Vec<f32>)| {
         let scores: Vec<f32> = codes.iter().map(|code| inner_product(vector, code)).collect();
         let mut best: Vec<usize> = (0..scores.len()).collect();
         best.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        let hit = |&code: &usize| Hit { place: &asked.places[code], similarity: scores[code] };
+        let hit = |&code: &usize| Hit { place: &asked.asked[code].place, similarity: scores[code] };
         Answer::Found {
             query: &asked.queries[own],
             rank: rank(&scores, own),

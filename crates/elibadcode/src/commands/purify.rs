@@ -8,8 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use elibadcode_corpus::Task;
-use elibadcode_evaluation::records::SCAN_SCHEMA_VERSION;
 use elibadcode_evaluation::records::results::Verdict;
+use elibadcode_evaluation::records::{PURIFICATION_SCHEMA_VERSION, SCAN_SCHEMA_VERSION};
 use elibadcode_evaluation::report::html::RepairReport;
 use elibadcode_evaluation::{Interval, Rate, escape_untrusted};
 use elibadcode_inversion::{InvertedTrigger, ScanOutcome};
@@ -83,6 +83,8 @@ fn conclude<C: Serialize>(
 ) -> Result<bool> {
     let is_accepted = result.accepted.is_some();
     let mut report = unlearned;
+    report["schema_version"] = PURIFICATION_SCHEMA_VERSION.into();
+    report["task"] = args.input.task.to_string().into();
     report["run"] = context.made_by(config)?;
     report["is_accepted"] = is_accepted.into();
     report["accepted_attempt"] = json!(result.accepted);

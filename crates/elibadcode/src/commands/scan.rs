@@ -3,13 +3,17 @@
 mod observer;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::ranking::{RankingSubject, scan_search};
-use elibadcode_inversion::{ScanConfig, Subject, scan};
+use elibadcode_inversion::{CleanSample, ScanConfig, Subject, scan};
+use elibadcode_models::LoadedModel;
+use elibadcode_syntax::Language;
+use rayon::prelude::*;
 
 use crate::Outcome;
 use crate::args::{Format, Global, ScanArgs, SettingsPreset};
@@ -107,6 +111,8 @@ fn labels(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> Re
     let task = args.input.task;
     let (model, model_hash) = context.model_for(&args.model, task)?;
     let (clean, samples_hash) = context.clean_samples(task, &args.data, args.input.language())?;
+    let codes: BTreeSet<&str> = clean.iter().flat_map(CleanSample::codes).collect();
+    say_cut(context, &model, codes, args.input.language());
     let subject = Subject {
         model: &model,
         task,
@@ -130,6 +136,8 @@ fn labels(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> Re
 fn ranking(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> Result<Scanned> {
     let (model, model_hash) = context.model_for(&args.model, Task::CodeSearch)?;
     let (clean, samples_hash) = context.queries(&args.data, args.input.language())?;
+    let codes: BTreeSet<&str> = clean.iter().map(|sample| &*sample.code).collect();
+    say_cut(context, &model, codes, args.input.language());
     let subject = RankingSubject {
         model: &model,
         language: args.input.language(),
@@ -146,6 +154,13 @@ fn ranking(args: &ScanArgs, config: &ScanConfig, context: &mut Context<'_>) -> R
         document: output::json(&outcome)?,
         summary: summary::of_ranking(&outcome),
     })
+}
+
+/// Names behind the end of what is read cannot be searched.
+fn say_cut(context: &Context<'_>, model: &LoadedModel, codes: BTreeSet<&str>, language: Language) {
+    let n = codes.len();
+    let n_cut = codes.into_par_iter().filter(|code| model.encode(code, language).truncated).count();
+    context.say_cut(n_cut, n, model);
 }
 
 #[cfg(test)]

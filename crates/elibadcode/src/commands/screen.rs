@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
         let Removal { suspicion, name } = suspicions[index].clone();
         report.flagged.push(FlaggedSubject {
             index,
-            place: functions.places[index].clone(),
+            place: functions.asked[index].place.clone(),
             suspicion,
             p_value: clean.as_ref().map(|clean| permutation_p_value(suspicion, clean)),
             label: raw.label(),
@@ -114,9 +114,9 @@ pub(crate) fn run(args: &ScreenArgs, global: &Global) -> Result<Outcome> {
 
 /// Fails if all functions are among the clean ones, and tells how many are.
 fn check_apart(functions: &Unlabelled, clean: &Unlabelled, context: &Context<'_>) -> Result<()> {
-    let clean: BTreeSet<&Vec<String>> = clean.codes.iter().collect();
-    let n_shared = functions.codes.iter().filter(|codes| clean.contains(codes)).count();
-    let n = functions.codes.len();
+    let clean: BTreeSet<Vec<&str>> = clean.codes().into_iter().collect();
+    let n_shared = functions.codes().iter().filter(|codes| clean.contains(*codes)).count();
+    let n = functions.asked.len();
     if n_shared == n && n > 0 {
         bail!("--clean holds all that --data does: suspects would set their own threshold");
     }
@@ -130,10 +130,7 @@ fn check_apart(functions: &Unlabelled, clean: &Unlabelled, context: &Context<'_>
 }
 
 fn subjects(functions: &Unlabelled, language: Language) -> Vec<Subject<'_>> {
-    let codes = functions.codes.iter();
-    let codes: Vec<Vec<&str>> =
-        codes.map(|codes| codes.iter().map(String::as_str).collect()).collect();
-    Subject::all(&codes, language, &CanonicalOptions::all_names())
+    Subject::all(&functions.codes(), language, &CanonicalOptions::all_names())
 }
 
 /// How suspicious functions or pairs are, and the name that they are suspicious for, if it is one.

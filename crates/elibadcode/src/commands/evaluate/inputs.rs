@@ -59,12 +59,8 @@ impl<'a, A> Inputs<'a, A> {
 
     /// Says how many functions of the data are not read to their end, if any.
     pub(super) fn say_cut(&self, context: &Context<'_>) {
-        if let Some((n @ 1.., total)) = self.cut {
-            context.say(&format!(
-                "{n} of {total} functions are longer than the {} tokens that are read (--max-length)",
-                self.model.max_length
-            ));
-        }
+        let (n_cut, n) = self.cut.unwrap_or_default();
+        context.say_cut(n_cut, n, self.model);
     }
 
     /// What the model makes of an input.

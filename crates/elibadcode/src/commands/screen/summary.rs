@@ -17,6 +17,9 @@ pub(super) fn text(report: &ScreenReport) -> String {
     if report.flagged.len() > N_SHOWN {
         let _ = writeln!(text, "and {} more", report.flagged.len() - N_SHOWN);
     }
+    if report.clean.is_some() && !report.flagged.is_empty() {
+        text += "(p: the share of clean ones that are as suspicious, itself counted as one)\n";
+    }
     let _ = writeln!(
         text,
         "{} of {} flagged{}{}",
@@ -77,7 +80,7 @@ fn line(subject: &FlaggedSubject) -> String {
             let is_changed =
                 subject.label.is_none() || subject.label != subject.label_without_names;
             if let Some(share) = share.filter(|_| is_changed) {
-                let _ = write!(text, " ({:.0} %)", 100.0 * share);
+                let _ = write!(text, " ({:.0} % of the change)", 100.0 * share);
             }
         }
         None if subject.comments > 0.0 => text.push_str("it hangs on comments"),
