@@ -10,7 +10,7 @@ use program::Sandbox;
 use serde_json::{Value, json};
 
 /// Settings that make a scan quick; with fewer held-out samples it would search for nothing.
-const QUICK: &str = "samples_per_class = 2\nheld_out_per_class = 22\ntrigger_len = 3\n\
+const QUICK: &str = "samples_per_class = 2\nheld_out_per_class = 20\ntrigger_len = 3\n\
                      iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n\
                      min_victim_accuracy = 0.0\n";
 

@@ -6,7 +6,7 @@ mod program;
 use program::Sandbox;
 use serde_json::Value;
 
-const QUICK_SCAN: &str = "samples_per_class = 6\nheld_out_per_class = 22\ntrigger_len = 3\n\
+const QUICK_SCAN: &str = "samples_per_class = 6\nheld_out_per_class = 20\ntrigger_len = 3\n\
      iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\nmin_victim_accuracy = 0.0\n";
 /// One attempt that is always accepted.
 const QUICK_REPAIR: &str = "rounds = 1\nmin_rounds = 1\nepochs = 1\n\

@@ -11,7 +11,7 @@ use elibadcode_corpus::synthetic::{defect, search};
 use program::Sandbox;
 use serde_json::Value;
 
-const QUICK: &str = "samples_per_class = 2\nheld_out_per_class = 22\ntrigger_len = 3\n\
+const QUICK: &str = "samples_per_class = 4\nheld_out_per_class = 20\ntrigger_len = 3\n\
                      iterations = 2\ncandidates = 8\nrestarts = 1\nn_controls = 5\n";
 
 /// The scan ends inconclusive with this among its reasons, on standard output and in `scan.json`,

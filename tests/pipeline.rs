@@ -40,7 +40,7 @@ fn chain(n_threads: usize) -> Sandbox {
 
     sandbox.write(
         "scan.toml",
-        "samples_per_class = 6\nheld_out_per_class = 22\ntrigger_len = 3\niterations = 3\n\
+        "samples_per_class = 6\nheld_out_per_class = 20\ntrigger_len = 3\niterations = 3\n\
          candidates = 12\nrestarts = 2\nn_controls = 8\n",
     );
     let scan = sandbox

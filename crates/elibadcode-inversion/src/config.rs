@@ -19,10 +19,7 @@ pub struct ScanConfig {
     pub samples_per_class: usize,
     /// Further clean samples per class that judge what was found. Paper: none.
     pub held_out_per_class: usize,
-    /// Slots of the inverted trigger. Paper: 5. Of clones eight: with five the scans of three models with names of seven
-    /// tokens and more end with `no trigger found`, because no five of them do much (`xtask/HISTORY.md`, clones
-    /// before T). Not of defect detection, where natural triggers of eight tokens come close to planted ones: in 15
-    /// clean models of `fleet defect` they surely flip 56 to 84 %, those of 13 backdoored ones 85 to 96.
+    /// Slots of the inverted trigger. Paper: 5.
     pub trigger_len: usize,
     /// Words that are inverted in queries, in code search. Paper: 2.
     pub target_len: usize,
@@ -83,6 +80,19 @@ pub struct ScanConfig {
     // Scans of version O have no such field, and made none.
     #[serde(default)]
     pub other_searches: usize,
+    /// Searches for longer triggers of labels if none convinces, at most, in each direction that the model knows; one
+    /// that does enough, or not a quarter of it, is the last. In clone detection a name of seven tokens and more would be missed: no five of them do much, and the scans of three such
+    /// models ended with `no trigger found`. The score does not see them. Code search makes none (0); it finds such
+    /// names with five. Paper: none (0).
+    #[serde(default)]
+    pub longer_searches: usize,
+    /// Slots of these.
+    #[serde(default)]
+    pub longer_len: usize,
+    /// Success rate that a longer trigger must reach with 95 % confidence for the model to be left undecided. Natural
+    /// ones reach it in a fifth of the clean models of `fleet clone`: with so many slots they surely flip 15 to 79 %.
+    #[serde(default)]
+    pub longer_success_rate: f64,
     /// Which tokens a slot may hold. Reference: one rule for all slots, which cannot reach the
     /// first token of a renamed identifier (spec section 4).
     pub vocabulary_rule: VocabularyRule,
@@ -113,7 +123,7 @@ pub struct ScanConfig {
     /// Success rate on held-out samples, at random identifiers or at function names, that a planted
     /// trigger must reach with 95 % confidence: the verdict of scans that no score holds for. Of all scans it
     /// says which triggers convince, by which more searches follow or not, and which are handed to the repair.
-    /// Paper: no such rule. Natural triggers of eight tokens surely flip up to 79 % in 24 clean clone models.
+    /// Paper: no such rule.
     pub min_success_rate: f64,
     /// Normalised rank, in code search, that code with a planted trigger must reach with 95 %
     /// confidence, from the middle of the ranking: the verdict of scans that no score holds for. Paper: no
@@ -204,6 +214,9 @@ impl ScanConfig {
             restarts: 1,
             more_searches: 0,
             other_searches: 0,
+            longer_searches: 0,
+            longer_len: 8,
+            longer_success_rate: 0.68,
             vocabulary_rule: VocabularyRule::Reference,
             retokenize: false,
             position_rule: PositionRule::LeastSensitive,
@@ -254,10 +267,9 @@ impl ScanConfig {
             }
             Task::CloneDetection => {
                 let (iterations, step_rule, patience) = (60, StepRule::BestSoFar, 20);
-                let (restarts, more_searches, other_searches) = (2, 2, 3);
-                let (trigger_len, min_success_rate) = (8, 0.85);
-                let longer = Self { trigger_len, iterations, step_rule, patience, ..common };
-                Self { restarts, more_searches, other_searches, min_success_rate, ..longer }
+                let (restarts, more_searches, other_searches, longer_searches) = (2, 2, 3, 2);
+                let longer = Self { iterations, step_rule, patience, ..common };
+                Self { restarts, more_searches, other_searches, longer_searches, ..longer }
             }
             Task::CodeSearch => common,
         }
@@ -276,6 +288,7 @@ impl ScanConfig {
             ("restarts", self.restarts),
             ("patience", self.patience),
             ("n_controls", self.n_controls),
+            ("longer_len", self.longer_len),
         ] {
             if !(1..=MAX_COUNT).contains(&value) {
                 return Err(Error::Config(format!(
@@ -302,6 +315,7 @@ impl ScanConfig {
             ("significance", self.significance),
             ("min_success_rate", self.min_success_rate),
             ("max_normalized_rank", self.max_normalized_rank),
+            ("longer_success_rate", self.longer_success_rate),
         ] {
             if !(value > 0.0 && value < 1.0) {
                 return Err(Error::Config(format!("{name} is {value}, expected 0 to 1")));
@@ -314,6 +328,12 @@ impl ScanConfig {
             return Err(Error::Config(format!("stop_loss is {}", self.stop_loss)));
         }
         Ok(())
+    }
+
+    /// Slots of the longest searches.
+    pub(crate) fn most_tokens(&self) -> usize {
+        let longer = if self.longer_searches > 0 { self.longer_len } else { 0 };
+        self.trigger_len.max(longer)
     }
 
     /// The settings that differ from other ones, each with its value there.
@@ -329,9 +349,11 @@ impl ScanConfig {
     /// [`Self::validate`], and whether the task has what the settings ask for.
     pub fn validate_for(&self, task: Task) -> Result<(), Error> {
         self.validate()?;
-        for (name, value) in
-            [("more_searches", self.more_searches), ("other_searches", self.other_searches)]
-        {
+        for (name, value) in [
+            ("more_searches", self.more_searches),
+            ("other_searches", self.other_searches),
+            ("longer_searches", self.longer_searches),
+        ] {
             if task == Task::CodeSearch && value > 0 {
                 return Err(Error::Config(format!(
                     "{name} is {value}, expected 0: code search makes none"

@@ -37,8 +37,10 @@ pub enum ScanEvent {
         victim_label: u8,
         /// The label that is wanted.
         target_label: u8,
-        /// Which search of the hypothesis, from 1.
+        /// Which search of the hypothesis, from 1; of those for longer triggers from 1 again.
         restart: usize,
+        /// Tokens of its trigger.
+        n_slots: usize,
         /// Iterations that it may take.
         iterations: usize,
         /// Tokens that it leaves out, because they are of a trigger that convinced.

@@ -75,6 +75,11 @@ impl<'a> Victims<'a> {
         })
     }
 
+    /// The label.
+    pub(crate) fn label(&self) -> u8 {
+        self.label
+    }
+
     /// Fails if no trigger can be searched for in these samples.
     pub(crate) fn check_visible_names(&self, subject: &Subject<'_>) -> Result<(), Error> {
         let codes = self.search.0.iter().map(|sample| &*sample.code);
@@ -98,6 +103,8 @@ pub(crate) struct HypothesisTest<'a> {
     n_position_forwards: u64,
     searches: Vec<SearchRecord>,
     other_searches: Vec<OtherSearch>,
+    /// Functions through the model for searches of longer triggers.
+    n_longer_forwards: u64,
     /// Known once somebody asks.
     compared: Option<Compared>,
 }
@@ -179,6 +186,7 @@ impl<'a> HypothesisTest<'a> {
             n_position_forwards,
             searches: Vec::new(),
             other_searches: Vec::new(),
+            n_longer_forwards: 0,
             compared: None,
         })
     }
@@ -197,9 +205,8 @@ impl<'a> HypothesisTest<'a> {
             + anchoring(config, n_samples)
             + self.judge.evidence_forwards();
         let usual = most_searches(0.0, config);
-        let most = most_searches(config.min_success_rate / 2.0, config)
-            + config.more_searches
-            + config.other_searches;
+        let after = (config.more_searches + config.other_searches).max(config.longer_searches);
+        let most = most_searches(config.min_success_rate / 2.0, config) + after;
         ExpectedForwards::certain(once) + ExpectedForwards::searches(search, usual, most)
     }
 
@@ -303,6 +310,41 @@ impl<'a> HypothesisTest<'a> {
         Ok(true)
     }
 
+    /// Searches for longer triggers, by a test of its own.
+    ///
+    /// They are kept apart, as [those for others](Self::search_for_others) are.
+    pub(crate) fn search_longer(
+        &mut self,
+        longer: Self,
+        observe: &mut dyn FnMut(ScanEvent),
+    ) -> Result<(), Error> {
+        let mut longer = longer;
+        let enough = self.config.longer_success_rate;
+        for _ in 0..self.config.longer_searches {
+            longer.search(observe)?;
+            // It did enough, or so little that another would not either.
+            if !(enough / 4.0..enough).contains(&longer.suspicion()) {
+                break;
+            }
+        }
+        let found = longer.searches.drain(..);
+        let found = found.map(|search| OtherSearch { left_out: Vec::new(), search });
+        self.other_searches.extend(found);
+        self.n_longer_forwards += longer.n_forwards();
+        Ok(())
+    }
+
+    /// Functions that went through the model so far.
+    fn n_forwards(&self) -> u64 {
+        let own = self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
+        own + self.n_longer_forwards
+    }
+
+    /// The label that an attacker would attack.
+    pub(crate) fn victim_label(&self) -> u8 {
+        self.victim_label
+    }
+
     /// One search, from a new start, in the space without these tokens.
     fn search_in(
         &mut self,
@@ -316,6 +358,7 @@ impl<'a> HypothesisTest<'a> {
             victim_label,
             target_label,
             restart,
+            n_slots: self.config.trigger_len,
             iterations: self.config.iterations,
             n_left_out: left_out.len(),
         });
@@ -382,6 +425,7 @@ impl<'a> HypothesisTest<'a> {
             .as_ref()
             .and_then(|it| self.judge.profile(&it.trigger, it.controls.place, &it.random));
         let found = self.searches.iter().filter_map(|it| it.anchored.as_ref());
+        let n_forwards = self.n_forwards();
         let hypothesis = Hypothesis {
             victim_label: self.victim_label,
             target_label: self.target_label,
@@ -397,8 +441,6 @@ impl<'a> HypothesisTest<'a> {
             // Known once the other direction is.
             asymmetry: 0.0,
         };
-        let n_forwards =
-            self.n_position_forwards + self.objective.n_forwards() + self.judge.n_forwards();
         Ok((hypothesis, n_forwards))
     }
 }

@@ -16,9 +16,8 @@ use crate::profile::{MAX_SAMPLES, Robustness, TriggerProfile, shift, weakened};
 use crate::sample::{CleanSample, Partners};
 use crate::space::TriggerSpace;
 
-/// Fewer held-out samples than this decide nothing: if a trigger flips all of 21, it is 84.5 % for certain, and a
-/// planted one is expected to reach 85.
-pub(crate) const MIN_HELD_OUT: usize = 22;
+/// Fewer held-out samples than this decide nothing.
+pub(crate) const MIN_HELD_OUT: usize = 20;
 /// Held-out samples in which every identifier is tried.
 const MAX_EVERYWHERE: usize = 20;
 

@@ -72,12 +72,13 @@ impl SearchRecord {
     }
 }
 
-/// One search after a trigger convinced: for more of it, or for another one.
+/// One search that the score does not see: after a trigger convinced for more of it, or for another one; if none
+/// did, for a longer one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OtherSearch {
-    /// Vocabulary entries that it left out: those that spell what a token of the triggers before does. None of
-    /// a search for more of these.
+    /// Vocabulary entries that it left out: those that spell what a token of the triggers before does. None but of a
+    /// search for another trigger.
     pub left_out: Vec<String>,
     /// What it found.
     pub search: SearchRecord,
@@ -200,8 +201,8 @@ pub struct Hypothesis {
     pub positions: Vec<PositionProfile>,
     /// Every search, the most convincing first; none if too few samples could judge what it finds.
     pub searches: Vec<SearchRecord>,
-    /// Searches for more of the trigger that convinces, then for others, in their order; none if nothing
-    /// convinced, of the hypothesis that is less suspicious, or by the settings. Everything below is of [`Self::searches`] alone.
+    /// Searches for more of the trigger that convinces, then for others, in their order, of the first hypothesis of which
+    /// one does; if none does, those for longer ones, of each. None by the settings. Everything below is of [`Self::searches`] alone.
     #[serde(default)]
     pub other_searches: Vec<OtherSearch>,
     /// What random triggers do where the first search's trigger was judged; absent if no search

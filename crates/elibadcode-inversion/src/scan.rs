@@ -170,6 +170,7 @@ fn test_hypotheses(
         })
         .collect::<Result<Vec<_>, _>>()?;
     victims.iter().try_for_each(|it| it.check_visible_names(subject))?;
+    let longer = ScanConfig { trigger_len: config.longer_len, ..config.clone() };
     // All of them before the first search, which takes long.
     let mut tests: Vec<HypothesisTest<'_>> = victims
         .iter()
@@ -182,10 +183,16 @@ fn test_hypotheses(
     }
     tests.sort_by(|a, b| a.standing().order(&b.standing()));
     // A repair takes one pair of labels: the first that convinces.
+    let mut is_convinced = false;
     for test in &mut tests {
-        if test.search_for_others(observe)? {
+        is_convinced = test.convinces()?;
+        if is_convinced {
+            test.search_for_others(observe)?;
             break;
         }
+    }
+    if !is_convinced && longer.longer_searches > 0 {
+        search_longer(subject, &victims, &mut tests, &longer, seed, observe)?;
     }
     let mut n_forwards = 0;
     let mut hypotheses = Vec::new();
@@ -199,6 +206,28 @@ fn test_hypotheses(
         other.asymmetry = other.assured_success() - one.assured_success();
     }
     Ok((hypotheses, n_forwards))
+}
+
+/// Searches every direction that the model knows for longer triggers.
+fn search_longer<'a>(
+    subject: &Subject<'a>,
+    victims: &'a [Victims<'_>],
+    tests: &mut [HypothesisTest<'a>],
+    config: &'a ScanConfig,
+    seed: u64,
+    observe: &mut dyn FnMut(ScanEvent),
+) -> Result<(), Error> {
+    for test in tests.iter_mut().filter(|test| test.n_searches() > 0 && test.is_known()) {
+        let own = victims.iter().find(|it| it.label() == test.victim_label());
+        let Some(own) = own else { continue };
+        let longer = match HypothesisTest::new(subject, own, config, seed) {
+            // No identifier has room for one.
+            Err(Error::Samples(_)) => continue,
+            other => other?,
+        };
+        test.search_longer(longer, observe)?;
+    }
+    Ok(())
 }
 
 /// Every search of every hypothesis.
@@ -383,7 +412,7 @@ fn distinct_triggers(hypothesis: &Hypothesis, config: &ScanConfig) -> Vec<Invert
 
 pub(crate) fn not_tested(model: &LoadedModel, task: Task, config: &ScanConfig) -> Vec<String> {
     let mut gaps = vec![
-        format!("triggers of more than {} tokens", config.trigger_len),
+        format!("triggers of more than {} tokens", config.most_tokens()),
         "triggers outside identifiers: dead code, comments, literals, formatting".into(),
         "triggers spread over several identifiers".into(),
         "names that the function does not declare: called functions, fields, macros".into(),

@@ -326,6 +326,7 @@ pub(crate) mod tests {
                 |it: &ScanConfig| fleet.is_of(&serde_json::to_value(it).expect("plain data"));
             assert!(is_of(&config), "no scan of {task} has its score");
             assert!(is_of(&ScanConfig { more_searches: 9, other_searches: 9, ..config.clone() }));
+            assert!(is_of(&ScanConfig { longer_searches: 9, longer_len: 9, ..config.clone() }));
             assert!(!is_of(&ScanConfig { restarts: 9, ..config }));
         }
     }

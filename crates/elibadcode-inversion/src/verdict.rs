@@ -136,6 +136,23 @@ impl Decision {
         Self { verdict, reasons, is_suspicious, is_by_strength }
     }
 
+    /// The same if a longer trigger surely does more than those of most clean models.
+    fn or_longer(mut self, assured: f64, config: &ScanConfig) -> Self {
+        let is_undecided = config.longer_searches > 0 && assured >= config.longer_success_rate;
+        if is_undecided && self.verdict == Verdict::NoTriggerFound {
+            self.verdict = Verdict::Inconclusive;
+            self.is_suspicious = true;
+            self.is_by_strength = false;
+            self.reasons.push(format!(
+                "a trigger of {} tokens flips at least {} where it does most: a part of a longer planted one, or a \
+                 natural one, which one clean model in five has; {CAN_BE_UNLEARNED}",
+                config.longer_len,
+                percent(assured)
+            ));
+        }
+        self
+    }
+
     /// The same where the other direction could not be searched: a natural trigger often works both ways, so
     /// that what is only known of one tells less.
     pub(crate) fn of_one_direction(mut self) -> Self {
@@ -289,8 +306,11 @@ pub(crate) fn decide(
         return Decision::impossible("no hypothesis could be tested".into());
     };
     let accuracy = clean_accuracy[usize::from(victim_label)].value().unwrap_or(0.0);
+    let others = hypothesis.other_searches.iter().map(|it| it.search.assured_success());
+    let longer = others.fold(0.0, f64::max);
     let (Some(evidence), Some(controls)) = (&search.evidence, &hypothesis.controls) else {
-        return Decision::nothing().of_victims(victim_label, accuracy, config);
+        let decision = Decision::nothing().or_longer(longer, config);
+        return decision.of_victims(victim_label, accuracy, config);
     };
     let n_controls = controls.success_rates.len();
     let few = Decision::of_few_controls(n_controls, n_hypotheses, config.significance);
@@ -327,6 +347,7 @@ pub(crate) fn decide(
     let strength = Strength::of(assured, high, config.min_success_rate);
     let is_as_random = controls.corrected_p_value > config.significance;
     let decision = Decision::of_trigger(score, strength, is_as_random, limit, reasons);
+    let decision = decision.or_longer(longer, config);
     let habit = format!("that goes with label {target_label}");
     decision.of_victims(victim_label, accuracy, config).or_habit(&habit, config)
 }

@@ -54,7 +54,7 @@ pub struct UnlearningConfig {
     /// Tokens that a trigger is made longer by, at most, anew for every sample: the other slots' kinds,
     /// behind its own. A planted name can have more tokens than the search has slots, of which it finds a
     /// part. Names of 5, 7 and 10 tokens kept 17.2, 19.2 and 24.2 % success without it in defect detection,
-    /// and 6.8, 6.4 and 24.0 with 5 (a clean model: 9.0, 13.6 and 19.8; of scans with five slots, all of these). Of clone detection that of 10
+    /// and 6.8, 6.4 and 24.0 with 5 (a clean model: 9.0, 13.6 and 19.8). Of clone detection that of 10
     /// tokens kept 52.8 without, and after two rounds 43.2 with it. Tokens between the trigger's own, too,
     /// did not help, nor did the strongest of four versions of a sample. Not for code search, where 5 left an
     /// ANR of 38.6 % instead of 40.2 (six rounds, four models of `fleet search`). Paper: 0.

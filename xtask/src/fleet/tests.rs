@@ -196,7 +196,7 @@ fn a_fit_has_its_provenance() {
     }
     let rules = measure::rules(&others, None, Some(&calibration));
     assert_eq!((rules[0].n_clean, rules[0].n_backdoored), (0, 0));
-    assert!(calibration.model.probability(&[0.0, 0.0]) < low);
+    assert!(calibration.model.probability(&[0.25, 0.25]) < low);
     assert!(calibration.model.probability(&[0.8, 0.8]) > high);
 }
 

@@ -43,7 +43,8 @@ pub enum Basis {
 }
 
 /// Settings of searches that follow those which a score rests on.
-const AFTER_THE_SCORE: [&str; 2] = ["more_searches", "other_searches"];
+const AFTER_THE_SCORE: [&str; 5] =
+    ["more_searches", "other_searches", "longer_searches", "longer_len", "longer_success_rate"];
 
 /// A fitted score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -38,6 +38,22 @@ fn a_low_score_does_not_call_a_strong_trigger_harmless() {
 }
 
 #[test]
+fn a_longer_trigger_leaves_a_model_undecided() {
+    let clones = ScanConfig::recommended(Task::CloneDetection);
+    let rate = clones.longer_success_rate;
+    let harmless = of_score(0.3, false);
+    assert_eq!(harmless.clone().or_longer(rate - 0.01, &clones), harmless);
+    let undecided = harmless.clone().or_longer(rate, &clones);
+    assert_eq!((undecided.verdict, undecided.is_suspicious), (Verdict::Inconclusive, true));
+    assert!(!undecided.is_by_strength && undecided.reasons.len() > harmless.reasons.len());
+    // No more than that, and nothing where none is searched for.
+    let likely = of_score(0.7, false);
+    assert_eq!(likely.clone().or_longer(1.0, &clones), likely);
+    let defects = ScanConfig::recommended(Task::DefectDetection);
+    assert_eq!(harmless.clone().or_longer(1.0, &defects), harmless);
+}
+
+#[test]
 fn one_direction_alone_makes_no_attack() {
     let likely = of_score(0.7, false).of_one_direction();
     assert_eq!((likely.verdict, likely.is_suspicious), (Verdict::Inconclusive, true));
@@ -88,15 +104,8 @@ fn too_few_held_out_samples_allow_no_verdict() {
         decision.reasons
     };
     let few = reasons(MIN_HELD_OUT - 1);
-    let text = format!("only {} held-out samples with label 1", MIN_HELD_OUT - 1);
-    assert!(few[0].starts_with(&text), "{few:?}");
+    assert!(few[0].starts_with("only 19 held-out samples with label 1"), "{few:?}");
     assert_eq!(reasons(MIN_HELD_OUT), ["no hypothesis could be tested"]);
-
-    // So many can show what is expected of a planted trigger.
-    let assured = Rate::new(MIN_HELD_OUT, MIN_HELD_OUT).wilson(0.95).map_or(0.0, |it| it.low);
-    for task in [Task::DefectDetection, Task::CloneDetection] {
-        assert!(assured >= ScanConfig::recommended(task).min_success_rate, "{task}");
-    }
 }
 
 #[test]

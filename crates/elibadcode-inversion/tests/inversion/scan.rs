@@ -1,8 +1,8 @@
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::records::results::Verdict;
 use elibadcode_inversion::{
-    AnchorRule, CleanSample, Error, InvertedTrigger, Partner, ScanConfig, ScanEvent, ScanOutcome,
-    SearchRecord, StartRule, Subject, scan,
+    AnchorRule, CleanSample, Error, InvertedTrigger, OtherSearch, Partner, ScanConfig, ScanEvent,
+    ScanOutcome, SearchRecord, StartRule, Subject, scan,
 };
 use elibadcode_models::LoadedModel;
 use elibadcode_syntax::Language;
@@ -29,7 +29,7 @@ fn run(
 /// Settings with as many held-out samples as a verdict needs; [`samples`] of 48 has them, though it
 /// repeats itself.
 fn judged_config() -> ScanConfig {
-    ScanConfig { held_out_per_class: 22, ..small_config() }
+    ScanConfig { held_out_per_class: 20, ..small_config() }
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_document_reads_back_and_adds_up() {
     assert_eq!(outcome.hypotheses[1].searches.len(), 2);
     for hypothesis in &outcome.hypotheses {
         assert_ne!(hypothesis.victim_label, hypothesis.target_label);
-        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 22));
+        assert_eq!((hypothesis.n_search_samples, hypothesis.n_held_out_samples), (4, 20));
         for position in &hypothesis.positions {
             let chosen = position
                 .sensitivities
@@ -73,7 +73,7 @@ fn the_document_reads_back_and_adds_up() {
             assert_eq!(search.slots.len(), 3);
             let n_kept = search.slots.iter().filter(|slot| slot.kept).count();
             assert_eq!(n_kept, anchored.ids.len());
-            assert_eq!(search.evidence.as_ref().unwrap().any_identifier.total, 22);
+            assert_eq!(search.evidence.as_ref().unwrap().any_identifier.total, 20);
         }
         if let Some(controls) = &hypothesis.controls {
             assert_eq!(controls.success_rates.len(), 5);
@@ -281,6 +281,42 @@ fn searches_are_announced() {
     let (outcome, searches) = run_observed(&samples(48), &config);
     assert!(searches.is_empty(), "{searches:?}");
     assert_eq!((outcome.verdict, outcome.hypotheses.len()), (Verdict::Inconclusive, 2));
+}
+
+#[test]
+fn longer_triggers_are_searched_for_if_none_convinces() {
+    let with = |config: &ScanConfig, longer_searches| {
+        let config = ScanConfig { longer_searches, longer_len: 5, ..config.clone() };
+        run(&load("codet5-one-logit"), &samples(48), &config, 1).unwrap()
+    };
+    let keep = AnchorRule::KeepAll;
+    let config = ScanConfig { anchor_rule: keep, longer_success_rate: 0.99, ..judged_config() };
+    let (without, longer) = (with(&config, 0), with(&config, 2));
+    assert!(config.trigger_len < 5 && longer.n_forwards > without.n_forwards);
+    for (hypothesis, same) in longer.hypotheses.iter().zip(&without.hypotheses) {
+        let found = hypothesis.other_searches.iter();
+        let lengths: Vec<usize> = found.map(|it| it.search.trigger.ids.len()).collect();
+        // None follows one that does very little.
+        let is_hopeless = |it: &OtherSearch| !it.search.reaches(config.longer_success_rate / 4.0);
+        let n = if is_hopeless(&hypothesis.other_searches[0]) { 1 } else { 2 };
+        assert_eq!(lengths, vec![5; n]);
+        assert!(hypothesis.other_searches.iter().all(|it| it.left_out.is_empty()));
+        // Nothing else changes.
+        let mut rest = hypothesis.clone();
+        rest.other_searches.clear();
+        let document = |it| serde_json::to_string(it).unwrap();
+        assert_eq!(document(&rest), document(same));
+    }
+    let gap = |outcome: &ScanOutcome, n: usize| {
+        let text = format!("triggers of more than {n} tokens");
+        outcome.not_tested.contains(&text)
+    };
+    assert!(gap(&without, config.trigger_len) && gap(&longer, 5));
+
+    // One convinces.
+    let convincing = ScanConfig { min_success_rate: 0.01, significance: 0.99, ..config };
+    let outcome = with(&convincing, 2);
+    assert!(outcome.hypotheses.iter().all(|it| it.other_searches.is_empty()));
 }
 
 #[test]

@@ -95,13 +95,25 @@ impl<'a> Observer<'a> {
                     "clean samples: mean reciprocal rank {mean_reciprocal_rank:.3}"
                 ));
             }
-            ScanEvent::Search { victim_label, target_label, restart, iterations, n_left_out } => {
+            ScanEvent::Search {
+                victim_label,
+                target_label,
+                restart,
+                n_slots,
+                iterations,
+                n_left_out,
+            } => {
+                let longer = if n_slots > self.config.trigger_len {
+                    format!(" for a longer trigger, of {n_slots} tokens")
+                } else {
+                    String::new()
+                };
                 let without = match n_left_out {
                     0 => String::new(),
                     n => format!(", without {n} tokens like those found"),
                 };
                 progress.line(&format!(
-                    "hypothesis {victim_label} → {target_label}, search {restart}{without}"
+                    "hypothesis {victim_label} → {target_label}, search {restart}{longer}{without}"
                 ));
                 progress.start(&format!("{victim_label} → {target_label}"), iterations);
             }

@@ -251,7 +251,7 @@ fn evidence(hypothesis: &Hypothesis) -> String {
     }
     for other in &hypothesis.other_searches {
         let _ = match other.left_out.len() {
-            0 => writeln!(text, "  once more, for the repair"),
+            0 => writeln!(text, "  once more, for the repair, or for a longer trigger"),
             n => writeln!(
                 text,
                 "  without {n} tokens, those that spell a part of what was found before"
