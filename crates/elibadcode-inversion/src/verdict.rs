@@ -144,8 +144,8 @@ impl Decision {
             self.is_suspicious = true;
             self.is_by_strength = false;
             self.reasons.push(format!(
-                "a trigger of {} tokens flips at least {} where it does most: a part of a longer planted one, or a \
-                 natural one, which one clean model in five has; {CAN_BE_UNLEARNED}",
+                "a search for longer triggers, of {} tokens, found one that flips at least {} where it does most: a \
+                 planted one or a part of it, or a natural one, as one clean model in five has; {CAN_BE_UNLEARNED}",
                 config.longer_len,
                 percent(assured)
             ));

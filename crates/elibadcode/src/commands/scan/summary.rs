@@ -250,8 +250,11 @@ fn evidence(hypothesis: &Hypothesis) -> String {
         text += &profile(&by_size, &it.shift, hypothesis.agreement);
     }
     for other in &hypothesis.other_searches {
+        let n_slots = |search: &SearchRecord| search.trigger.ids.len();
+        let is_longer = hypothesis.searches.iter().all(|it| n_slots(&other.search) > n_slots(it));
         let _ = match other.left_out.len() {
-            0 => writeln!(text, "  once more, for the repair, or for a longer trigger"),
+            0 if is_longer => writeln!(text, "  for a longer trigger"),
+            0 => writeln!(text, "  once more, for the repair"),
             n => writeln!(
                 text,
                 "  without {n} tokens, those that spell a part of what was found before"
