@@ -81,9 +81,9 @@ pub struct ScanConfig {
     #[serde(default)]
     pub other_searches: usize,
     /// Searches for longer triggers of labels if none convinces, at most, in each direction that the model knows; one
-    /// that does enough, or not a quarter of it, is the last. In clone detection a name of seven tokens and more would be missed: no five of them do much, and the scans of three such
-    /// models ended with `no trigger found`. The score does not see them. Code search makes none (0); it finds such
-    /// names with five. Paper: none (0).
+    /// that does enough, or not a quarter of it, is the last. In clone detection a name of seven tokens and more would
+    /// be missed: no five of them do much, and the scans of three such models ended with `no trigger found`. The score
+    /// does not see them. Code search makes none (0); it finds such names with five. Paper: none (0).
     #[serde(default)]
     pub longer_searches: usize,
     /// Slots of these.

@@ -263,17 +263,14 @@ impl<'a> HypothesisTest<'a> {
         Ok(())
     }
 
-    /// If a trigger convinces, searches for more of it, then for others, without the tokens of those that do.
+    /// Searches for more of a trigger that convinces, then for others, without the tokens of those that do.
     ///
-    /// They are kept apart: what the score rests on is the same with them as without. Says whether it searched.
+    /// They are kept apart: what the score rests on is the same with them as without.
     pub(crate) fn search_for_others(
         &mut self,
         observe: &mut dyn FnMut(ScanEvent),
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let ScanConfig { more_searches, other_searches, min_success_rate, .. } = *self.config;
-        if more_searches + other_searches == 0 || !self.convinces()? {
-            return Ok(false);
-        }
         let strong = |search: &SearchRecord| {
             let is_strong = search.reaches(min_success_rate);
             let anchored = search.anchored.as_ref().filter(|_| is_strong);
@@ -307,7 +304,7 @@ impl<'a> HypothesisTest<'a> {
                 break;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Searches for longer triggers, by a test of its own.
@@ -315,22 +312,27 @@ impl<'a> HypothesisTest<'a> {
     /// They are kept apart, as [those for others](Self::search_for_others) are.
     pub(crate) fn search_longer(
         &mut self,
-        longer: Self,
+        mut longer: Self,
         observe: &mut dyn FnMut(ScanEvent),
     ) -> Result<(), Error> {
-        let mut longer = longer;
+        // Which tokens do most on their own does not hang on the length of a trigger.
+        longer.starts = self.starts.take();
         let enough = self.config.longer_success_rate;
         for _ in 0..self.config.longer_searches {
-            longer.search(observe)?;
+            match longer.search(observe) {
+                // The vocabulary makes none to start from.
+                Err(Error::Vocabulary(_)) => break,
+                other => other?,
+            }
             // It did enough, or so little that another would not either.
             if !(enough / 4.0..enough).contains(&longer.suspicion()) {
                 break;
             }
         }
-        let found = longer.searches.drain(..);
-        let found = found.map(|search| OtherSearch { left_out: Vec::new(), search });
-        self.other_searches.extend(found);
         self.n_longer_forwards += longer.n_forwards();
+        let found = longer.searches.into_iter();
+        self.other_searches
+            .extend(found.map(|search| OtherSearch { left_out: Vec::new(), search }));
         Ok(())
     }
 

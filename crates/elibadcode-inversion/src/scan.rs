@@ -185,9 +185,9 @@ fn test_hypotheses(
     // A repair takes one pair of labels: the first that convinces.
     let mut is_convinced = false;
     for test in &mut tests {
-        is_convinced = test.convinces()?;
-        if is_convinced {
+        if test.convinces()? {
             test.search_for_others(observe)?;
+            is_convinced = true;
             break;
         }
     }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use elibadcode_corpus::Task;
 use elibadcode_evaluation::{inner_product, rank};
 use elibadcode_models::{Head, LoadedModel, predicted_label};
-use elibadcode_syntax::{Function, Language};
+use elibadcode_syntax::Language;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -63,9 +63,9 @@ struct Read {
 
 impl Read {
     fn new(model: &LoadedModel, code: &str, language: Language) -> Self {
-        let encoded = model.encode(code, language);
-        let has_errors = Function::parse(code, language).has_errors();
-        Self { ids: encoded.ids, is_cut: encoded.truncated, has_errors }
+        let function = model.read(code, language);
+        let encoded = model.encode_function(&function);
+        Self { ids: encoded.ids, is_cut: encoded.truncated, has_errors: function.has_errors() }
     }
 }
 
